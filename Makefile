@@ -1,0 +1,52 @@
+# make run | test | check | bench | model | lock
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+LOCK := $(VENV)/bin/uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url \
+  --custom-compile-command "make lock" --python-version $(shell cat .python-version)
+WANTED := $(shell cat .python-version)
+
+.DEFAULT_GOAL := run
+.PHONY: run test check bench model lock python format
+
+run: model
+	@if [ -z "$$SEGMENT_API_KEYS" ]; then \
+	  export SEGMENT_ALLOW_ANONYMOUS=true; \
+	  echo "SEGMENT_API_KEYS is not set: anyone on this machine may call without a key."; \
+	fi; \
+	exec $(RUN) -m local_host
+
+test: model
+	$(RUN) -m pytest
+
+check: $(VENV)/ready
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+
+format: $(VENV)/ready
+	$(RUN) -m ruff check --fix .
+	$(RUN) -m ruff format .
+
+bench: model
+	$(RUN) -m bench
+
+model: $(VENV)/ready
+	@$(RUN) -m models.build
+
+lock: $(VENV)/ready
+	$(LOCK) -o requirements.txt requirements.in
+	$(LOCK) -o requirements-dev.txt requirements-dev.in
+	$(LOCK) -o bench/rembg.txt bench/rembg.in
+
+python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != ($(subst .,$(comma) ,$(WANTED))))' 2>/dev/null || { \
+	  echo "This project needs Python $(WANTED), but '$(PYTHON)' is $$($(PYTHON) --version 2>&1); install it, or name it: make PYTHON=python$(WANTED)"; \
+	  exit 1; }
+comma := ,
+
+$(VENV)/ready: requirements-dev.txt .python-version | python
+	$(PYTHON) -m venv --clear $(VENV)
+	$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
