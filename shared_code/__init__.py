@@ -1,0 +1,1 @@
+"""Pictures in, PNG strips out; knows neither Azure nor HTTP."""

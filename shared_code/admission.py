@@ -1,0 +1,112 @@
+"""Who may use the CPU and the memory: a bounded number of slots, a bounded queue, one byte budget."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+
+from shared_code.errors import ImageTooLargeForInstance, TooManyRequests
+
+_WAITING_PER_SLOT = 8
+
+
+class Slots:
+    """At most `count` pictures at work and `8 * count` more waiting, none of them longer than `wait_s`."""
+
+    def __init__(self, count: int, wait_s: float) -> None:
+        self._free = asyncio.Semaphore(count)
+        self._places = count * (1 + _WAITING_PER_SLOT)
+        self._wait_s = wait_s
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """A place in the queue, held from before a body is read. Raises TooManyRequests when it is full."""
+        if self._places == 0:
+            raise TooManyRequests
+        self._places -= 1
+        try:
+            yield
+        finally:
+            self._places += 1
+
+    @asynccontextmanager
+    async def one(self) -> AsyncIterator[None]:
+        """A slot; first come, first served. Raises TooManyRequests after the wait."""
+        try:
+            async with asyncio.timeout(self._wait_s):
+                await self._free.acquire()
+        except TimeoutError:
+            raise TooManyRequests from None
+        try:
+            yield
+        finally:
+            self._free.release()
+
+
+class MemoryBudget:
+    """A number of bytes shared by all pictures under way; first come, first served."""
+
+    def __init__(self, total_bytes: int, wait_s: float) -> None:
+        self._total_bytes = total_bytes
+        self._free_bytes = total_bytes
+        self._wait_s = wait_s
+        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+
+    async def reserve(self, size_bytes: int) -> "Reservation":
+        """Wait for a share. Raises ImageTooLargeForInstance for what could never fit, TooManyRequests."""
+        if size_bytes > self._total_bytes:
+            raise ImageTooLargeForInstance
+        loop = asyncio.get_running_loop()
+        turn: asyncio.Future[None] = loop.create_future()
+        self._waiting.append((size_bytes, turn))
+        self._admit()
+        try:
+            async with asyncio.timeout(self._wait_s):
+                await turn
+        except BaseException as error:
+            if turn.done() and not turn.cancelled():
+                self._give_back(size_bytes)
+            turn.cancel()
+            self._admit()
+            if isinstance(error, TimeoutError):
+                raise TooManyRequests from None
+            raise
+        return Reservation(self, loop, size_bytes)
+
+    def _admit(self) -> None:
+        while self._waiting:
+            size_bytes, turn = self._waiting[0]
+            if not turn.cancelled():
+                if size_bytes > self._free_bytes:
+                    return
+                self._free_bytes -= size_bytes
+                turn.set_result(None)
+            self._waiting.popleft()
+
+    def _give_back(self, size_bytes: int) -> None:
+        self._free_bytes += size_bytes
+        self._admit()
+
+
+class Reservation:
+    """A share of the budget; may be shrunk and released from any thread."""
+
+    def __init__(self, budget: MemoryBudget, loop: asyncio.AbstractEventLoop, size_bytes: int) -> None:
+        self._budget = budget
+        self._loop = loop
+        self._size_bytes = size_bytes
+
+    def shrink(self, size_bytes: int) -> None:
+        """Give back all but `size_bytes`."""
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            self._loop.call_soon_threadsafe(self._keep, size_bytes)
+
+    def release(self) -> None:
+        """Give back everything; may be called again."""
+        self.shrink(0)
+
+    def _keep(self, size_bytes: int) -> None:
+        """On the loop's thread only, so that two threads cannot give back the same bytes."""
+        surplus = max(0, self._size_bytes - size_bytes)
+        self._size_bytes -= surplus
+        self._budget._give_back(surplus)

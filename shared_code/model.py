@@ -1,0 +1,161 @@
+"""The matting networks: described in models/manifest.json, built by `make model`, run by ONNX Runtime."""
+
+import asyncio
+import hashlib
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Set
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.manifest import Network, built_path, load_manifest
+from shared_code.errors import ResourceNotFound, ServiceUnavailable
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+log = logging.getLogger(__name__)
+
+_LOAD_WAIT_S = 30
+
+
+class ModelError(RuntimeError):
+    """A network cannot be loaded: not built, altered, or not what the manifest says."""
+
+
+class State(StrEnum):
+    """Of the default network, as cog's health check names them."""
+
+    STARTING = "STARTING"
+    READY = "READY"
+    SETUP_FAILED = "SETUP_FAILED"
+
+
+@dataclass(frozen=True)
+class OnnxNetwork:
+    """A loaded network. `mask` may be called from several threads."""
+
+    name: str
+    sha256: str
+    side: int
+    _session: "onnxruntime.InferenceSession"
+
+    def mask(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """uint8 RGB (side, side, 3), 0..255 -> uint8 (side, side), 0 background .. 255 foreground."""
+        (mask,) = self._session.run(None, {self._session.get_inputs()[0].name: rgb[np.newaxis]})
+        return np.asarray(mask, np.uint8).reshape(self.side, self.side)
+
+
+def load_network(description: Network, threads: int) -> OnnxNetwork:
+    """Read a built network, check its sha256 and open it. There is no way round the check.
+
+    Raises ModelError.
+    """
+    path = built_path(description.name)
+    try:
+        model = path.read_bytes()
+        expected = path.with_name(path.name + ".sha256").read_text().split()[0]
+    except (OSError, IndexError) as error:
+        raise ModelError(f"{path} is missing or has no sha256 beside it; `make model` builds it") from error
+    sha256 = hashlib.sha256(model).hexdigest()
+    if sha256 != expected:
+        raise ModelError(f"{path} has sha256 {sha256}, not {expected}; build it again")
+    return OnnxNetwork(description.name, sha256, description.input.side_px, _open_session(model, threads))
+
+
+def _open_session(model: bytes, threads: int) -> "onnxruntime.InferenceSession":
+    import onnxruntime  # 0.15 s, and only the loader thread needs it
+
+    options = onnxruntime.SessionOptions()
+    # The file is optimised when it is built; doing it again would quantize the layers kept in float.
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # The arena would save 3 % of the time and keep 80 MB for ever.
+    options.enable_cpu_mem_arena = False
+    options.enable_mem_pattern = False
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+class NetworkStore:
+    """Loads networks on first use, on a thread of its own, and keeps the default and a few others.
+
+    At most `kept` networks are held; the default ("" means the manifest's) is never dropped.
+    """
+
+    def __init__(self, default: str, kept: int, threads: int) -> None:
+        manifest = load_manifest()
+        self.default = default or manifest.default
+        self._descriptions = manifest.networks
+        if self.default not in self._descriptions:
+            raise ModelError(f"models/manifest.json describes no network {self.default!r}")
+        self._kept = kept
+        self._threads = threads
+        self._loader = ThreadPoolExecutor(1, "model")
+        self._networks: OrderedDict[str, Future[OnnxNetwork]] = OrderedDict()
+
+    @property
+    def names(self) -> Set[str]:
+        """All networks that can be asked for."""
+        return self._descriptions.keys()
+
+    def preload(self) -> None:
+        """Begin to load the default network; returns at once."""
+        self._loading(self.default)
+
+    async def get(self, name: str | None) -> OnnxNetwork:
+        """The network, loaded; None means the default. Raises ResourceNotFound or ServiceUnavailable."""
+        name = name or self.default
+        if name not in self._descriptions:
+            raise ResourceNotFound
+        loading = self._loading(name)
+        try:
+            async with asyncio.timeout(_LOAD_WAIT_S):
+                return await asyncio.shield(asyncio.wrap_future(loading))
+        except Exception as error:  # logged by the loader
+            if name != self.default and not isinstance(error, TimeoutError):
+                self._networks.pop(name, None)
+            raise ServiceUnavailable from error
+
+    @property
+    def state(self) -> State:
+        """Of the default network."""
+        loading = self._networks.get(self.default)
+        if loading is None or not loading.done():
+            return State.STARTING
+        return State.READY if loading.exception() is None else State.SETUP_FAILED
+
+    @property
+    def sha256(self) -> str | None:
+        """Of the default network's file, once it is loaded."""
+        return self._networks[self.default].result().sha256 if self.state is State.READY else None
+
+    def _loading(self, name: str) -> Future[OnnxNetwork]:
+        if name not in self._networks:
+            self._networks[name] = self._loader.submit(self._load, name)
+            self._drop_surplus()
+        self._networks.move_to_end(name)
+        return self._networks[name]
+
+    def _drop_surplus(self) -> None:
+        newest = next(reversed(self._networks))
+        for name in list(self._networks):
+            if len(self._networks) > self._kept and name not in (self.default, newest):
+                del self._networks[name]
+
+    def _load(self, name: str) -> OnnxNetwork:
+        begin = time.perf_counter()
+        try:
+            network = load_network(self._descriptions[name], self._threads)
+        except Exception:
+            log.exception("network %s not loaded", name)
+            raise
+        log.info("network %s loaded in %.0f ms", name, (time.perf_counter() - begin) * 1000)
+        return network

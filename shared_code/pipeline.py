@@ -1,0 +1,148 @@
+"""From the bytes of a picture to the strips of a PNG: the whole story, each step in a module of its own.
+
+bytes ── image_header ──> Plan          what comes out, and the memory it takes; nothing is decoded yet
+Plan  ── picture ───────> Picture       decoded, read in upright strips of sRGB
+      ── model ─────────> mask          uint8 (side, side): what the network sees
+      ── refine ────────> Matte         the mask fitted to the picture's own edges
+Cutout.strip(top) ──────> DeflatedStrip colours + matte, composed, filtered, deflated; any order, any thread
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from shared_code.compose import combine_alpha, cutout_rows
+from shared_code.errors import ModeInvalid
+from shared_code.image_header import ImageHeader, read_header
+from shared_code.picture import Picture, decode, decode_scale
+from shared_code.png import DeflatedStrip, PngColour, deflate_strip, rows_per_strip
+from shared_code.refine import Matte, guide_size, refine
+
+MAX_CUTOUT_PIXELS = 16_000_000
+_WORK_BYTES = 24 << 20
+"""Thumbnail, mask, matte and the strips under way, beside the decoded picture."""
+_UNDER_ALPHA = (128, 128, 128)
+"""What the network sees behind transparent pixels."""
+
+
+class Mode(StrEnum):
+    """What to answer: the picture without its background, or the matte itself."""
+
+    BACKGROUND_REMOVAL = "backgroundRemoval"
+    FOREGROUND_MATTING = "foregroundMatting"
+
+    @classmethod
+    def parse(cls, value: str) -> "Mode":
+        """Letter case is ignored. Raises ModeInvalid."""
+        for mode in cls:
+            if mode.lower() == value.lower():
+                return mode
+        raise ModeInvalid
+
+
+class MattingNetwork(Protocol):
+    """A network that tells the foreground."""
+
+    @property
+    def side(self) -> int:
+        """Width and height of its input and of its mask, in pixels."""
+
+    def mask(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """uint8 RGB (side, side, 3) -> uint8 (side, side), 255 foreground."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be made of a picture, decided on its header.
+
+    `width` and `height` are the output's; the picture is decoded at 1/`scale` and all of it takes about
+    `peak_bytes` of memory.
+    """
+
+    header: ImageHeader
+    mode: Mode
+    width: int
+    height: int
+    scale: int
+    peak_bytes: int
+
+
+@dataclass(frozen=True)
+class Cutout:
+    """A picture with its matte, ready to be written strip by strip; nothing in it can fail any more."""
+
+    width: int
+    height: int
+    colour: PngColour
+    _picture: Picture
+    _matte: Matte
+
+    @property
+    def strip_tops(self) -> range:
+        """The first row of each strip."""
+        return range(0, self.height, rows_per_strip(self.width, self.colour))
+
+    def strip(self, top: int) -> DeflatedStrip:
+        """The strip that starts at row `top`."""
+        bottom = min(self.height, top + self.strip_tops.step)
+        picture = self._picture
+        if self.colour is not PngColour.RGBA and not picture.has_alpha:
+            return deflate_strip(self._matte.rows(top, bottom), self.colour)
+        colours = picture.rows(top, bottom, self.width, self.height)
+        alpha = self._matte.rows(top, bottom)
+        if picture.has_alpha:
+            alpha = combine_alpha(alpha, np.asarray(colours.getchannel("A")))
+        if self.colour is not PngColour.RGBA:
+            return deflate_strip(alpha, self.colour)
+        return deflate_strip(cutout_rows(colours, alpha), self.colour)
+
+
+def plan(data: bytes, mode: Mode) -> Plan:
+    """Check the picture's header and decide what to make of it.
+
+    Raises ImageSizeNotAllowed, ImageFormatInvalid or ImageDimensionNotAllowed.
+    """
+    header = read_header(data)
+    width, height = header.width, header.height
+    wanted = guide_size(width, height)
+    if mode is Mode.BACKGROUND_REMOVAL:
+        width, height = wanted = _at_most(width, height, MAX_CUTOUT_PIXELS)
+    scale = decode_scale(header, *wanted)
+    decoded = header.width * header.height / scale**2
+    peak_bytes = int(header.fixed_bytes + header.bytes_per_pixel * decoded) + _WORK_BYTES
+    return Plan(header, mode, width, height, scale, peak_bytes)
+
+
+def cut_out(data: bytes, plan: Plan, network: MattingNetwork, *, indexed_matte: bool) -> Cutout:
+    """Decode the picture and find its matte. Raises ImageFormatInvalid or ImageTooLargeForInstance."""
+    picture = decode(data, plan.header, plan.scale)
+    guide = _opaque(picture.thumbnail(*guide_size(picture.width, picture.height)))
+    mask = network.mask(_pixels(guide, network.side, network.side))
+    matte = refine(mask, np.asarray(guide), plan.width, plan.height)
+    colour = PngColour.RGBA
+    if plan.mode is Mode.FOREGROUND_MATTING:
+        colour = PngColour.GRAY_PALETTE if indexed_matte else PngColour.GRAY
+    return Cutout(plan.width, plan.height, colour, picture, matte)
+
+
+def _at_most(width: int, height: int, pixels: int) -> tuple[int, int]:
+    """The size scaled down, aspect ratio kept, to at most that many pixels."""
+    if width * height <= pixels:
+        return width, height
+    factor = (pixels / (width * height)) ** 0.5
+    return max(1, int(width * factor)), max(1, int(height * factor))
+
+
+def _pixels(image: Image.Image, width: int, height: int) -> NDArray[np.uint8]:
+    return np.asarray(image.resize((width, height), Image.Resampling.BICUBIC))
+
+
+def _opaque(image: Image.Image) -> Image.Image:
+    if image.mode == "RGB":
+        return image
+    behind = Image.new("RGBA", image.size, (*_UNDER_ALPHA, 255))
+    return Image.alpha_composite(behind, image).convert("RGB")

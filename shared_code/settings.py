@@ -1,0 +1,197 @@
+"""Every setting, read from the environment once; nobody else reads the environment."""
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Literal
+
+type IPNetwork = IPv4Network | IPv6Network
+type MattePng = Literal["gray", "indexed"]
+type EdgeColour = Literal["foreground", "source"]
+type CutoutMode = Literal["backgroundRemoval", "foregroundMatting"]
+
+
+class SettingsError(ValueError):
+    """A setting has a value that means nothing; the message names the variable and what it takes."""
+
+
+@dataclass(frozen=True)
+class StorageConnection:
+    """The connection `CUTOUT_STORAGE` as the Functions host reads it: a string, or a managed identity.
+
+    With an identity the string is empty; an empty `client_id` means the system-assigned one.
+    """
+
+    connection_string: str = field(repr=False)
+    blob_service_uri: str
+    queue_service_uri: str
+    client_id: str
+
+
+@dataclass(frozen=True)
+class CutoutSettings:
+    """Cut-outs for every blob; without a `storage` there are none."""
+
+    storage: StorageConnection | None
+    queue: str
+    input_container: str
+    output_container: str
+    mode: CutoutMode
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The app settings of docs/settings.md, parsed. Secrets stay out of the printed form."""
+
+    api_keys: tuple[str, ...]
+    allow_anonymous: bool
+    region: str
+    model: str
+    models_in_memory: int
+    matte_png: MattePng
+    edge_colour: EdgeColour
+    slots: int
+    slot_wait_s: float
+    memory_budget_mb: int
+    url_input: bool
+    url_allowed_networks: tuple[IPNetwork, ...]
+    url_allowed_ports: frozenset[int]
+    cutout: CutoutSettings
+
+    def __repr__(self) -> str:
+        return f"Settings(model={self.model!r}, keys={len(self.api_keys)}, slots={self.slots})"
+
+
+def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Read all settings from `environment`. Raises SettingsError on the first one that is malformed."""
+    read = _Reader(environment)
+    return Settings(
+        api_keys=read("SEGMENT_API_KEYS", "", _words),
+        allow_anonymous=read("SEGMENT_ALLOW_ANONYMOUS", "false", _boolean),
+        region=read("SEGMENT_REGION", "", str.strip),
+        model=read("SEGMENT_MODEL", "", str.strip),
+        models_in_memory=read("SEGMENT_MODELS_IN_MEMORY", "2", _integer(2, 16)),
+        matte_png=read("SEGMENT_MATTE_PNG", "gray", _choice("gray", "indexed")),
+        edge_colour=read("SEGMENT_EDGE_COLOUR", "foreground", _choice("foreground", "source")),
+        slots=read("SEGMENT_SLOTS", "0", _integer(0, 64)) or (os.process_cpu_count() or 1),
+        slot_wait_s=read("SEGMENT_SLOT_WAIT_S", "10", _integer(0, 200)),
+        memory_budget_mb=read("SEGMENT_MEMORY_BUDGET_MB", "1080", _integer(64, 65_536)),
+        url_input=read("SEGMENT_URL_INPUT", "on", _choice("on", "off")) == "on",
+        url_allowed_networks=read("SEGMENT_URL_ALLOWED_NETWORKS", "", _networks),
+        url_allowed_ports=read("SEGMENT_URL_ALLOWED_PORTS", "80,443", _ports),
+        cutout=_cutout_settings(read),
+    )
+
+
+def documented_variables() -> dict[str, str]:
+    """Name and default of every variable `load_settings` reads, for the test that keeps the docs whole."""
+    seen = _Seen()
+    load_settings(seen)
+    return seen.defaults
+
+
+class _Seen(dict[str, str]):
+    def __init__(self) -> None:
+        super().__init__()
+        self.defaults: dict[str, str] = {}
+
+    def get(self, name: str, default: str = "") -> str:  # type: ignore[override]
+        self.defaults[name] = default
+        return default
+
+
+class _Reader:
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+
+    def __call__[T](self, name: str, default: str, parse: Callable[[str], T]) -> T:
+        value = self._environment.get(name, default)
+        try:
+            return parse(value if value.strip() else default)
+        except ValueError as error:
+            raise SettingsError(f"{name}: {error}") from None
+
+
+def _cutout_settings(read: _Reader) -> CutoutSettings:
+    cutout = CutoutSettings(
+        storage=_storage_connection(read),
+        # The host adds "-poison" to make the name of the queue for what it gives up.
+        queue=read("CUTOUT_QUEUE", "cutout-events", _resource_name(63 - len("-poison"))),
+        input_container=read("CUTOUT_INPUT_CONTAINER", "uploads", _resource_name(63)),
+        output_container=read("CUTOUT_OUTPUT_CONTAINER", "cutouts", _resource_name(63)),
+        mode=read("CUTOUT_MODE", "backgroundRemoval", _choice("backgroundRemoval", "foregroundMatting")),
+    )
+    if cutout.input_container == cutout.output_container:
+        raise SettingsError(
+            "CUTOUT_OUTPUT_CONTAINER: must differ from CUTOUT_INPUT_CONTAINER, "
+            "or every cut-out would be cut out in its turn"
+        )
+    return cutout
+
+
+def _storage_connection(read: _Reader) -> StorageConnection | None:
+    connection = StorageConnection(
+        connection_string=read("CUTOUT_STORAGE", "", str.strip),
+        blob_service_uri=read("CUTOUT_STORAGE__blobServiceUri", "", str.strip),
+        queue_service_uri=read("CUTOUT_STORAGE__queueServiceUri", "", str.strip),
+        client_id=read("CUTOUT_STORAGE__clientId", "", str.strip),
+    )
+    read("CUTOUT_STORAGE__credential", "managedidentity", _choice("managedidentity"))
+    if connection.connection_string:
+        return connection
+    if bool(connection.blob_service_uri) != bool(connection.queue_service_uri):
+        raise SettingsError(
+            "CUTOUT_STORAGE__blobServiceUri and CUTOUT_STORAGE__queueServiceUri: set both or neither"
+        )
+    return connection if connection.blob_service_uri else None
+
+
+def _words(value: str) -> tuple[str, ...]:
+    return tuple(word for word in (part.strip() for part in value.split(",")) if word)
+
+
+def _boolean(value: str) -> bool:
+    return _choice("true", "false")(value.lower()) == "true"
+
+
+def _choice[T: str](*choices: T) -> Callable[[str], T]:
+    def parse(value: str) -> T:
+        for choice in choices:
+            if value.strip() == choice:
+                return choice
+        raise ValueError(f"must be one of {', '.join(choices)}")
+
+    return parse
+
+
+def _resource_name(most: int) -> Callable[[str], str]:
+    """A container or queue, by the naming rules of the Blob and Queue service REST references."""
+
+    def parse(value: str) -> str:
+        name = value.strip()
+        if not 3 <= len(name) <= most or not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
+            raise ValueError(
+                f"must be 3 to {most} lower-case letters, digits and single hyphens between them"
+            )
+        return name
+
+    return parse
+
+
+def _integer(least: int, most: int) -> Callable[[str], int]:
+    def parse(value: str) -> int:
+        if not value.strip().isdecimal() or not least <= int(value) <= most:
+            raise ValueError(f"must be a whole number from {least} to {most}")
+        return int(value)
+
+    return parse
+
+
+def _networks(value: str) -> tuple[IPNetwork, ...]:
+    return tuple(ip_network(word) for word in _words(value))
+
+
+def _ports(value: str) -> frozenset[int]:
+    return frozenset(_integer(1, 65_535)(word) for word in _words(value))
