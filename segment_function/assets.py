@@ -1,0 +1,37 @@
+"""Files that are served as they are. Tables name each of them, so no path of a request reaches the disk."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+_STATIC = Path(__file__).parent / "static"
+
+HTML = "text/html; charset=utf-8"
+JAVASCRIPT = "text/javascript; charset=utf-8"
+CSS = "text/css; charset=utf-8"
+PNG = "image/png"
+SVG = "image/svg+xml"
+
+
+@dataclass(frozen=True)
+class Asset:
+    """A file and what it is served as."""
+
+    path: Path
+    media_type: str
+
+    def read(self) -> bytes:
+        """The whole file."""
+        return self.path.read_bytes()
+
+
+def static(name: str, media_type: str) -> Asset:
+    """A file of the `static` folder."""
+    return Asset(_STATIC / name, media_type)
+
+
+HOME_PAGE = static("index.html", HTML)
+HOME_ASSETS = {
+    "app.js": static("app.js", JAVASCRIPT),
+    "app.css": static("app.css", CSS),
+    "icon.svg": static("icon.svg", SVG),
+}

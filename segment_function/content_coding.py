@@ -1,0 +1,147 @@
+"""Reading a response body whose size is bounded twice: as it arrives, and with its coding removed."""
+
+import asyncio
+import zlib
+from collections.abc import AsyncIterable, Iterator
+from typing import Protocol
+
+from shared_code.errors import ImageSizeNotAllowed
+
+_PIECE_BYTES = 1 << 20
+_MAX_GZIP_MEMBERS = 1024
+_ZLIB_METHOD_DEFLATE = 8
+
+
+class ContentCodingError(ValueError):
+    """The coding is not one we take, or the coded data is corrupt or cut short."""
+
+
+class Decoder(Protocol):
+    """Removes one content coding from data fed to it in order."""
+
+    def pieces(self, data: bytes) -> Iterator[bytes]:
+        """The decoded form of `data`, in pieces of milliseconds' work. Raises ContentCodingError."""
+
+    def finish(self) -> None:
+        """Told that no more data comes. Raises ContentCodingError if the coded data is incomplete."""
+
+
+def decoder_for(content_encoding: str) -> Decoder:
+    """The decoder of a Content-Encoding field (RFC 9110 section 8.4). Raises ContentCodingError.
+
+    One coding at most: no server needs two for a picture, and each multiplies what a bomb can hold.
+    """
+    match content_encoding.strip().lower():
+        case "" | "identity":
+            return IdentityDecoder()
+        case "gzip" | "x-gzip":
+            return GzipDecoder()
+        case "deflate":
+            return DeflateDecoder()
+    raise ContentCodingError("content coding is not identity, gzip or deflate")
+
+
+async def read_body(chunks: AsyncIterable[bytes], decoder: Decoder, max_bytes: int) -> bytes:
+    """Read all of `chunks`, decoded: 1 to `max_bytes` bytes.
+
+    While reading it holds `max_bytes` and one piece at most. Raises ImageSizeNotAllowed for an empty body
+    and for one that is larger before or after decoding, and ContentCodingError.
+    """
+    received = 0
+    body = bytearray()
+    async for chunk in chunks:
+        received += len(chunk)
+        if received > max_bytes:
+            raise ImageSizeNotAllowed
+        for piece in decoder.pieces(chunk):
+            body += piece
+            if len(body) > max_bytes:
+                raise ImageSizeNotAllowed
+            # Lets other requests, and the deadline, have their turn while a small chunk inflates at length.
+            await asyncio.sleep(0)
+    decoder.finish()
+    if not body:
+        raise ImageSizeNotAllowed
+    return bytes(body)
+
+
+class IdentityDecoder:
+    """No coding."""
+
+    def pieces(self, data: bytes) -> Iterator[bytes]:
+        """`data` itself."""
+        yield data
+
+    def finish(self) -> None:
+        """Any end is a good end."""
+
+
+class GzipDecoder:
+    """One or more gzip members in a row (RFC 1952)."""
+
+    def __init__(self) -> None:
+        self._member = _gzip_member()
+        self._members = 1
+        self._fed = False
+
+    def pieces(self, data: bytes) -> Iterator[bytes]:
+        """See Decoder."""
+        while data:
+            if self._member.eof:
+                self._start_next_member()
+            self._fed = True
+            yield from _inflated(self._member, data)
+            data = self._member.unused_data
+
+    def finish(self) -> None:
+        """See Decoder."""
+        if self._fed and not self._member.eof:
+            raise ContentCodingError("gzip data is cut short")
+
+    def _start_next_member(self) -> None:
+        # Each member costs a copy of the rest of the chunk: thousands of empty ones are an attack.
+        if self._members == _MAX_GZIP_MEMBERS:
+            raise ContentCodingError(f"more than {_MAX_GZIP_MEMBERS} gzip members")
+        self._members += 1
+        self._member = _gzip_member()
+
+
+class DeflateDecoder:
+    """The zlib form (RFC 1950) that "deflate" names, and the bare one (RFC 1951) that some servers send."""
+
+    def __init__(self) -> None:
+        self._stream: zlib._Decompress | None = None
+
+    def pieces(self, data: bytes) -> Iterator[bytes]:
+        """See Decoder."""
+        if not data:
+            return
+        if self._stream is None:
+            # As a bare stream this first byte would be a stored block with dirty padding: nobody writes it.
+            wrapped = data[0] & 0x0F == _ZLIB_METHOD_DEFLATE
+            self._stream = zlib.decompressobj(zlib.MAX_WBITS if wrapped else -zlib.MAX_WBITS)
+        yield from _inflated(self._stream, data)
+        if self._stream.unused_data:
+            raise ContentCodingError("data after the end of the deflate stream")
+
+    def finish(self) -> None:
+        """See Decoder."""
+        if self._stream is not None and not self._stream.eof:
+            raise ContentCodingError("deflate data is cut short")
+
+
+def _gzip_member() -> "zlib._Decompress":
+    return zlib.decompressobj(zlib.MAX_WBITS | 16)
+
+
+def _inflated(stream: "zlib._Decompress", data: bytes) -> Iterator[bytes]:
+    while True:
+        try:
+            piece = stream.decompress(data, _PIECE_BYTES)
+        except zlib.error:
+            raise ContentCodingError("corrupt compressed data") from None
+        yield piece
+        data = stream.unconsumed_tail
+        # A full piece may have left output inside the stream with no input to show for it.
+        if stream.eof or (not data and len(piece) < _PIECE_BYTES):
+            return

@@ -1,0 +1,85 @@
+"""Answers on the wire: the headers every answer carries, and the one place where errors become HTTP."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from azurefunctions.extensions.http.fastapi import Request, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from shared_code.errors import SegmentError
+
+_LINGER_S = 5
+_LINGER_BYTES = 64 << 20
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One request and what its answer says of it: the id is in the headers and in the log."""
+
+    request: Request
+    region: str = ""
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    begin: float = field(default_factory=time.monotonic)
+
+    def headers(self) -> dict[str, str]:
+        """The headers of every answer of the service."""
+        headers = {
+            "apim-request-id": self.id,
+            "request-id": self.id,
+            "x-envoy-upstream-service-time": str(round((time.monotonic() - self.begin) * 1000)),
+            "Strict-Transport-Security": "max-age=31536000; includeSubDomains; preload",
+            "X-Content-Type-Options": "nosniff",
+        }
+        if self.region:
+            headers["x-ms-region"] = self.region
+        client_id = self.request.headers.get("x-ms-client-request-id", "")
+        if client_id and len(client_id) <= 128 and client_id.isascii() and client_id.isprintable():
+            headers["x-ms-client-request-id"] = client_id
+        return headers
+
+
+class LingeringResponse(Response):
+    """A whole answer to a request whose body is not read.
+
+    It is sent at once, and what the client still sends is then read and dropped for a while: closing a
+    connection with unread bytes resets it, and the client would lose the answer (RFC 9112, 9.6).
+    """
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send, then read on for at most _LINGER_S and _LINGER_BYTES."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await send({"type": "http.response.body", "body": self.body, "more_body": True})
+        dropped_bytes = 0
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LINGER_S):
+                while dropped_bytes < _LINGER_BYTES:
+                    message = await receive()
+                    if not message.get("more_body"):
+                        break
+                    dropped_bytes += len(message.get("body", b""))
+        await send({"type": "http.response.body", "body": b""})
+
+
+def error_response(error: SegmentError, exchange: Exchange, *, body_unread: bool) -> Response:
+    """The documented JSON of `error`."""
+    headers = exchange.headers()
+    headers["x-ms-error-code"] = error.code
+    headers["Content-Type"] = "application/json" if error.gateway else "application/json; charset=utf-8"
+    if error.retry_after_s is not None:
+        headers["Retry-After"] = str(error.retry_after_s)
+    kind = LingeringResponse if body_unread else Response
+    return kind(error.body(), error.status, headers)
+
+
+def content_response(content: bytes, media_type: str, exchange: Exchange, status: int = 200) -> Response:
+    """A page or document that is at hand."""
+    return Response(content, status, exchange.headers() | {"Content-Type": media_type})
+
+
+def png_response(png: AsyncIterable[bytes], exchange: Exchange) -> Response:
+    """A PNG, streamed while it is made."""
+    return StreamingResponse(png, 200, exchange.headers() | {"Content-Type": "image/png"})
