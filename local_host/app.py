@@ -1,0 +1,69 @@
+"""An ASGI application made from the functions' own metadata, with the Functions host's routing habits."""
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import azure.functions as func
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+type Handler = Callable[[Request], Awaitable[Response]]
+
+
+@dataclass(frozen=True)
+class HttpFunction:
+    """One HTTP-triggered function: `path` matches what follows the first slash, letter case ignored."""
+
+    name: str
+    path: re.Pattern[str]
+    methods: frozenset[str]
+    handler: Handler
+
+
+def http_functions(app: func.FunctionApp) -> list[HttpFunction]:
+    """The HTTP functions of `app`, by name: the order in which the Functions host tries them."""
+    found = []
+    for function in app.get_functions():
+        trigger = function.get_trigger()
+        if trigger is None or trigger.get_binding_name() != "httpTrigger":
+            continue
+        binding = trigger.get_dict_repr()
+        methods = frozenset(str(getattr(method, "value", method)).upper() for method in binding["methods"])
+        found.append(
+            HttpFunction(
+                function.get_function_name(),
+                _pattern(binding["route"]),
+                methods,
+                function.get_user_function(),
+            )
+        )
+    return sorted(found, key=lambda http: http.name.lower())
+
+
+def _pattern(route: str) -> re.Pattern[str]:
+    pattern = re.escape(route)
+    pattern = re.sub(r"\\{\\\*(\w+)\\}", r"(?P<\1>.*)", pattern)
+    pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", pattern)
+    return re.compile(pattern, re.IGNORECASE | re.DOTALL)
+
+
+def asgi_app(app: func.FunctionApp) -> ASGIApp:
+    """Serve the HTTP functions of `app`. A path of another method is no match, as in the Functions host."""
+    functions = http_functions(app)
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        path = scope["path"].removeprefix("/").removesuffix("/")
+        for http in functions:
+            match = http.path.fullmatch(path)
+            if match and scope["method"] in http.methods:
+                scope["path_params"] = match.groupdict()
+                response = await http.handler(Request(scope, receive))
+                await response(scope, receive, send)
+                return
+        await Response(status_code=404)(scope, receive, send)
+
+    return serve
