@@ -1,0 +1,126 @@
+"""Hosts under test: real processes that serve the functions on a real socket."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import httpx
+
+PROJECT = Path(__file__).parents[2]
+KEYS = ("first-key-for-tests", "second-key-for-tests")
+_START_S = 60
+
+
+@dataclass(frozen=True)
+class Host:
+    """A running host: where it listens, and which process it is."""
+
+    port: int
+    pid: int
+    log: Path
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+
+@dataclass(frozen=True)
+class WorkerHost(Host):
+    """`report` is a JSON file of what the worker told when it started."""
+
+    report: Path
+
+
+def free_port() -> int:
+    """A TCP port nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """This process's environment without the service's own settings, and `settings`."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("SEGMENT_", "CUTOUT_"))}
+    return {**clean, **settings}
+
+
+@contextmanager
+def embedded_host(
+    log: Path, settings: Mapping[str, str], app: Path = PROJECT, ready_status: int = 200
+) -> Iterator[Host]:
+    """`python -m local_host` with these settings, stopped at the end; waits for that status of /ready."""
+    port = free_port()
+    command = [sys.executable, "-m", "local_host"]
+    with _running(command, app, environment(settings) | {"PORT": str(port)}, log) as process:
+        host = Host(port, process.pid, log)
+        _wait_until_ready(host, process, ready_status)
+        yield host
+
+
+@contextmanager
+def worker_host(
+    log: Path,
+    settings: Mapping[str, str],
+    app: Path = PROJECT,
+    ready_status: int = 200,
+    *,
+    placeholder: bool = False,
+) -> Iterator[WorkerHost]:
+    """Microsoft's worker library with the app, behind a front that plays the Functions host.
+
+    A placeholder starts without the app and without `settings`, and is given both afterwards.
+    """
+    port = free_port()
+    with TemporaryDirectory() as elsewhere:
+        report = Path(elsewhere, "report.json")
+        options: list[str | Path] = ["--app", app, "--port", str(port), "--report", report]
+        started_with = environment({} if placeholder else settings)
+        if placeholder:
+            later = Path(elsewhere, "environment.json")
+            later.write_text(json.dumps(environment(settings)))
+            options += ["--placeholder", later]
+        command = [sys.executable, "-m", "tests.worker", *options]
+        paths = {"PYTHONPATH": str(PROJECT)}
+        with _running(command, Path(elsewhere), started_with | paths, log) as process:
+            host = WorkerHost(port, process.pid, log, report)
+            _wait_until_ready(host, process, ready_status)
+            yield host
+
+
+@contextmanager
+def _running(
+    command: Sequence[str | Path], folder: Path, variables: Mapping[str, str], log: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, cwd=folder, env=variables, stdout=output, stderr=subprocess.STDOUT
+        )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait_until_ready(host: Host, process: subprocess.Popen[bytes], status: int) -> None:
+    end = time.monotonic() + _START_S
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            if httpx.get(host.url + "/ready", trust_env=False).status_code == status:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.05)
+    raise RuntimeError(f"the host did not become ready:\n{host.log.read_text()[-4000:]}")
