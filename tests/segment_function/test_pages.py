@@ -1,0 +1,116 @@
+import re
+
+import httpx
+import pytest
+
+from tests.support.hosts import KEYS, Host
+
+PAGES = ["/", "/swagger"]
+OURS = ["/", "/static/app.js", "/static/app.css", "/static/icon.svg", "/swagger", "/swagger/swagger-init.js"]
+NOT_FOUND = b'{"error":{"code":"404","message": "Resource not found"}}'
+SVG_NAMESPACE = "http://www.w3.org/2000/svg"  # a name that every SVG file bears; nothing is fetched from it
+
+
+def get(host: Host, path: str, method: str = "GET") -> httpx.Response:
+    return httpx.request(method, host.url + path, trust_env=False)
+
+
+@pytest.mark.parametrize(
+    ("path", "content_type", "begins"),
+    [
+        ("/", "text/html; charset=utf-8", b"<!doctype html>"),
+        ("/static/app.js", "text/javascript; charset=utf-8", b'"use strict";'),
+        ("/static/app.css", "text/css; charset=utf-8", b":root {"),
+        ("/static/icon.svg", "image/svg+xml", b"<svg "),
+        ("/swagger", "text/html; charset=utf-8", b"<!doctype html>"),
+        ("/swagger/", "text/html; charset=utf-8", b"<!doctype html>"),
+        ("/SWAGGER", "text/html; charset=utf-8", b"<!doctype html>"),
+        ("/swagger/swagger-init.js", "text/javascript; charset=utf-8", b'"use strict";'),
+        ("/swagger/swagger-ui-bundle.js", "text/javascript; charset=utf-8", b"/*! For license information"),
+        ("/swagger/swagger-ui.css", "text/css; charset=utf-8", b".swagger-ui"),
+        ("/swagger/favicon-32x32.png", "image/png", b"\x89PNG\r\n\x1a\n"),
+        ("/openapi.json", "application/json; charset=utf-8", b'{"openapi": "3.1.1"'),
+        ("/status", "application/json; charset=utf-8", b'{"status":"alive"}'),
+    ],
+)
+def test_content(host: Host, path: str, content_type: str, begins: bytes) -> None:
+    response = get(host, path)
+    assert response.status_code == 200
+    assert response.headers["content-type"] == content_type
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert response.content.startswith(begins)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/static/index.html",
+        "/static/nothing.js",
+        "/static/",
+        "/static/..%2f..%2fpages.py",
+        "/static/%2e%2e%2fpages.py",
+        "/static/app.js/more",
+        "/swagger/main.py",
+        "/swagger/..%2fmain.py",
+        "/swagger/swagger-ui-bundle.js%00",
+        "/favicon.ico",
+        "/robots.txt",
+    ],
+)
+def test_nothing_else_is_served(host: Host, path: str) -> None:
+    response = get(host, path)
+    assert (response.status_code, response.content) == (404, NOT_FOUND)
+    assert response.headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize("path", ["/", "/status", "/ready", "/openapi.json", "/swagger", "/static/app.js"])
+def test_pages_answer_get_only(host: Host, path: str) -> None:
+    response = get(host, path, "POST")
+    assert (response.status_code, response.content) == (404, NOT_FOUND)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_pages_run_only_what_this_host_serves(host: Host, path: str) -> None:
+    response = get(host, path)
+    policy = dict(
+        directive.split(" ", 1) for directive in response.headers["content-security-policy"].split("; ")
+    )
+    assert policy["default-src"] == "'self'"
+    assert "script-src" not in policy  # so default-src holds for scripts
+    assert policy["base-uri"] == policy["form-action"] == policy["frame-ancestors"] == "'none'"
+    assert not re.search(r"<script(?![^>]*\ssrc=)|\son\w+=|<style|\sstyle=|javascript:", response.text)
+
+
+@pytest.mark.parametrize("path", OURS)
+def test_no_foreign_host_is_named(host: Host, path: str) -> None:
+    text = get(host, path).text.replace(SVG_NAMESPACE, "")
+    assert not re.search(r"//[\w-]+\.\w", text)
+    assert re.findall(r"(?:src|href)=\"(?!/)", text) == []
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_pages_refer_to_what_is_served(host: Host, path: str) -> None:
+    links = re.findall(r"(?:src|href)=\"([^\"]+)\"", get(host, path).text)
+    assert links
+    assert [link for link in links if get(host, link).status_code != 200] == []
+
+
+def test_browsers_keep_files_but_ask_for_pages(host: Host) -> None:
+    assert get(host, "/").headers["cache-control"] == "no-cache"
+    assert get(host, "/static/app.js").headers["cache-control"] == "public, max-age=3600"
+
+
+def test_ready_names_the_network(host: Host) -> None:
+    response = get(host, "/ready")
+    assert response.status_code == 200
+    document = response.json()
+    assert document.keys() == {"status", "model", "sha256"}
+    assert (document["status"], document["model"]) == ("READY", "u2net")
+    assert re.fullmatch("[0-9a-f]{64}", document["sha256"])
+
+
+def test_no_page_needs_a_key_and_none_tells_it(host: Host) -> None:
+    for path in [*OURS, "/openapi.json", "/status", "/ready"]:
+        response = get(host, path)
+        assert response.status_code == 200
+        assert not any(key in response.text for key in KEYS)

@@ -1,0 +1,110 @@
+"""Image files that Pillow cannot write, or not in the form a test needs."""
+
+import io
+import struct
+import zlib
+from collections.abc import Sequence
+
+from PIL import ExifTags, Image
+
+PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+
+
+def saved(image: Image.Image, form: str, **options: object) -> bytes:
+    """The image as a file."""
+    out = io.BytesIO()
+    image.save(out, form, **options)
+    return out.getvalue()
+
+
+def turned(image: Image.Image, form: str, orientation: int, **options: object) -> bytes:
+    """The stored image with an EXIF orientation."""
+    if form == "TIFF":
+        return saved(image, form, tiffinfo={int(ExifTags.Base.Orientation): orientation}, **options)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    return saved(image, form, exif=exif, **options)
+
+
+def png_chunk(kind: bytes, data: bytes) -> bytes:
+    """One chunk of a PNG (W3C PNG, 5.3)."""
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png(
+    width: int,
+    height: int,
+    *,
+    bits: int = 8,
+    colour_type: int = 2,
+    pixels: bytes = b"",
+    before: Sequence[bytes] = (),
+    after: Sequence[bytes] = (),
+) -> bytes:
+    """A PNG with whole chunks in front of and behind its pixels; without `pixels` it is only a header's claim."""
+    header = struct.pack(">IIBBBBB", width, height, bits, colour_type, 0, 0, 0)
+    stride = len(pixels) // height
+    rows = b"".join(b"\0" + pixels[row * stride : (row + 1) * stride] for row in range(height if pixels else 0))
+    chunks = [png_chunk(b"IHDR", header), *before, png_chunk(b"IDAT", zlib.compress(rows)), *after]
+    return PNG_MAGIC + b"".join(chunks) + png_chunk(b"IEND", b"")
+
+
+def icon(*frames: tuple[int, int, int, bytes]) -> bytes:
+    """An ICO of frames (width, height, bits in the directory, bytes); 256 is written as 0."""
+    offset = 6 + 16 * len(frames)
+    directory = struct.pack("<HHH", 0, 1, len(frames))
+    for width, height, bits, data in frames:
+        directory += struct.pack("<BBBBHHII", width % 256, height % 256, 0, 0, 1, bits, len(data), offset)
+        offset += len(data)
+    return directory + b"".join(data for *_, data in frames)
+
+
+def icon_bitmap(image: Image.Image) -> bytes:
+    """The 32-bit bitmap of an icon's frame: no file header, twice the height, bottom row first, a mask."""
+    width, height = image.size
+    header = struct.pack("<IiiHHIIiiII", 40, width, height * 2, 1, 32, 0, 0, 0, 0, 0, 0)
+    mask = bytes((width + 31) // 32 * 4 * height)
+    return header + image.convert("RGBA").transpose(Image.Transpose.FLIP_TOP_BOTTOM).tobytes("raw", "BGRA") + mask
+
+
+def run_length_bitmap(side: int) -> bytes:
+    """An 8-bit BMP of stripes under run-length encoding: small as a file, whatever its side."""
+    runs = b"".join(bytes([min(255, side - left), 7]) for left in range(0, side, 255)) + b"\0\0"
+    body = runs * side + b"\0\1"
+    palette = b"".join(bytes([level, level, level, 0]) for level in range(256))
+    offset = 14 + 40 + len(palette)
+    header = struct.pack("<IiiHHIIiiII", 40, side, side, 1, 8, 1, len(body), 0, 0, 256, 0)
+    return b"BM" + struct.pack("<IHHI", offset + len(body), 0, 0, offset) + header + palette + body
+
+
+SRGB_PRIMARIES = ((0.4361, 0.2225, 0.0139), (0.3851, 0.7169, 0.0971), (0.1431, 0.0606, 0.7141))
+"""XYZ of red, green and blue of sRGB, adapted to D50 (IEC 61966-2-1)."""
+
+
+def icc_profile(space: str, gamma: float, primaries: Sequence[tuple[float, float, float]] = ()) -> bytes:
+    """An ICC version 2 display profile (ICC.1:2001-04): RGB by a matrix and gamma, or GRAY by gamma."""
+
+    def fixed(*values: float) -> bytes:
+        return b"".join(struct.pack(">i", round(value * 65_536)) for value in values)
+
+    white = (0.9642, 1.0, 0.8249)
+    text = b"test profile\0"
+    curve = b"curv" + bytes(4) + struct.pack(">IH", 1, round(gamma * 256))
+    tags = {
+        b"desc": b"desc" + bytes(4) + struct.pack(">I", len(text)) + text + bytes(78),
+        b"cprt": b"text" + bytes(4) + b"none\0",
+        b"wtpt": b"XYZ " + bytes(4) + fixed(*white),
+    }
+    for channel, primary in zip(b"rgb", primaries, strict=False):
+        tags[bytes([channel]) + b"XYZ"] = b"XYZ " + bytes(4) + fixed(*primary)
+        tags[bytes([channel]) + b"TRC"] = curve
+    if not primaries:
+        tags[b"kTRC"] = curve
+    table, data = struct.pack(">I", len(tags)), b""
+    for kind, content in tags.items():
+        table += kind + struct.pack(">II", 128 + 4 + 12 * len(tags) + len(data), len(content))
+        data += content + bytes(-len(content) % 4)
+    size = 128 + len(table) + len(data)
+    head = struct.pack(">I4xI4s4s4s", size, 0x02100000, b"mntr", space.ljust(4).encode(), b"XYZ ")
+    head += bytes(12) + b"acsp" + bytes(28) + fixed(*white)
+    return head.ljust(128, b"\0") + table + data

@@ -1,0 +1,174 @@
+import asyncio
+import hashlib
+import shutil
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.manifest import BUILT_DIR, Manifest, built_path, load_manifest
+from shared_code.errors import ResourceNotFound, ServiceUnavailable
+from shared_code.model import ModelError, NetworkStore, OnnxNetwork, State, load_network
+from tests.support.photos import photo
+
+MANIFEST = load_manifest()
+SMALL = MANIFEST.networks["u2netp"]
+
+
+@pytest.fixture(scope="module", params=sorted(MANIFEST.networks))
+def network(request: pytest.FixtureRequest) -> OnnxNetwork:
+    return load_network(MANIFEST.networks[request.param], threads=2)
+
+
+def test_network_is_the_file_that_was_built(network: OnnxNetwork) -> None:
+    assert network.sha256 == hashlib.sha256(built_path(network.name).read_bytes()).hexdigest()
+    assert network.side == MANIFEST.networks[network.name].input.side_px
+
+
+def test_mask_tells_the_foreground(network: OnnxNetwork) -> None:
+    """The astronaut fills the middle of her portrait, the upper left corner is background."""
+    rgb = np.asarray(photo().resize((network.side, network.side)))
+    mask = network.mask(rgb)
+    assert mask.dtype == np.uint8
+    assert mask.shape == (network.side, network.side)
+    face, corner = mask[60:120, 125:160], mask[:20, :20]
+    assert face.mean() > 240
+    assert corner.mean() < 15
+    upside_down = network.mask(np.ascontiguousarray(rgb[::-1]))
+    assert upside_down[-20:, :20].mean() < 15
+
+
+@pytest.mark.parametrize("level", [0, 128, 255])
+def test_mask_of_a_blank_picture(network: OnnxNetwork, level: int) -> None:
+    """The network divides by the largest value of the picture, which may be zero."""
+    blank = np.full((network.side, network.side, 3), level, np.uint8)
+    assert network.mask(blank).shape == (network.side, network.side)
+
+
+def test_threads_share_a_network() -> None:
+    network = load_network(SMALL, threads=1)
+    pictures = [np.asarray(photo().resize((320, 320)).rotate(angle)) for angle in (0, 90, 180, 270)]
+    alone = [network.mask(picture) for picture in pictures]
+    with ThreadPoolExecutor(4) as threads:
+        together = list(threads.map(network.mask, pictures))
+    np.testing.assert_array_equal(alone, together)
+
+
+@pytest.fixture
+def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of built networks of its own."""
+    monkeypatch.setattr("models.manifest.BUILT_DIR", tmp_path)
+    return tmp_path
+
+
+def build(folder: Path, name: str) -> None:
+    """As `make model` leaves a network, under any name."""
+    for suffix in ("", ".sha256"):
+        shutil.copy(BUILT_DIR / f"u2netp.onnx{suffix}", folder / f"{name}.onnx{suffix}")
+
+
+def alter(model: Path) -> None:
+    data = bytearray(model.read_bytes())
+    data[len(data) // 2] ^= 1
+    model.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        pytest.param(lambda model, sha256: model.unlink(), id="no model"),
+        pytest.param(lambda model, sha256: sha256.unlink(), id="no sha256"),
+        pytest.param(lambda model, sha256: sha256.write_text(""), id="empty sha256"),
+        pytest.param(lambda model, sha256: sha256.write_text("0" * 64), id="another sha256"),
+        pytest.param(lambda model, sha256: alter(model), id="one bit altered"),
+        pytest.param(lambda model, sha256: model.write_bytes(model.read_bytes()[:-1]), id="cut"),
+    ],
+)
+def test_refuses_a_file_that_is_not_what_was_built(built: Path, spoil: Callable[[Path, Path], None]) -> None:
+    build(built, "u2netp")
+    load_network(SMALL, threads=1)
+    spoil(built / "u2netp.onnx", built / "u2netp.onnx.sha256")
+    with pytest.raises(ModelError, match=r"u2netp\.onnx"):
+        load_network(SMALL, threads=1)
+
+
+class TestStore:
+    def test_default_is_the_manifests(self) -> None:
+        store = NetworkStore("", kept=2, threads=1)
+        assert store.default == MANIFEST.default
+        assert set(store.names) == set(MANIFEST.networks)
+        assert (store.state, store.sha256) == (State.STARTING, None)
+
+    def test_unknown_default_is_refused_at_start(self) -> None:
+        with pytest.raises(ModelError, match="nobody"):
+            NetworkStore("nobody", kept=2, threads=1)
+
+    def test_loads_once_on_first_use(self) -> None:
+        async def scene() -> None:
+            store = NetworkStore("u2netp", kept=2, threads=1)
+            store.preload()
+            first, second, named = await asyncio.gather(store.get(None), store.get(None), store.get("u2netp"))
+            assert first is second is named
+            assert store.state is State.READY
+            assert store.sha256 == first.sha256
+
+        asyncio.run(scene())
+
+    def test_unknown_name(self) -> None:
+        with pytest.raises(ResourceNotFound):
+            asyncio.run(NetworkStore("u2netp", kept=2, threads=1).get("nobody"))
+
+    def test_default_that_cannot_be_loaded(self, built: Path) -> None:
+        async def scene() -> None:
+            store = NetworkStore("u2netp", kept=2, threads=1)
+            for _ in range(2):
+                with pytest.raises(ServiceUnavailable):
+                    await store.get(None)
+            assert (store.state, store.sha256) == (State.SETUP_FAILED, None)
+
+        asyncio.run(scene())
+
+    def test_another_that_could_not_be_loaded_is_tried_again(self, built: Path) -> None:
+        async def scene() -> None:
+            build(built, "u2netp")
+            store = NetworkStore("u2netp", kept=2, threads=1)
+            with pytest.raises(ServiceUnavailable):
+                await store.get("u2net")
+            build(built, "u2net")
+            assert (await store.get("u2net")).name == "u2net"
+            assert store.state is State.STARTING
+
+        asyncio.run(scene())
+
+    def test_a_call_waits_so_long_and_loading_goes_on(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        async def scene() -> None:
+            store = NetworkStore("u2netp", kept=2, threads=1)
+            monkeypatch.setattr("shared_code.model._LOAD_WAIT_S", 0)
+            with pytest.raises(ServiceUnavailable):
+                await store.get(None)
+            monkeypatch.undo()
+            assert (await store.get(None)).name == "u2netp"
+
+        asyncio.run(scene())
+
+    def test_keeps_the_default_and_the_latest(self, built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        names = ["default", "b", "c", "d"]
+        for name in names:
+            build(built, name)
+        networks = {name: replace(SMALL, name=name) for name in names}
+        monkeypatch.setattr("shared_code.model.load_manifest", lambda: Manifest("default", networks))
+
+        async def scene() -> None:
+            store = NetworkStore("", kept=3, threads=1)
+            default, b, c = [await store.get(name) for name in ("default", "b", "c")]
+            assert await store.get("b") is b
+            d = await store.get("d")
+            assert await store.get("d") is d
+            assert await store.get("b") is b
+            assert await store.get("c") is not c
+            assert await store.get(None) is default
+
+        asyncio.run(scene())

@@ -1,0 +1,118 @@
+import os
+from collections.abc import Mapping
+from ipaddress import ip_network
+
+import pytest
+
+from shared_code.settings import Settings, SettingsError, documented_variables, load_settings
+
+DEFAULTS = Settings(
+    api_keys=(),
+    allow_anonymous=False,
+    region="",
+    model="",
+    models_in_memory=2,
+    matte_png="gray",
+    edge_colour="foreground",
+    slots=os.process_cpu_count() or 1,
+    slot_wait_s=10,
+    memory_budget_mb=1080,
+    url_input=True,
+    url_allowed_networks=(),
+    url_allowed_ports=frozenset((80, 443)),
+)
+
+
+def test_defaults() -> None:
+    assert load_settings({}) == DEFAULTS
+
+
+def test_empty_or_blank_is_the_default() -> None:
+    assert load_settings(dict.fromkeys(documented_variables(), "")) == DEFAULTS
+    assert load_settings(dict.fromkeys(documented_variables(), " ")) == DEFAULTS
+
+
+READ = [
+    # variable, value, field, parsed
+    ("SEGMENT_API_KEYS", "one", "api_keys", ("one",)),
+    ("SEGMENT_API_KEYS", " one, two ,,", "api_keys", ("one", "two")),
+    ("SEGMENT_API_KEYS", ",", "api_keys", ()),
+    ("SEGMENT_ALLOW_ANONYMOUS", "true", "allow_anonymous", True),
+    ("SEGMENT_ALLOW_ANONYMOUS", " TRUE ", "allow_anonymous", True),
+    ("SEGMENT_ALLOW_ANONYMOUS", "False", "allow_anonymous", False),
+    ("SEGMENT_REGION", " westeurope ", "region", "westeurope"),
+    ("SEGMENT_MODEL", "u2netp", "model", "u2netp"),
+    ("SEGMENT_MODELS_IN_MEMORY", "16", "models_in_memory", 16),
+    ("SEGMENT_MATTE_PNG", "indexed", "matte_png", "indexed"),
+    ("SEGMENT_EDGE_COLOUR", "source", "edge_colour", "source"),
+    ("SEGMENT_SLOTS", " 3 ", "slots", 3),
+    ("SEGMENT_SLOT_WAIT_S", "0", "slot_wait_s", 0),
+    ("SEGMENT_MEMORY_BUDGET_MB", "65536", "memory_budget_mb", 65_536),
+    ("SEGMENT_URL_INPUT", "off", "url_input", False),
+    (
+        "SEGMENT_URL_ALLOWED_NETWORKS",
+        "10.1.0.0/16, fd00::/8,127.0.0.1",
+        "url_allowed_networks",
+        (ip_network("10.1.0.0/16"), ip_network("fd00::/8"), ip_network("127.0.0.1/32")),
+    ),
+    ("SEGMENT_URL_ALLOWED_PORTS", "443, 8443", "url_allowed_ports", frozenset((443, 8443))),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("variable", "value", "field", "parsed"), READ)
+def test_reads(variable: str, value: str, field: str, parsed: object) -> None:
+    assert getattr(load_settings({variable: value}), field) == parsed
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("SEGMENT_ALLOW_ANONYMOUS", "yes"),
+        ("SEGMENT_ALLOW_ANONYMOUS", "1"),
+        ("SEGMENT_MODELS_IN_MEMORY", "1"),
+        ("SEGMENT_MODELS_IN_MEMORY", "17"),
+        ("SEGMENT_MATTE_PNG", "grey"),
+        ("SEGMENT_EDGE_COLOUR", "Source"),
+        ("SEGMENT_SLOTS", "-1"),
+        ("SEGMENT_SLOTS", "65"),
+        ("SEGMENT_SLOTS", "1.5"),
+        ("SEGMENT_SLOT_WAIT_S", "201"),
+        ("SEGMENT_MEMORY_BUDGET_MB", "63"),
+        ("SEGMENT_MEMORY_BUDGET_MB", "1e3"),
+        ("SEGMENT_URL_INPUT", "false"),
+        ("SEGMENT_URL_ALLOWED_NETWORKS", "10.1.2.3/16"),
+        ("SEGMENT_URL_ALLOWED_NETWORKS", "example.com"),
+        ("SEGMENT_URL_ALLOWED_PORTS", "0"),
+        ("SEGMENT_URL_ALLOWED_PORTS", "65536"),
+    ],
+)
+def test_refuses_and_names_the_variable(variable: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{variable}: "):
+        load_settings({variable: value})
+
+
+def test_documented_variables_are_those_that_are_read() -> None:
+    asked: list[str] = []
+
+    class Recorder(dict[str, str]):
+        def get(self, name: str, default: str = "") -> str:  # type: ignore[override]
+            asked.append(name)
+            return default
+
+    load_settings(Recorder())
+    variables = documented_variables()
+    assert list(variables) == asked
+    assert load_settings(variables) == DEFAULTS
+    assert {variable for variable, *_ in READ} == set(variables)
+
+
+def test_reads_the_process_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEGMENT_REGION", "northeurope")
+    assert load_settings().region == "northeurope"
+
+
+def test_printed_form_hides_the_keys() -> None:
+    environment: Mapping[str, str] = {"SEGMENT_API_KEYS": "secret-a,secret-b"}
+    settings = load_settings(environment)
+    assert "secret" not in repr(settings)
+    assert "keys=2" in f"{settings}"
