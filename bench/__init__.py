@@ -1,0 +1,1 @@
+"""Benchmarks: a peer and this project side by side in one run, as ratios."""

@@ -1,0 +1,29 @@
+"""`python -m bench`: run all benchmarks, print their tables, write docs/performance.md."""
+
+import time
+
+from bench import cold_start, endpoint, image_path, limits, memory, stages
+from bench.report import machine
+from tests.support.hosts import PROJECT
+
+_HEAD = """# Performance
+
+Written by `make bench`; do not edit. Machines are noisy and differ: believe the ratios, each of which comes from
+one run in which the contestants took turns.
+
+Measured on {date}: {machine}.
+"""
+
+
+def main() -> None:
+    """Each benchmark in turn."""
+    sections = [_HEAD.format(date=time.strftime("%Y-%m-%d"), machine=machine())]
+    for benchmark in (limits, image_path, stages, cold_start, memory, endpoint):
+        for table in benchmark.run():
+            print(table.markdown(), flush=True)
+            sections.append(table.markdown())
+    (PROJECT / "docs" / "performance.md").write_text("\n".join(sections))
+
+
+if __name__ == "__main__":
+    main()
