@@ -8,8 +8,8 @@ from tests.support.hosts import PROJECT
 
 _HEAD = """# Performance
 
-Written by `make bench`; do not edit. Machines are noisy and differ: believe the ratios, each of which comes from
-one run in which the contestants took turns.
+Written by `make bench`; do not edit. Machines are noisy and differ: believe the ratios, each of
+which comes from one run in which the contestants took turns.
 
 Measured on {date}: {machine}.
 """

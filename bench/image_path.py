@@ -11,7 +11,7 @@ from bench.photos import MEGAPIXELS, jpeg
 from bench.report import Table
 from bench.timing import interleaved
 from shared_code import pipeline
-from shared_code.pipeline import Mode
+from shared_code.pipeline import Mode, Style
 from shared_code.png import PngWriter
 
 _ROUNDS = 5
@@ -44,7 +44,7 @@ def plain(photo: bytes) -> bytes:
 def own(photo: bytes, threads: ThreadPoolExecutor) -> bytes:
     """The shipped pipeline."""
     plan = pipeline.plan(photo, Mode.BACKGROUND_REMOVAL)
-    cutout = pipeline.cut_out(photo, plan, DiscNetwork(), indexed_matte=False)
+    cutout = pipeline.cut_out(photo, plan, DiscNetwork(), Style())
     writer = PngWriter(cutout.width, cutout.height, cutout.colour)
     strips = threads.map(cutout.strip, cutout.strip_tops)
     return b"".join([writer.head(), *map(writer.data, strips), writer.tail()])
@@ -55,25 +55,7 @@ def run() -> list[Table]:
     rows = []
     with ThreadPoolExecutor(1) as one, ThreadPoolExecutor(2) as two:
         for name, size in MEGAPIXELS.items():
-            photo = jpeg(*size)
-            seconds = interleaved(
-                {
-                    "plain": lambda: plain(photo),
-                    "one": lambda: own(photo, one),
-                    "two": lambda: own(photo, two),
-                },
-                _ROUNDS,
-            )
-            ratio = len(own(photo, two)) / len(plain(photo))
-            rows.append(
-                [
-                    name,
-                    *(f"{seconds[way] * 1000:.0f}" for way in ("plain", "one", "two")),
-                    f"{seconds['plain'] / seconds['one']:.1f}",
-                    f"**{seconds['plain'] / seconds['two']:.1f}**",
-                    f"{ratio:.2f}",
-                ]
-            )
+            rows.append([name, *_compare(jpeg(*size), one, two)])
     note = (
         "Everything but the network, refinement and edge colours included: JPEG in, PNG out. Pillow is "
         "`convert`, Lanczos, `putalpha`, `save('PNG')`."
@@ -88,3 +70,14 @@ def run() -> list[Table]:
         "PNG size ratio",
     )
     return [Table("The picture's way without the network", note, columns, rows)]
+
+
+def _compare(photo: bytes, one: ThreadPoolExecutor, two: ThreadPoolExecutor) -> list[str]:
+    ways = {"plain": lambda: plain(photo), "one": lambda: own(photo, one), "two": lambda: own(photo, two)}
+    seconds = interleaved(ways, _ROUNDS)
+    return [
+        *(f"{seconds[way] * 1000:.0f}" for way in ways),
+        f"{seconds['plain'] / seconds['one']:.1f}",
+        f"**{seconds['plain'] / seconds['two']:.1f}**",
+        f"{len(own(photo, two)) / len(plain(photo)):.2f}",
+    ]

@@ -11,7 +11,7 @@ from bench.report import Table
 from models.manifest import load_manifest
 from shared_code.model import OnnxNetwork, load_network
 from shared_code.picture import decode
-from shared_code.pipeline import Mode, cut_out, plan
+from shared_code.pipeline import Mode, Style, cut_out, plan
 from shared_code.refine import guide_size, refine
 
 _ROUNDS = 5
@@ -41,7 +41,7 @@ def _measure(photo: bytes, network: OnnxNetwork) -> dict[str, float]:
     guide = picture.thumbnail(*guide_size(picture.width, picture.height))
     small = np.asarray(guide.resize((network.side, network.side)))
     mask = network.mask(small)
-    cutout = cut_out(photo, planned, network, indexed_matte=False)
+    cutout = cut_out(photo, planned, network, Style())
     tops = cutout.strip_tops
     bounds = [(top, min(cutout.height, top + tops.step)) for top in tops]
     taken = {

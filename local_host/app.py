@@ -33,7 +33,7 @@ def http_functions(app: func.FunctionApp) -> list[HttpFunction]:
         methods = frozenset(str(getattr(method, "value", method)).upper() for method in binding["methods"])
         found.append(
             HttpFunction(
-                function.get_function_name(),
+                str(function.get_function_name()),
                 _pattern(binding["route"]),
                 methods,
                 function.get_user_function(),

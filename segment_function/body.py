@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from azurefunctions.extensions.http.fastapi import Request
 from python_multipart.exceptions import FormParserError
@@ -16,6 +17,9 @@ from shared_code.errors import (
     ImageSizeNotAllowed,
     ImageUrlBadlyFormatted,
 )
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
 
 _FORM_OVERHEAD_BYTES = 1 << 20
 _MAX_JSON_BYTES = 1 << 16
@@ -103,6 +107,17 @@ class _FileFinder:
         self.found = False
         self.complete = False
 
+    def callbacks(self) -> "MultipartCallbacks":
+        return {
+            "on_part_begin": self.on_part_begin,
+            "on_header_field": self.on_header_field,
+            "on_header_value": self.on_header_value,
+            "on_header_end": self.on_header_end,
+            "on_headers_finished": self.on_headers_finished,
+            "on_part_data": self.on_part_data,
+            "on_part_end": self.on_part_end,
+        }
+
     def on_part_begin(self) -> None:
         self._is_file = False
 
@@ -136,9 +151,8 @@ class _FileFinder:
 def _first_file(data: bytes, boundary: bytes) -> bytes:
     """The first file of a form, b"" when it has none. Raises ImageFormatInvalid when the file breaks off."""
     finder = _FileFinder()
-    callbacks = {name: getattr(finder, name) for name in dir(finder) if name.startswith("on_")}
     with suppress(FormParserError):  # what stands before the fault counts
-        MultipartParser(boundary, callbacks).write(data)
+        MultipartParser(boundary, finder.callbacks()).write(data)
     if finder.found and not finder.complete:
         raise ImageFormatInvalid
     return b"".join(finder.chunks)

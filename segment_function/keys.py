@@ -18,7 +18,8 @@ def check_key(key: str | None, settings: Settings) -> None:
         if settings.allow_anonymous:
             return
         raise AccessDenied
-    given = hashlib.sha256((key or "").encode("utf-8", "surrogateescape")).digest()
+    # Starlette decodes header bytes as Latin-1; this has the caller's bytes back.
+    given = hashlib.sha256((key or "").encode("latin-1", "replace")).digest()
     matches = [
         hmac.compare_digest(given, hashlib.sha256(known.encode()).digest()) for known in settings.api_keys
     ]

@@ -98,7 +98,7 @@ async def static_file(req: Request) -> Response:
 @blueprint.route("{*path}", methods=_ALL_METHODS, auth_level=func.AuthLevel.ANONYMOUS)
 async def unknown_path(req: Request) -> Response:
     """The home page; the API under a path with doubled slashes; "Resource not found" for all else."""
-    path = re.sub("/+", "/", req.url.path).strip("/").lower()
+    path = re.sub("/+", "/", req.scope["path"]).strip("/").lower()
     if req.method == "POST" and path in (ROUTE.lower(), ALIAS):
         response: Response = await segment(req)
         return response

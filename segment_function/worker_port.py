@@ -29,12 +29,13 @@ class HandlerApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] == "http":
+            scope["path_params"] = {}  # for the worker to fill in
             response = await self._handler(Request(scope, receive, send))
             await response(scope, receive, send)
 
 
 def use_handler_app() -> None:
     """Have the HTTP extension build a HandlerApp, and keep query strings out of the server's log."""
-    web.FastAPI = HandlerApp
+    web.FastAPI = HandlerApp  # type: ignore[attr-defined,assignment]
     # A filter, because uvicorn sets level and handlers of its loggers when it starts.
     logging.getLogger("uvicorn.access").addFilter(lambda record: False)

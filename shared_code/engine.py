@@ -13,8 +13,9 @@ from contextlib import AbstractContextManager
 
 from shared_code import pipeline
 from shared_code.admission import MemoryBudget, Reservation, Slots
+from shared_code.allocator import return_large_blocks
 from shared_code.model import NetworkStore
-from shared_code.pipeline import Cutout, Mode
+from shared_code.pipeline import Cutout, Mode, Style
 from shared_code.png import DeflatedStrip, PngWriter
 from shared_code.settings import Settings
 
@@ -50,7 +51,7 @@ class _Countdown:
         self._left = len(strips)
         self._deflated_bytes = 0
         self._reservation = reservation
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # collecting garbage may drop this very stream while it is held
 
     def __call__(self, strip: Future[DeflatedStrip]) -> None:
         with self._lock:
@@ -71,8 +72,9 @@ class Engine:
     """Owns the networks, the threads and the admission of one process."""
 
     def __init__(self, settings: Settings) -> None:
+        return_large_blocks()
         cores = os.process_cpu_count() or 1
-        self._indexed_matte = settings.matte_png == "indexed"
+        self._style = Style(settings.matte_png, settings.edge_colour)
         self._slots = Slots(settings.slots, settings.slot_wait_s)
         self._budget = MemoryBudget(settings.memory_budget_mb << 20, settings.slot_wait_s)
         self._pictures = ThreadPoolExecutor(settings.slots, "picture")
@@ -100,7 +102,7 @@ class Engine:
 
             def work() -> PngStream:
                 try:
-                    cutout = pipeline.cut_out(data, plan, network, indexed_matte=self._indexed_matte)
+                    cutout = pipeline.cut_out(data, plan, network, self._style)
                     return PngStream(cutout, self._strips, reservation)
                 except BaseException:
                     reservation.release()

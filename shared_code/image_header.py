@@ -2,7 +2,6 @@
 
 import io
 import logging
-import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from shared_code import icon
 from shared_code.errors import (
     MAX_IMAGE_BYTES,
     MAX_SIDE_PX,
@@ -38,8 +38,6 @@ FORMATS: Final = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF")
 
 Image.MAX_IMAGE_PIXELS = MAX_SIDE_PX * MAX_SIDE_PX
 
-_ICO_MAGIC = b"\0\0\1\0"
-_PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 _SINGLE_BYTE_MODES = ("1", "L", "P")
 
 
@@ -68,9 +66,11 @@ def read_header(data: bytes) -> ImageHeader:
     """
     if not 1 <= len(data) <= MAX_IMAGE_BYTES:
         raise ImageSizeNotAllowed
-    data = unwrapped(data)
-    if data.startswith(_ICO_MAGIC):
-        return _read_icon_header(data)
+    data = icon.unwrapped(data)
+    if icon.is_icon(data):
+        width, height = icon.bitmap_size(data)
+        _check_sides(width, height)
+        return ImageHeader("ICO", width, height, 1, False, 0, bytes_per_pixel=14)
     with image_faults(), open_image(data) as image:
         _check_sides(*image.size)
         return _describe(image, data)
@@ -103,19 +103,10 @@ def open_image(data: bytes) -> Image.Image:
 
     Raises ImageFormatInvalid, or ImageDimensionNotAllowed for more pixels than any allowed image has.
     """
-    data = unwrapped(data)
-    formats = (IcoImagePlugin.IcoImageFile.format,) if data.startswith(_ICO_MAGIC) else FORMATS
+    data = icon.unwrapped(data)
+    formats = (IcoImagePlugin.IcoImageFile.format,) if icon.is_icon(data) else FORMATS
     with image_faults():
         return Image.open(io.BytesIO(data), formats=formats)
-
-
-def unwrapped(data: bytes) -> bytes:
-    """The PNG that an icon holds; any other image as it is. Raises ImageFormatInvalid."""
-    if data.startswith(_ICO_MAGIC):
-        frame = _largest_icon_frame(data)
-        if frame.startswith(_PNG_MAGIC):
-            return frame
-    return data
 
 
 def _check_sides(width: int, height: int) -> None:
@@ -207,32 +198,3 @@ def _tiff_chunk_bytes(image: TiffImagePlugin.TiffImageFile) -> int:
     if image.tag_v2.get(TiffImagePlugin.COMPRESSION, 1) == 1:
         return 0
     return 2 * width * min(rows, image.height) * samples * int(bits) // 8
-
-
-def _read_icon_header(data: bytes) -> ImageHeader:
-    try:
-        _, width, height_of_both_masks = struct.unpack_from("<Iii", _largest_icon_frame(data))
-    except struct.error:
-        raise ImageFormatInvalid from None
-    height = height_of_both_masks // 2
-    _check_sides(width, height)
-    return ImageHeader("ICO", width, height, 1, False, 0, bytes_per_pixel=14)
-
-
-def _largest_icon_frame(data: bytes) -> bytes:
-    """The frame Pillow would choose: the largest, of these the shallowest. Raises ImageFormatInvalid."""
-    try:
-        (count,) = struct.unpack_from("<H", data, 4)
-        entries = [struct.unpack_from("<BBBBHHII", data, 6 + 16 * index) for index in range(count)]
-    except struct.error:
-        raise ImageFormatInvalid from None
-    if not entries:
-        raise ImageFormatInvalid
-
-    def rank(entry: tuple[int, ...]) -> tuple[int, int]:
-        width, height, colours, _, _, bits, _, _ = entry
-        depth = bits or (colours and (colours - 1).bit_length()) or 256
-        return (width or 256) * (height or 256), -depth
-
-    *_, size, offset = max(entries, key=rank)
-    return data[offset : offset + size]

@@ -10,7 +10,8 @@ from PIL import Image, ImageCms
 from PIL.Image import Resampling, Transpose
 
 from shared_code.errors import ImageFormatInvalid
-from shared_code.image_header import ImageHeader, image_faults, open_image, unwrapped
+from shared_code.icon import unwrapped
+from shared_code.image_header import ImageHeader, image_faults, open_image
 from shared_code.png_integrity import check_png
 
 _UPRIGHT: dict[int, Transpose] = {

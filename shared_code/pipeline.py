@@ -4,6 +4,7 @@ bytes ── image_header ──> Plan          what comes out, and the memory i
 Plan  ── picture ───────> Picture       decoded, read in upright strips of sRGB
       ── model ─────────> mask          uint8 (side, side): what the network sees
       ── refine ────────> Matte         the mask fitted to the picture's own edges
+      ── edge_colour ───> EdgeColours   the foreground's own colour where the matte is partial
 Cutout.strip(top) ──────> DeflatedStrip colours + matte, composed, filtered, deflated; any order, any thread
 """
 
@@ -15,12 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from shared_code.compose import combine_alpha, cutout_rows
+from shared_code import edge_colour
+from shared_code.compose import colour_words, combine_alpha, cutout_rows
+from shared_code.edge_colour import EdgeColours
 from shared_code.errors import ModeInvalid
 from shared_code.image_header import ImageHeader, read_header
 from shared_code.picture import Picture, decode, decode_scale
 from shared_code.png import DeflatedStrip, PngColour, deflate_strip, rows_per_strip
 from shared_code.refine import Matte, guide_size, refine
+from shared_code.settings import EdgeColour, MattePng
 
 MAX_CUTOUT_PIXELS = 16_000_000
 _WORK_BYTES = 24 << 20
@@ -56,6 +60,14 @@ class MattingNetwork(Protocol):
 
 
 @dataclass(frozen=True)
+class Style:
+    """Choices of the operator: see SEGMENT_MATTE_PNG and SEGMENT_EDGE_COLOUR in docs/settings.md."""
+
+    matte_png: MattePng = "gray"
+    edge_colour: EdgeColour = "foreground"
+
+
+@dataclass(frozen=True)
 class Plan:
     """What will be made of a picture, decided on its header.
 
@@ -80,6 +92,7 @@ class Cutout:
     colour: PngColour
     _picture: Picture
     _matte: Matte
+    _edge_colours: EdgeColours | None
 
     @property
     def strip_tops(self) -> range:
@@ -92,12 +105,15 @@ class Cutout:
         picture = self._picture
         if self.colour is not PngColour.RGBA and not picture.has_alpha:
             return deflate_strip(self._matte.rows(top, bottom), self.colour)
-        colours = picture.rows(top, bottom, self.width, self.height)
-        alpha = self._matte.rows(top, bottom)
-        if picture.has_alpha:
-            alpha = combine_alpha(alpha, np.asarray(colours.getchannel("A")))
+        strip = picture.rows(top, bottom, self.width, self.height)
+        matte = self._matte.rows(top, bottom)
+        alpha = combine_alpha(matte, np.asarray(strip.getchannel("A"))) if picture.has_alpha else matte
         if self.colour is not PngColour.RGBA:
             return deflate_strip(alpha, self.colour)
+        colours = colour_words(strip)
+        if self._edge_colours is not None:
+            positions, found = self._edge_colours.foreground(top, colours, matte)
+            colours.ravel()[positions] = found
         return deflate_strip(cutout_rows(colours, alpha), self.colour)
 
 
@@ -117,16 +133,17 @@ def plan(data: bytes, mode: Mode) -> Plan:
     return Plan(header, mode, width, height, scale, peak_bytes)
 
 
-def cut_out(data: bytes, plan: Plan, network: MattingNetwork, *, indexed_matte: bool) -> Cutout:
+def cut_out(data: bytes, plan: Plan, network: MattingNetwork, style: Style) -> Cutout:
     """Decode the picture and find its matte. Raises ImageFormatInvalid or ImageTooLargeForInstance."""
     picture = decode(data, plan.header, plan.scale)
     guide = _opaque(picture.thumbnail(*guide_size(picture.width, picture.height)))
     mask = network.mask(_pixels(guide, network.side, network.side))
     matte = refine(mask, np.asarray(guide), plan.width, plan.height)
-    colour = PngColour.RGBA
     if plan.mode is Mode.FOREGROUND_MATTING:
-        colour = PngColour.GRAY_PALETTE if indexed_matte else PngColour.GRAY
-    return Cutout(plan.width, plan.height, colour, picture, matte)
+        colour = PngColour.GRAY_PALETTE if style.matte_png == "indexed" else PngColour.GRAY
+        return Cutout(plan.width, plan.height, colour, picture, matte, None)
+    edges = edge_colour.estimate(np.asarray(guide), matte) if style.edge_colour == "foreground" else None
+    return Cutout(plan.width, plan.height, PngColour.RGBA, picture, matte, edges)
 
 
 def _at_most(width: int, height: int, pixels: int) -> tuple[int, int]:

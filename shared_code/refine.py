@@ -14,11 +14,15 @@ coefficients live on a coarse grid and are applied to a finer picture. Three thi
 All work is done at a bounded size, so time and memory do not depend on the size of the picture.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.Image import Resampling
+
+from shared_code.grid import Plane, cell_means, enlarge, window_means
 
 GUIDE_SIDE = 640
 CELLS = (16, 8, 4)
@@ -30,8 +34,7 @@ _SEPARATION = {16: (0.2, 0.6), 8: (0.2, 0.6), 4: (0.3, 0.7)}
 _FLOOR = 0.03
 _PAIRS = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
 
-Plane = NDArray[np.float32]
-Bytes = NDArray[np.uint8]
+type Bytes = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +53,16 @@ class Matte:
 
         Strips join seamlessly: a row is the same in every strip but for rounding (at most 1).
         """
-        rows, columns = self.alpha.shape
-        box = (0.0, top * rows / self.height, float(columns), bottom * rows / self.height)
-        size = (self.width, bottom - top)
-        return np.asarray(Image.fromarray(self.alpha).resize(size, Image.Resampling.BICUBIC, box=box))
+        rows = self.alpha.shape[0]
+        begin, end = top * rows / self.height, bottom * rows / self.height
+        margin = math.ceil(2 * max(1.0, rows / self.height)) + 1
+        first, last = max(0, math.floor(begin) - margin), min(rows, math.ceil(end) + margin)
+        band = Image.fromarray(self.alpha[first:last])
+        # Width first, always: left to itself Pillow picks the order by the strip's size, and since bicubic
+        # overshoots are clipped in between, strips of different sizes would not join.
+        wide = band.resize((self.width, last - first), Resampling.BICUBIC)
+        box = (0.0, begin - first, float(self.width), end - first)
+        return np.asarray(wide.resize((self.width, bottom - top), Resampling.BICUBIC, box=box))
 
 
 def guide_size(width: int, height: int) -> tuple[int, int]:
@@ -77,11 +86,11 @@ def refine(mask: Bytes, guide: Bytes, width: int, height: int) -> Matte:
     colours = np.ascontiguousarray(guide.transpose(2, 0, 1)).astype(np.float32) / np.float32(255)
     moments = _colour_moments(colours)
     coarse = Image.fromarray(mask.astype(np.float32) / np.float32(255))
-    alpha = np.asarray(coarse.resize((columns, rows), Image.Resampling.BICUBIC)).clip(0, 1)
+    alpha = np.asarray(coarse.resize((columns, rows), Resampling.BICUBIC)).clip(0, 1)
     undecided = _undecided(alpha)
     for cell in CELLS:
         slope, offset, trust = _calibrate(*_regress(moments[cell], colours, alpha, cell), *_SEPARATION[cell])
-        weight = _spread(trust, columns, rows)
+        weight = enlarge(trust, columns, rows)
         if cell != CELLS[-1]:
             weight = weight * undecided
         alpha = alpha + (_apply(slope, offset, colours) - alpha) * weight
@@ -96,18 +105,18 @@ def refine(mask: Bytes, guide: Bytes, width: int, height: int) -> Matte:
 def _undecided(alpha: Plane) -> Plane:
     """float32, as alpha, 0..1: 0 along edges that the mask draws sharply, 1 in wide uncertain areas."""
     cell = CELLS[0]
-    density = _window(_cell_means(4 * alpha * (1 - alpha), cell)[None])[0]
-    return _spread(_smoothstep(density, *_UNDECIDED), alpha.shape[1], alpha.shape[0])
+    density = window_means(cell_means(4 * alpha * (1 - alpha), cell)[None])[0]
+    return enlarge(_smoothstep(density, *_UNDECIDED), alpha.shape[1], alpha.shape[0])
 
 
 def _colour_moments(colours: Plane) -> dict[int, Plane]:
     """For each cell size the window means of r, g, b, rr, rg, rb, gg, gb, bb: float32, (9, rows, columns)."""
     products = [colours[i] * colours[j] for i, j in _PAIRS]
-    grids = [_cell_means(plane, CELLS[-1]) for plane in (*colours, *products)]
-    moments = {CELLS[-1]: _window(np.stack(grids))}
+    grids = [cell_means(plane, CELLS[-1]) for plane in (*colours, *products)]
+    moments = {CELLS[-1]: window_means(np.stack(grids))}
     for finer, cell in zip(CELLS[:0:-1], CELLS[-2::-1], strict=True):
-        grids = [_cell_means(grid, cell // finer) for grid in grids]
-        moments[cell] = _window(np.stack(grids))
+        grids = [cell_means(grid, cell // finer) for grid in grids]
+        moments[cell] = window_means(np.stack(grids))
     return moments
 
 
@@ -119,13 +128,13 @@ def _regress(
     Returns slope (3, rows, columns), offset (rows, columns) and the windows' mean foreground and
     background colours, each (3, rows, columns); float32.
     """
-    products = [_cell_means(alpha * channel, cell) for channel in colours]
-    mean_alpha, *mean_products = _window(np.stack([_cell_means(alpha, cell), *products]))
+    products = [cell_means(alpha * channel, cell) for channel in colours]
+    mean_alpha, *mean_products = window_means(np.stack([cell_means(alpha, cell), *products]))
     mean, second, mean_product = moments[:3], moments[3:], np.stack(mean_products)
     variance = [second[n] - mean[i] * mean[j] for n, (i, j) in enumerate(_PAIRS)]
-    slope = _solve(variance, mean_product - mean * mean_alpha)
+    slope: Plane = _solve(variance, mean_product - mean * mean_alpha)
     offset = mean_alpha - _dot(slope, mean)
-    smooth = _window(np.concatenate([slope, offset[None]]))
+    smooth = window_means(np.concatenate([slope, offset[None]]))
     tiny = np.float32(1e-3)
     foreground = mean_product / np.maximum(mean_alpha, tiny)
     background = (mean - mean_product) / np.maximum(1 - mean_alpha, tiny)
@@ -140,19 +149,20 @@ def _calibrate(
     Trust rises from separation `low` to `high`; separation is 1 where the regression explains alpha
     entirely and 0 where colours say nothing.
     """
-    at_foreground, at_background = (_dot(slope, colour) + offset for colour in colours)
+    at_foreground = _dot(slope, colours[0]) + offset
+    at_background = _dot(slope, colours[1]) + offset
     separation: Plane = at_foreground - at_background
     divisor: Plane = np.maximum(separation, np.float32(low))
     steeper: Plane = slope / divisor
-    shifted: Plane = (offset - at_background) / divisor
+    shifted = np.asarray((offset - at_background) / divisor, np.float32)
     return steeper, shifted, _smoothstep(separation, low, high)
 
 
 def _apply(slope: Plane, offset: Plane, colours: Plane) -> Plane:
     height, width = colours.shape[1:]
-    alpha = _spread(offset, width, height)
+    alpha = enlarge(offset, width, height)
     for coefficient, channel in zip(slope, colours, strict=True):
-        alpha = alpha + _spread(coefficient, width, height) * channel
+        alpha = alpha + enlarge(coefficient, width, height) * channel
     return alpha.clip(0, 1)
 
 
@@ -173,22 +183,6 @@ def _solve(variance: list[Plane], covariance: Plane) -> Plane:
 def _dot(first: Plane, second: Plane) -> Plane:
     product: Plane = first[0] * second[0] + first[1] * second[1] + first[2] * second[2]
     return product
-
-
-def _cell_means(plane: Plane, cell: int) -> Plane:
-    return np.asarray(Image.fromarray(plane).reduce(cell))
-
-
-def _spread(grid: Plane, width: int, height: int) -> Plane:
-    return np.asarray(Image.fromarray(grid).resize((width, height), Image.Resampling.BILINEAR))
-
-
-def _window(grids: Plane) -> Plane:
-    """Means over 3 x 3 cells of each (rows, columns) grid, the border repeated."""
-    padded = np.pad(grids, ((0, 0), (1, 1), (1, 1)), mode="edge")
-    sums = padded[:, :-2] + padded[:, 1:-1] + padded[:, 2:]
-    means: Plane = (sums[:, :, :-2] + sums[:, :, 1:-1] + sums[:, :, 2:]) / np.float32(9)
-    return means
 
 
 def _smoothstep(values: Plane, low: float, high: float) -> Plane:

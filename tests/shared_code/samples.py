@@ -41,10 +41,12 @@ def png(
     before: Sequence[bytes] = (),
     after: Sequence[bytes] = (),
 ) -> bytes:
-    """A PNG with whole chunks in front of and behind its pixels; without `pixels` it is only a header's claim."""
+    """A PNG with chunks in front of and behind its pixels; without `pixels` it is only a header's claim."""
     header = struct.pack(">IIBBBBB", width, height, bits, colour_type, 0, 0, 0)
     stride = len(pixels) // height
-    rows = b"".join(b"\0" + pixels[row * stride : (row + 1) * stride] for row in range(height if pixels else 0))
+    rows = b"".join(
+        b"\0" + pixels[row * stride : (row + 1) * stride] for row in range(height if pixels else 0)
+    )
     chunks = [png_chunk(b"IHDR", header), *before, png_chunk(b"IDAT", zlib.compress(rows)), *after]
     return PNG_MAGIC + b"".join(chunks) + png_chunk(b"IEND", b"")
 
@@ -64,7 +66,11 @@ def icon_bitmap(image: Image.Image) -> bytes:
     width, height = image.size
     header = struct.pack("<IiiHHIIiiII", 40, width, height * 2, 1, 32, 0, 0, 0, 0, 0, 0)
     mask = bytes((width + 31) // 32 * 4 * height)
-    return header + image.convert("RGBA").transpose(Image.Transpose.FLIP_TOP_BOTTOM).tobytes("raw", "BGRA") + mask
+    return (
+        header
+        + image.convert("RGBA").transpose(Image.Transpose.FLIP_TOP_BOTTOM).tobytes("raw", "BGRA")
+        + mask
+    )
 
 
 def run_length_bitmap(side: int) -> bytes:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from shared_code.compose import combine_alpha, cutout_rows
+from shared_code.compose import colour_words, combine_alpha, cutout_rows
 
 
 def test_combined_alpha_is_the_rounded_product_of_every_pair() -> None:
@@ -20,7 +20,7 @@ def test_rows_hold_colours_and_alpha(mode: str, rows: int, width: int) -> None:
     rgba = random.integers(0, 256, (rows, width, 4), np.uint8)
     alpha = random.choice(np.array([0, 1, 128, 255], np.uint8), (rows, width))
     colours = Image.fromarray(rgba[..., : len(mode)], mode)
-    pixels = cutout_rows(colours, alpha)
+    pixels = cutout_rows(colour_words(colours), alpha)
     assert pixels.dtype == np.uint8
     assert pixels.shape == (rows, width * 4)
     expected = np.dstack([rgba[..., :3], alpha])

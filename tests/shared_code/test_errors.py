@@ -30,9 +30,9 @@ ROWS = [
     (
         AccessDenied(),
         ("E-401", 401, "401", True, None),
-        '{"error":{"code":"401","message":"Access denied due to invalid subscription key or wrong API endpoint. '
-        "Make sure to provide a valid key for an active subscription and use a correct regional API endpoint "
-        'for your resource."}}',
+        '{"error":{"code":"401","message":"Access denied due to invalid subscription key or wrong API '
+        "endpoint. Make sure to provide a valid key for an active subscription and use a correct regional "
+        'API endpoint for your resource."}}',
     ),
     (
         ResourceNotFound(),
@@ -78,11 +78,7 @@ ROWS = [
     (
         ImageDimensionNotAllowed(),
         ("E-DIM", 400, "InvalidRequest", False, None),
-        INVALID
-        + DIMENSION
-        + '","innererror":{"code":"InvalidImageSize","message":"'
-        + DIMENSION
-        + '"}}}',
+        INVALID + DIMENSION + '","innererror":{"code":"InvalidImageSize","message":"' + DIMENSION + '"}}}',
     ),
     (
         ImageTooLargeForInstance(),
@@ -92,8 +88,9 @@ ROWS = [
     (
         TooManyRequests(),
         ("E-429", 429, "429", True, 2),
-        '{"error":{"code":"429","message":"Requests to the ImageAnalysis_Segment Operation under Computer Vision '
-        'API (2023-02-01-preview) have exceeded call rate limit. Please retry after 2 seconds."}}',
+        '{"error":{"code":"429","message":"Requests to the ImageAnalysis_Segment Operation under '
+        "Computer Vision API (2023-02-01-preview) have exceeded call rate limit. "
+        'Please retry after 2 seconds."}}',
     ),
     (
         InternalError(),
@@ -119,7 +116,11 @@ def test_row_of_the_contract(
 
 
 def test_every_error_has_a_row() -> None:
-    classes = {error for error in vars(errors).values() if isinstance(error, type) and issubclass(error, SegmentError)}
+    classes = {
+        error
+        for error in vars(errors).values()
+        if isinstance(error, type) and issubclass(error, SegmentError)
+    }
     assert {type(error) for error, _, _ in ROWS} == classes - {SegmentError}
 
 

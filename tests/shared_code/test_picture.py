@@ -49,9 +49,7 @@ def whole(picture: Picture) -> Image.Image:
 
 def in_strips(picture: Picture, width: int, height: int, rows: int) -> Array:
     tops = range(0, height, rows)
-    return np.vstack(
-        [np.asarray(picture.rows(top, min(height, top + rows), width, height)) for top in tops]
-    )
+    return np.vstack([np.asarray(picture.rows(top, min(height, top + rows), width, height)) for top in tops])
 
 
 def difference(one: Image.Image | Array, other: Image.Image | Array) -> Array:
@@ -103,7 +101,9 @@ def ramp(width: int, height: int) -> Image.Image:
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize(("form", "scale"), [("PNG", 1), ("TIFF", 1), ("JPEG", 1), ("JPEG", 2), ("JPEG", 4), ("JPEG", 8)])
+@pytest.mark.parametrize(
+    ("form", "scale"), [("PNG", 1), ("TIFF", 1), ("JPEG", 1), ("JPEG", 2), ("JPEG", 4), ("JPEG", 8)]
+)
 def test_nothing_shifts(form: str, scale: int, orientation: int) -> None:
     """Sizes that no block divides: the last block is partial, wherever orientation puts it.
 
@@ -223,15 +223,34 @@ def wide_tiff(values: NDArray[np.generic], tags: dict[int, int] | None = None) -
 
 def big_endian_tiff() -> bytes:
     """16-bit gray in Motorola byte order, one strip behind the directory (TIFF 6.0, section 2)."""
-    entries = [(256, 60), (257, 50), (258, 16), (259, 1), (262, 1), (273, 8 + 2 + 12 * 9 + 4), (277, 1), (278, 50), (279, 6000)]
-    directory = b"".join(struct.pack(">HHIHH" if tag != 273 else ">HHII", tag, *((3, 1, value, 0) if tag != 273 else (4, 1, value))) for tag, value in entries)
-    return b"MM\0*\0\0\0\x08" + struct.pack(">H", 9) + directory + bytes(4) + GRAY_LEVELS.astype(">u2").tobytes()
+    entries = [
+        (256, 60),
+        (257, 50),
+        (258, 16),
+        (259, 1),
+        (262, 1),
+        (273, 8 + 2 + 12 * 9 + 4),
+        (277, 1),
+        (278, 50),
+        (279, 6000),
+    ]
+    directory = b"".join(
+        struct.pack(
+            ">HHIHH" if tag != 273 else ">HHII", tag, *((3, 1, value, 0) if tag != 273 else (4, 1, value))
+        )
+        for tag, value in entries
+    )
+    return (
+        b"MM\0*\0\0\0\x08" + struct.pack(">H", 9) + directory + bytes(4) + GRAY_LEVELS.astype(">u2").tobytes()
+    )
 
 
 @pytest.mark.parametrize(
     ("data", "least_significant"),
     [
-        pytest.param(png(60, 50, bits=16, colour_type=0, pixels=GRAY_LEVELS.astype(">u2").tobytes()), 1, id="PNG"),
+        pytest.param(
+            png(60, 50, bits=16, colour_type=0, pixels=GRAY_LEVELS.astype(">u2").tobytes()), 1, id="PNG"
+        ),
         pytest.param(wide_tiff(GRAY_LEVELS.astype("<u2")), 1, id="TIFF little-endian"),
         pytest.param(big_endian_tiff(), 1, id="TIFF big-endian"),
         pytest.param(wide_tiff(GRAY_LEVELS.astype(np.int32)), 1, id="TIFF 32-bit of 16"),

@@ -39,7 +39,9 @@ def text_png() -> bytes:
         pytest.param(encoded("PNG"), id="photo"),
         pytest.param(text_png(), id="text"),
         pytest.param(WHOLE + b"anything", id="something after the end"),
-        pytest.param(SIGNATURE + HEADER + chunk(b"tEXt", b"a\0b", crc32=0) + PIXELS + END, id="ancillary chunk altered"),
+        pytest.param(
+            SIGNATURE + HEADER + chunk(b"tEXt", b"a\0b", crc32=0) + PIXELS + END, id="ancillary chunk altered"
+        ),
     ],
 )
 def test_accepts(data: bytes) -> None:

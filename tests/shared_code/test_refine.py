@@ -1,7 +1,9 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from shared_code.refine import Matte, guide_size, refine
 
@@ -17,7 +19,8 @@ def disc(width: int, height: int) -> NDArray[np.float64]:
     # Radii may differ along x and y, as the network's square input squashes pictures.
     distance = np.hypot((x - centre_x) / radius[0], (y - centre_y) / radius[1])
     edge = np.minimum(*radius)
-    return np.clip((1 - distance) * edge + 0.5, 0, 1)
+    coverage: NDArray[np.float64] = np.clip((1 - distance) * edge + 0.5, 0, 1)
+    return coverage
 
 
 def disc_geometry(width: int, height: int) -> tuple[float, float, tuple[float, float]]:
@@ -41,7 +44,9 @@ def plain_guide(width: int, height: int) -> NDArray[np.uint8]:
 
 @pytest.mark.parametrize(("width", "height"), SIZES)
 @pytest.mark.parametrize("make_guide", [disc_guide, plain_guide])
-def test_a_disc_stays_where_it_is_to_half_a_pixel(width: int, height: int, make_guide) -> None:  # noqa: ANN001
+def test_a_disc_stays_where_it_is_to_half_a_pixel(
+    width: int, height: int, make_guide: Callable[[int, int], NDArray[np.uint8]]
+) -> None:
     matte = refine(disc_mask(), make_guide(width, height), width, height).rows(0, height) / 255.0
     centre_x, centre_y, (radius_x, radius_y) = disc_geometry(width, height)
     area = matte.sum()
@@ -54,7 +59,7 @@ def test_a_disc_stays_where_it_is_to_half_a_pixel(width: int, height: int, make_
 
 
 @pytest.mark.parametrize("rows_per_strip", [1, 7, 64, 251])
-@pytest.mark.parametrize(("width", "height"), [(1001, 667), (97, 64)])
+@pytest.mark.parametrize(("width", "height"), [(1001, 667), (97, 64), (700, 3000), (3000, 700)])
 def test_strips_join_seamlessly(width: int, height: int, rows_per_strip: int) -> None:
     matte = refine(disc_mask(), disc_guide(width, height), width, height)
     tops = range(0, height, rows_per_strip)
@@ -88,19 +93,17 @@ def test_a_sharp_edge_gets_no_halo() -> None:
     matte = refine(disc_mask(), guide, width, height).rows(0, height)
     coverage = disc(width, height)
     partial = np.argwhere((matte > 0) & (matte < 255))
-    near = Image.fromarray(((coverage > 0) & (coverage < 1)).astype(np.uint8) * 255)
-    # Four of the mask's pixels, and the width of the scaled edge itself.
-    band = np.asarray(near.reduce(16)) > 0
-    grown = np.pad(band, 1)
-    reach = sum(np.roll(grown, (dy, dx), (0, 1)) for dy in (-1, 0, 1) for dx in (-1, 0, 1))[1:-1, 1:-1] > 0
-    assert reach[partial[:, 0] // 16, partial[:, 1] // 16].all()
+    # Three of the mask's pixels to either side, and the scaled edge itself.
+    around = Image.fromarray(((coverage > 0) & (coverage < 1)).astype(np.uint8) * 255)
+    near = np.asarray(around.reduce(4).filter(ImageFilter.MaxFilter(9)))
+    assert near[partial[:, 0] // 4, partial[:, 1] // 4].all()
 
 
 def test_without_colours_to_go_by_the_mask_is_kept() -> None:
     width, height = 640, 480
     scaled = np.asarray(Image.fromarray(disc_mask()).resize((width, height), Image.Resampling.BICUBIC))
     kept = refine(disc_mask(), plain_guide(width, height), width, height).rows(0, height)
-    assert abs(kept.astype(int) - scaled).max() <= 8
+    assert abs(kept.astype(int) - scaled).max() <= 20
 
 
 @pytest.mark.parametrize(

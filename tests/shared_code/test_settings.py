@@ -1,10 +1,17 @@
 import os
-from collections.abc import Mapping
 from ipaddress import ip_network
+from operator import attrgetter
 
 import pytest
 
-from shared_code.settings import Settings, SettingsError, documented_variables, load_settings
+from shared_code.settings import (
+    CutoutSettings,
+    Settings,
+    SettingsError,
+    StorageConnection,
+    documented_variables,
+    load_settings,
+)
 
 DEFAULTS = Settings(
     api_keys=(),
@@ -20,6 +27,7 @@ DEFAULTS = Settings(
     url_input=True,
     url_allowed_networks=(),
     url_allowed_ports=frozenset((80, 443)),
+    cutout=CutoutSettings(None, "cutout-events", "uploads", "cutouts", "backgroundRemoval"),
 )
 
 
@@ -56,12 +64,49 @@ READ = [
         (ip_network("10.1.0.0/16"), ip_network("fd00::/8"), ip_network("127.0.0.1/32")),
     ),
     ("SEGMENT_URL_ALLOWED_PORTS", "443, 8443", "url_allowed_ports", frozenset((443, 8443))),
-]  # fmt: skip
+    ("CUTOUT_QUEUE", " a-1 ", "cutout.queue", "a-1"),
+    ("CUTOUT_QUEUE", "q" * 56, "cutout.queue", "q" * 56),
+    ("CUTOUT_INPUT_CONTAINER", "i" * 63, "cutout.input_container", "i" * 63),
+    ("CUTOUT_OUTPUT_CONTAINER", "0-0", "cutout.output_container", "0-0"),
+    ("CUTOUT_MODE", "foregroundMatting", "cutout.mode", "foregroundMatting"),
+    ("CUTOUT_STORAGE", "Key=x;", "cutout.storage", StorageConnection("Key=x;", "", "", "")),
+]
 
 
 @pytest.mark.parametrize(("variable", "value", "field", "parsed"), READ)
 def test_reads(variable: str, value: str, field: str, parsed: object) -> None:
-    assert getattr(load_settings({variable: value}), field) == parsed
+    assert attrgetter(field)(load_settings({variable: value})) == parsed
+
+
+BLOB, QUEUE = "https://a.blob.core.windows.net", "https://a.queue.core.windows.net"
+IDENTITY = {"CUTOUT_STORAGE__blobServiceUri": BLOB, "CUTOUT_STORAGE__queueServiceUri": QUEUE}
+
+
+@pytest.mark.parametrize(
+    ("environment", "storage"),
+    [
+        (IDENTITY, StorageConnection("", BLOB, QUEUE, "")),
+        (IDENTITY | {"CUTOUT_STORAGE__clientId": "id"}, StorageConnection("", BLOB, QUEUE, "id")),
+        (
+            IDENTITY | {"CUTOUT_STORAGE__credential": "managedidentity"},
+            StorageConnection("", BLOB, QUEUE, ""),
+        ),
+        ({"CUTOUT_STORAGE__clientId": "id"}, None),
+    ],
+)
+def test_storage_by_identity(environment: dict[str, str], storage: StorageConnection | None) -> None:
+    assert load_settings(environment).cutout.storage == storage
+
+
+@pytest.mark.parametrize("variable", IDENTITY)
+def test_storage_needs_both_addresses(variable: str) -> None:
+    with pytest.raises(SettingsError, match="set both or neither"):
+        load_settings({variable: IDENTITY[variable]})
+
+
+def test_cutouts_are_not_written_where_pictures_are_read() -> None:
+    with pytest.raises(SettingsError, match=r"^CUTOUT_OUTPUT_CONTAINER: must differ"):
+        load_settings({"CUTOUT_OUTPUT_CONTAINER": "uploads"})
 
 
 @pytest.mark.parametrize(
@@ -84,6 +129,15 @@ def test_reads(variable: str, value: str, field: str, parsed: object) -> None:
         ("SEGMENT_URL_ALLOWED_NETWORKS", "example.com"),
         ("SEGMENT_URL_ALLOWED_PORTS", "0"),
         ("SEGMENT_URL_ALLOWED_PORTS", "65536"),
+        ("CUTOUT_QUEUE", "q" * 57),
+        ("CUTOUT_QUEUE", "Queue"),
+        ("CUTOUT_INPUT_CONTAINER", "ab"),
+        ("CUTOUT_INPUT_CONTAINER", "i" * 64),
+        ("CUTOUT_INPUT_CONTAINER", "a--b"),
+        ("CUTOUT_OUTPUT_CONTAINER", "-ab"),
+        ("CUTOUT_OUTPUT_CONTAINER", "$web"),
+        ("CUTOUT_MODE", "backgroundremoval"),
+        ("CUTOUT_STORAGE__credential", "workloadidentity"),
     ],
 )
 def test_refuses_and_names_the_variable(variable: str, value: str) -> None:
@@ -103,7 +157,8 @@ def test_documented_variables_are_those_that_are_read() -> None:
     variables = documented_variables()
     assert list(variables) == asked
     assert load_settings(variables) == DEFAULTS
-    assert {variable for variable, *_ in READ} == set(variables)
+    assert {variable for variable, *_ in READ} | IDENTITY.keys() <= variables.keys()
+    assert all(variable.startswith(("SEGMENT_", "CUTOUT_")) for variable in variables)
 
 
 def test_reads_the_process_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,8 +166,7 @@ def test_reads_the_process_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load_settings().region == "northeurope"
 
 
-def test_printed_form_hides_the_keys() -> None:
-    environment: Mapping[str, str] = {"SEGMENT_API_KEYS": "secret-a,secret-b"}
-    settings = load_settings(environment)
-    assert "secret" not in repr(settings)
+def test_printed_form_hides_secrets() -> None:
+    settings = load_settings({"SEGMENT_API_KEYS": "secret-a,secret-b", "CUTOUT_STORAGE": "AccountKey=secret"})
+    assert "secret" not in repr(settings) + repr(settings.cutout) + repr(settings.cutout.storage)
     assert "keys=2" in f"{settings}"

@@ -1,0 +1,101 @@
+"""What Event Grid says of a new blob, read out of the queue's message.
+
+https://learn.microsoft.com/azure/event-grid/event-schema-blob-storage describes both schemas.
+"""
+
+import base64
+import json
+import re
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+BLOB_CREATED = "Microsoft.Storage.BlobCreated"
+
+_ACCOUNT = re.compile(r"/providers/Microsoft\.Storage/storageAccounts/([^/]+)", re.IGNORECASE)
+_SUBJECT = re.compile(r"/blobServices/default/containers/([^/]+)/blobs/(.+)", re.DOTALL)
+# U+FFFD stands where Event Grid lost a character; half a surrogate pair has no UTF-8 form.
+_DAMAGED = re.compile("[\ufffd\ud800-\udfff]")
+
+
+class MalformedMessageError(ValueError):
+    """The message is no event: to be delivered again, and at last to go to the poison queue."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """An event in either schema. What it does not say is empty; so is `account` for other sources."""
+
+    type: str
+    account: str
+    subject: str
+    url: str
+
+
+@dataclass(frozen=True)
+class Ignored:
+    """The event is none of ours."""
+
+    reason: str
+
+
+def parse_event(message: bytes) -> Event:
+    """Read a message in the Event Grid or the CloudEvents 1.0 schema, plain or in base64.
+
+    Raises MalformedMessageError.
+    """
+    try:
+        document = json.loads(_json_text(message))
+    except (ValueError, RecursionError) as error:
+        raise MalformedMessageError("neither JSON nor JSON in base64") from error
+    if isinstance(document, list) and len(document) == 1:
+        document = document[0]
+    if not isinstance(document, dict):
+        raise MalformedMessageError("not one event")
+    is_cloud_event = "specversion" in document
+    account = _ACCOUNT.search(_text(document.get("source" if is_cloud_event else "topic")))
+    data = document.get("data")
+    event = Event(
+        type=_text(document.get("type" if is_cloud_event else "eventType")),
+        account=account[1] if account else "",
+        subject=_text(document.get("subject")),
+        url=_text(data.get("url")) if isinstance(data, dict) else "",
+    )
+    if not event.type:
+        raise MalformedMessageError("not an event")
+    return event
+
+
+def watched_names(event: Event, account: str, container: str) -> tuple[str, ...] | Ignored:
+    """The names the new blob can have, most likely first, if it is in this container of this account.
+
+    `subject` has the name as it is, but Event Grid loses characters outside the basic multilingual plane
+    there; `data.url` has all of them, percent-encoded except for some reserved ones. Where the two do not
+    tell the same name both are given: a job looks at what is stored, so a wrong one does no harm.
+
+    Raises MalformedMessageError when the event is of a new blob but does not tell which.
+    """
+    if event.type != BLOB_CREATED:
+        return Ignored(f"event type {event.type!r}")
+    subject = _SUBJECT.fullmatch(event.subject)
+    if not event.account or subject is None:
+        raise MalformedMessageError("names no storage account, or no blob")
+    if event.account.lower() != account.lower():
+        return Ignored(f"account {event.account!r}")
+    if subject[1] != container:
+        return Ignored(f"container {subject[1]!r}")
+    # Split by hand: an unescaped "#" or "?" belongs to the name here.
+    _, _, in_url = event.url.partition(f"/{container}/")
+    names = dict.fromkeys((subject[2], unquote(in_url)))
+    intact = tuple(name for name in names if name and not _DAMAGED.search(name))
+    if not intact:
+        raise MalformedMessageError("neither subject nor url has an intact name")
+    return intact
+
+
+def _json_text(message: bytes) -> bytes:
+    text = message.strip()
+    return text if text[:1] in b"{[" else base64.b64decode(text, validate=True)
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,201 @@
+"""The job's blobs in Azure Blob Storage.
+
+The client library blocks, so each of its calls is made on a thread.
+"""
+
+import asyncio
+import io
+import uuid
+from collections.abc import AsyncIterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from urllib.parse import urlsplit
+
+from azure.core import MatchConditions
+from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+from azure.storage.blob import (
+    BlobBlock,
+    BlobServiceClient,
+    ContainerClient,
+    ContentSettings,
+    ExponentialRetry,
+    StorageErrorCode,
+)
+
+from cutout_function.job import ChangedError, Output, Source, Upload
+from shared_code.settings import CutoutSettings, StorageConnection
+
+BLOCK_BYTES = 4 << 20
+"""Of the picture or the PNG, what is under way to or from storage at a time."""
+
+_SOURCE_ETAG = "source_etag"
+
+# A block list is invalid when another upload to the same name was committed: that drops all other blocks.
+_CHANGED = {
+    StorageErrorCode.BLOB_ALREADY_EXISTS,
+    StorageErrorCode.BLOB_NOT_FOUND,
+    StorageErrorCode.CONDITION_NOT_MET,
+    StorageErrorCode.INVALID_BLOCK_LIST,
+}
+
+
+@dataclass(frozen=True)
+class SourceContainer:
+    """The watched container; there is no way to write to it."""
+
+    client: ContainerClient
+
+    async def look(self, name: str) -> Source | None:
+        """The blob, if it exists."""
+        return await asyncio.to_thread(self._look, name)
+
+    async def read(self, source: Source) -> bytes:
+        """What the blob holds. Raises ChangedError when it is not as it was seen."""
+        return await asyncio.to_thread(self._read, source)
+
+    def _look(self, name: str) -> Source | None:
+        try:
+            properties = self.client.get_blob_client(name).get_blob_properties()
+        except ResourceNotFoundError:
+            return None
+        return Source(name, properties.etag, properties.size)
+
+    def _read(self, source: Source) -> bytes:
+        content = io.BytesIO()
+        with _conditions():
+            self.client.get_blob_client(source.name).download_blob(
+                etag=source.etag, match_condition=MatchConditions.IfNotModified
+            ).readinto(content)
+        return content.getvalue()
+
+
+@dataclass(frozen=True)
+class OutputContainer:
+    """Where outputs are written."""
+
+    client: ContainerClient
+
+    async def look(self, name: str) -> Output | None:
+        """The output, if it exists. Raises ResourceNotFoundError when the container does not."""
+        return await asyncio.to_thread(self._look, name)
+
+    async def upload(self, name: str, content: AsyncIterable[bytes], media_type: str) -> Upload:
+        """Send the content in blocks, of which nothing is visible until they are committed."""
+        blob = self.client.get_blob_client(name)
+        blocks = _BlockIds()
+        buffer = bytearray()
+        async for chunk in content:
+            buffer += chunk
+            while len(buffer) >= BLOCK_BYTES:
+                await asyncio.to_thread(blob.stage_block, blocks.next(), bytes(buffer[:BLOCK_BYTES]))
+                del buffer[:BLOCK_BYTES]
+        if buffer:
+            await asyncio.to_thread(blob.stage_block, blocks.next(), bytes(buffer))
+        return Upload(name, tuple(blocks.used), media_type)
+
+    async def commit(self, upload: Upload, source_etag: str, replaced: Output | None) -> None:
+        """Put the upload in the place of `replaced`, or of nothing. Raises ChangedError."""
+        await asyncio.to_thread(self._commit, upload, source_etag, replaced)
+
+    async def delete(self, output: Output) -> None:
+        """Delete the output. Raises ChangedError when it is not as it was seen."""
+        await asyncio.to_thread(self._delete, output)
+
+    def _look(self, name: str) -> Output | None:
+        try:
+            properties = self.client.get_blob_client(name).get_blob_properties()
+        except ResourceNotFoundError as error:
+            if _code(error) == StorageErrorCode.CONTAINER_NOT_FOUND:
+                raise
+            return None
+        return Output(name, properties.etag, properties.metadata.get(_SOURCE_ETAG, ""))
+
+    def _commit(self, upload: Upload, source_etag: str, replaced: Output | None) -> None:
+        commit = partial(
+            self.client.get_blob_client(upload.name).commit_block_list,
+            [BlobBlock(block_id) for block_id in upload.block_ids],
+            content_settings=ContentSettings(content_type=upload.media_type),
+            metadata={_SOURCE_ETAG: source_etag},
+        )
+        with _conditions():
+            if replaced is None:
+                commit(match_condition=MatchConditions.IfMissing)
+            else:
+                commit(match_condition=MatchConditions.IfNotModified, etag=replaced.etag)
+
+    def _delete(self, output: Output) -> None:
+        with _conditions():
+            self.client.get_blob_client(output.name).delete_blob(
+                etag=output.etag, match_condition=MatchConditions.IfNotModified
+            )
+
+
+@dataclass(frozen=True)
+class Storage:
+    """Both containers, and the account they are in."""
+
+    account: str
+    inbox: SourceContainer
+    outbox: OutputContainer
+
+
+def connect(cutout: CutoutSettings) -> Storage:
+    """Storage as the settings name it; nothing is sent yet."""
+    if cutout.storage is None:
+        raise ValueError("CUTOUT_STORAGE is not set")
+    service = _service(cutout.storage)
+    return Storage(
+        # The client knows no account of addresses such as NAME.z01.blob.storage.azure.net.
+        account=service.account_name or (urlsplit(service.url).hostname or "").partition(".")[0],
+        inbox=SourceContainer(service.get_container_client(cutout.input_container)),
+        outbox=OutputContainer(service.get_container_client(cutout.output_container)),
+    )
+
+
+def _service(connection: StorageConnection) -> BlobServiceClient:
+    # The queue delivers again what fails, so waiting long here would only hold up the next message.
+    retry = ExponentialRetry(initial_backoff=1, increment_base=2, retry_total=3)
+    if connection.connection_string:
+        return BlobServiceClient.from_connection_string(
+            connection.connection_string,
+            retry_policy=retry,
+            max_single_get_size=BLOCK_BYTES,
+            max_chunk_get_size=BLOCK_BYTES,
+        )
+    from azure.identity import ManagedIdentityCredential  # 0.3 s, which a connection string saves
+
+    return BlobServiceClient(
+        connection.blob_service_uri,
+        ManagedIdentityCredential(client_id=connection.client_id or None),
+        retry_policy=retry,
+        max_single_get_size=BLOCK_BYTES,
+        max_chunk_get_size=BLOCK_BYTES,
+    )
+
+
+class _BlockIds:
+    """Ids that no other upload to the same name has; all of one length, as the service asks."""
+
+    def __init__(self) -> None:
+        self._upload = uuid.uuid4().hex
+        self.used: list[str] = []
+
+    def next(self) -> str:
+        self.used.append(f"{self._upload}{len(self.used):06d}")
+        return self.used[-1]
+
+
+@contextmanager
+def _conditions() -> Iterator[None]:
+    try:
+        yield
+    except HttpResponseError as error:
+        if _code(error) in _CHANGED:
+            raise ChangedError from error
+        raise
+
+
+def _code(error: HttpResponseError) -> str | None:
+    # The storage client sets it; the core library that declares the class does not know it.
+    return getattr(error, "error_code", None)

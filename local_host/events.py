@@ -1,0 +1,85 @@
+"""The events that Event Grid would send of new blobs; the storage emulator sends none.
+
+The shape is that of https://learn.microsoft.com/azure/event-grid/event-schema-blob-storage.
+"""
+
+import base64
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from urllib.parse import quote
+
+
+@dataclass(frozen=True)
+class NewBlob:
+    """What an event tells of a blob; `service_url` is that of the account's blob service."""
+
+    service_url: str
+    account: str
+    container: str
+    name: str
+    etag: str
+    size_bytes: int
+    content_type: str
+
+
+def blob_created(blob: NewBlob) -> dict[str, object]:
+    """The event in the Event Grid schema: the subject has the name as it is, the URL escapes it."""
+    return {
+        "topic": _topic(blob.account),
+        "subject": _subject(blob),
+        "eventType": "Microsoft.Storage.BlobCreated",
+        "eventTime": _now(),
+        "id": str(uuid.uuid4()),
+        "data": _data(blob),
+        "dataVersion": "",
+        "metadataVersion": "1",
+    }
+
+
+def blob_created_cloud_event(blob: NewBlob) -> dict[str, object]:
+    """The same in the CloudEvents 1.0 schema."""
+    return {
+        "source": _topic(blob.account),
+        "subject": _subject(blob),
+        "type": "Microsoft.Storage.BlobCreated",
+        "time": _now(),
+        "id": str(uuid.uuid4()),
+        "data": _data(blob),
+        "specversion": "1.0",
+    }
+
+
+def queue_message(event: Mapping[str, object]) -> str:
+    """The message Event Grid puts into a storage queue: one event in base64."""
+    return base64.b64encode(json.dumps(event).encode()).decode()
+
+
+def _topic(account: str) -> str:
+    subscription = "/subscriptions/00000000-0000-0000-0000-000000000000"
+    return f"{subscription}/resourceGroups/local/providers/Microsoft.Storage/storageAccounts/{account}"
+
+
+def _subject(blob: NewBlob) -> str:
+    return f"/blobServices/default/containers/{blob.container}/blobs/{blob.name}"
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _data(blob: NewBlob) -> dict[str, object]:
+    return {
+        "api": "PutBlob",
+        "clientRequestId": str(uuid.uuid4()),
+        "requestId": str(uuid.uuid4()),
+        "eTag": blob.etag.strip('"'),
+        "contentType": blob.content_type,
+        "contentLength": blob.size_bytes,
+        "blobType": "BlockBlob",
+        "url": f"{blob.service_url.rstrip('/')}/{blob.container}/{quote(blob.name, safe='/#')}",
+        "sequencer": "0" * 48,
+        "storageDiagnostics": {"batchId": str(uuid.uuid4())},
+    }

@@ -1,0 +1,118 @@
+"""The colour of the foreground where a matte is partly transparent.
+
+There a picture shows alpha F + (1 - alpha) B, and the old background B in it becomes a fringe on a new one.
+F and B change slowly, so in a small window both follow from least squares over its pixels. As in the
+multi-level method (Germer et al., "Fast Multi-Level Foreground Estimation", 2020) this goes from coarse to
+fine, and each level leans on the coarser one where its own pixels do not tell. What the two then leave
+unexplained in a pixel is shared out between them, as in blur fusion (Forte, "Approximate Fast Foreground
+Colour Estimation", 2021), so that texture stays.
+
+The fit is kept at the guide's size; only partial pixels are ever touched at full size.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared_code.grid import Plane, cell_means, enlarge, window_means
+from shared_code.refine import Matte
+
+FINEST_CELL = 4
+_PRIOR = np.float32(0.05)
+"""Weight of the next coarser level, as a share of a window's pixels."""
+
+_ALPHA = np.arange(256, dtype=np.float32) / np.float32(255)
+# The residual I - alpha F - (1 - alpha) B, shared out by least squares with equal variances for F and B.
+_GAIN = _ALPHA / (_ALPHA**2 + (1 - _ALPHA) ** 2)
+_OF_FOREGROUND = 1 - _GAIN * _ALPHA
+_OF_BACKGROUND = _GAIN * (1 - _ALPHA)
+
+type Bytes = NDArray[np.uint8]
+type Words = NDArray[np.uint32]
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeColours:
+    """Local colours of foreground and background for a picture of `width` x `height` pixels.
+
+    `fitted` is uint64, (rows, columns) at the guide's size; from the lowest byte foreground R, G, B, then
+    background R, G, B.
+    """
+
+    width: int
+    height: int
+    fitted: NDArray[np.uint64]
+
+    def foreground(self, top: int, colours: Words, alpha: Bytes) -> tuple[NDArray[np.intp], Words]:
+        """Where a strip is partly transparent, and the foreground's colours there.
+
+        colours: uint32, (rows, width) starting at row `top`, R in the lowest byte, then G and B.
+        alpha: uint8, (rows, width), the matte's.
+        Returns positions in the flattened strip and as many colours, packed as above, highest byte 0.
+        """
+        # 0 wraps to 255, so one comparison finds 1 to 254.
+        positions = np.flatnonzero(alpha - np.uint8(1) < 254)
+        rows, columns = self.fitted.shape
+        at_row = ((np.arange(top, top + alpha.shape[0]) + 0.5) * rows / self.height).astype(np.intp)
+        at_column = ((np.arange(self.width) + 0.5) * columns / self.width).astype(np.intp)
+        row, column = np.divmod(positions, self.width)
+        fitted = self.fitted.ravel()[at_row[row] * columns + at_column[column]]
+        source = colours.ravel()[positions]
+        levels = alpha.ravel()[positions]
+        of_source, of_foreground, of_background = (
+            _GAIN[levels],
+            _OF_FOREGROUND[levels],
+            _OF_BACKGROUND[levels],
+        )
+        found = np.zeros(positions.size, np.uint32)
+        for shift in (0, 8, 16):
+            colour = _byte(source, shift) * of_source + _byte(fitted, shift) * of_foreground
+            colour -= _byte(fitted, shift + 24) * of_background
+            found |= (colour + np.float32(0.5)).clip(0, 255).astype(np.uint32) << np.uint32(shift)
+        return positions, found
+
+
+def estimate(guide: Bytes, matte: Matte) -> EdgeColours:
+    """Local colours of the foreground and of the background of a picture.
+
+    guide: uint8 RGB, (rows, columns, 3), the one the matte was refined with.
+    """
+    colours = np.ascontiguousarray(guide.transpose(2, 0, 1)).astype(np.float32)
+    alpha = matte.alpha.astype(np.float32) / np.float32(255)
+    fitted = np.zeros(alpha.shape, np.uint64)
+    for byte, plane in enumerate(_fit(colours, alpha)):
+        level = (enlarge(plane, alpha.shape[1], alpha.shape[0]) + np.float32(0.5)).astype(np.uint64)
+        fitted |= level << np.uint64(8 * byte)
+    return EdgeColours(matte.width, matte.height, fitted)
+
+
+def _fit(colours: Plane, alpha: Plane) -> Plane:
+    """float32 0..255, (6, ...) on a grid of FINEST_CELL: foreground R, G, B and background R, G, B."""
+    rest = 1 - alpha
+    planes = [alpha * alpha, rest * rest, alpha * rest]
+    planes += [share * channel for share in (alpha, rest) for channel in colours]
+    levels = [np.stack([cell_means(plane, FINEST_CELL) for plane in planes])]
+    while max(levels[-1].shape[1:]) > 1:
+        levels.append(np.stack([cell_means(grid, 2) for grid in levels[-1]]))
+    foreground = background = colours.mean((1, 2))[:, None, None]
+    for level in reversed(levels):
+        foreground = _enlarge_each(foreground, *level.shape[1:])
+        background = _enlarge_each(background, *level.shape[1:])
+        both, products = np.split(window_means(level), [3])
+        # The normal equations of sum (I - alpha F - (1 - alpha) B)^2 + prior ((F - F0)^2 + (B - B0)^2).
+        of_alpha, of_rest, mixed = both[0] + _PRIOR, both[1] + _PRIOR, both[2]
+        with_alpha = products[:3] + _PRIOR * foreground
+        with_rest = products[3:] + _PRIOR * background
+        determinant = of_alpha * of_rest - mixed * mixed
+        foreground = ((of_rest * with_alpha - mixed * with_rest) / determinant).clip(0, 255)
+        background = ((of_alpha * with_rest - mixed * with_alpha) / determinant).clip(0, 255)
+    return np.concatenate([foreground, background])
+
+
+def _enlarge_each(grids: Plane, rows: int, columns: int) -> Plane:
+    return np.stack([enlarge(grid, columns, rows) for grid in grids])
+
+
+def _byte(words: NDArray[np.uint64] | Words, shift: int) -> Plane:
+    return ((words >> shift) & 255).astype(np.float32)

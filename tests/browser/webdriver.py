@@ -1,0 +1,140 @@
+"""A headless Chromium driven over the WebDriver protocol (https://www.w3.org/TR/webdriver2/)."""
+
+import json
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+
+from tests.support.hosts import free_port
+
+CHROMIUM = shutil.which("chromium")
+CHROMEDRIVER = shutil.which("chromedriver")
+
+_FLAGS = [
+    "--headless",
+    "--no-sandbox",  # it refuses to run as root otherwise
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--window-size=1280,900",
+]
+_ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
+"""The key that WebDriver gives references to elements (section 12.2)."""
+_WAIT_S = 60
+
+
+class Browser:
+    """One window of a browser."""
+
+    def __init__(self, client: httpx.Client, session: str) -> None:
+        self._client = client
+        self._session = session
+
+    def open(self, url: str) -> None:
+        """Go to a page, and forget what was logged before."""
+        self._log("browser")
+        self._log("performance")
+        self._command("url", {"url": url})
+
+    def script(self, body: str) -> object:
+        """What the body of a JavaScript function returns."""
+        return self._command("execute/sync", {"script": body, "args": []})
+
+    def wait_until(self, expression: str) -> None:
+        """Wait until a JavaScript expression is true. Raises TimeoutError."""
+        end = time.monotonic() + _WAIT_S
+        while not self.script(f"return Boolean({expression})"):
+            if time.monotonic() > end:
+                raise TimeoutError(
+                    f"{expression}; the page says: {self.script('return document.body.innerText')}"
+                )
+            time.sleep(0.05)
+
+    def click(self, selector: str) -> None:
+        """Click an element."""
+        self._command(f"element/{self._element(selector)}/click", {})
+
+    def type(self, selector: str, text: str) -> None:
+        """Type into a field, or choose the file of a file input by its path."""
+        self._command(f"element/{self._element(selector)}/value", {"text": text})
+
+    def console_errors(self) -> list[str]:
+        """What the console shows as errors since `open`."""
+        return [entry["message"] for entry in self._log("browser") if entry["level"] == "SEVERE"]
+
+    def requested_hosts(self) -> set[str]:
+        """`host:port` of everything the page asked for over the network since `open`."""
+        events = [json.loads(entry["message"])["message"] for entry in self._log("performance")]
+        urls = [
+            urlsplit(event["params"]["request"]["url"])
+            for event in events
+            if event["method"] == "Network.requestWillBeSent"
+        ]
+        return {url.netloc for url in urls if url.scheme not in ("blob", "data")}
+
+    def _element(self, selector: str) -> str:
+        found = self._command("element", {"using": "css selector", "value": selector})
+        assert isinstance(found, dict)
+        return str(found[_ELEMENT])
+
+    def _log(self, kind: str) -> list[dict[str, str]]:
+        entries = self._command("se/log", {"type": kind})
+        assert isinstance(entries, list)
+        return entries
+
+    def _command(self, path: str, parameters: dict[str, object]) -> object:
+        response = self._client.post(f"{self._session}/{path}", json=parameters)
+        value: object = response.json()["value"]
+        assert response.is_success, value
+        return value
+
+
+@contextmanager
+def chromium(log: Path) -> Iterator[Browser]:
+    """A new browser with an empty profile, closed at the end."""
+    port = free_port()
+    with log.open("wb") as output:
+        driver = subprocess.Popen(
+            [str(CHROMEDRIVER), f"--port={port}"], stdout=output, stderr=subprocess.STDOUT
+        )
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=_WAIT_S, trust_env=False) as client:
+            _wait_until_listening(client, driver)
+            created = client.post("/session", json={"capabilities": {"alwaysMatch": _capabilities()}}).json()
+            assert "sessionId" in created["value"], created
+            session = f"/session/{created['value']['sessionId']}"
+            try:
+                yield Browser(client, session)
+            finally:
+                client.delete(session).raise_for_status()  # else the browser outlives its driver
+    finally:
+        driver.terminate()
+        driver.wait()
+
+
+def _wait_until_listening(client: httpx.Client, driver: subprocess.Popen[bytes]) -> None:
+    end = time.monotonic() + _WAIT_S
+    while time.monotonic() < end and driver.poll() is None:
+        try:
+            if client.get("/status").is_success:
+                return
+        except httpx.TransportError:
+            time.sleep(0.05)
+    raise RuntimeError("chromedriver did not start")
+
+
+def _capabilities() -> dict[str, object]:
+    return {
+        "browserName": "chrome",
+        "goog:chromeOptions": {"binary": CHROMIUM, "args": _FLAGS},
+        "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
+    }

@@ -1,0 +1,143 @@
+"""Pictures by way of storage: the embedded host drains the queue into the real pipeline."""
+
+import io
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from cutout_function.names import error_name, png_name
+from local_host.events import NewBlob, blob_created, blob_created_cloud_event, queue_message
+from shared_code.errors import ImageDimensionNotAllowed, ImageFormatInvalid
+from tests.cutout_function.cloud import Cloud, new_cloud
+from tests.support.hosts import PROJECT, embedded_host, environment
+from tests.support.photos import encoded
+
+PATIENCE_S = 240
+KILLS = (10, 30)
+
+
+@pytest.fixture(scope="module")
+def served(emulator: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """An account whose queue a host drains."""
+    cloud = new_cloud(emulator)
+    log = tmp_path_factory.mktemp("host") / "log.txt"
+    with embedded_host(log, cloud.environment):
+        yield cloud
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < end, "nothing more happens"
+        time.sleep(0.2)
+
+
+def wait_for_outputs(cloud: Cloud, least: int) -> None:
+    wait_for(lambda: len(list(cloud.outputs.list_blob_names())) >= least)
+
+
+def is_empty(cloud: Cloud) -> bool:
+    return cloud.queue.get_queue_properties().approximate_message_count == 0
+
+
+def source_etag(cloud: Cloud, output: str) -> str:
+    return cloud.outputs.get_blob_client(output).get_blob_properties().metadata["source_etag"]
+
+
+@pytest.mark.parametrize(
+    ("name", "form", "in_queue"),
+    [
+        ("a photo.jpg", "JPEG", lambda blob: queue_message(blob_created(blob))),
+        ("50%25 off #1?.png", "PNG", lambda blob: queue_message(blob_created_cloud_event(blob))),
+    ],
+)
+def test_a_picture_is_cut_out(
+    served: Cloud, name: str, form: str, in_queue: Callable[[NewBlob], str]
+) -> None:
+    blob = served.uploader.upload(name, encoded(form, 320, 200))
+    served.queue.send_message(in_queue(blob))
+    wait_for(lambda: is_empty(served))
+    with Image.open(io.BytesIO(served.uploader.fetch(png_name(name)))) as image:
+        assert (image.format, image.mode, image.size) == ("PNG", "RGBA", (320, 200))
+        assert image.getchannel("A").getextrema() == (0, 255)
+    assert source_etag(served, png_name(name)) == blob.etag
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "error"),
+    [
+        ("text.jpg", b"not a picture", ImageFormatInvalid()),
+        ("short.jpg", encoded("JPEG", 320, 200)[:3000], ImageFormatInvalid()),
+        ("small.png", encoded("PNG", 49, 300), ImageDimensionNotAllowed()),
+    ],
+)
+def test_a_bad_picture_gets_the_contracts_error(
+    served: Cloud, name: str, content: bytes, error: ImageFormatInvalid | ImageDimensionNotAllowed
+) -> None:
+    served.uploader.announce(served.uploader.upload(name, content))
+    wait_for(lambda: is_empty(served))
+    assert served.uploader.fetch(error_name(name)) == error.body()
+    assert not served.outputs.get_blob_client(png_name(name)).exists()
+
+
+def test_the_upload_command(served: Cloud, tmp_path: Path) -> None:
+    for name, content in (("good.jpg", encoded("JPEG", 96, 64)), ("bad.jpg", b"no")):
+        (tmp_path / name).write_bytes(content)
+    results = {}
+    for name in ("good.jpg", "bad.jpg"):
+        results[name] = subprocess.run(
+            [sys.executable, "-m", "local_host.upload", name],
+            cwd=tmp_path,
+            env=environment(served.environment) | {"PYTHONPATH": str(PROJECT)},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+        )
+    assert results["good.jpg"].returncode == 0, results["good.jpg"]
+    assert results["bad.jpg"].returncode == 1, results["bad.jpg"]
+    with Image.open(tmp_path / "good.jpg.png") as image:
+        assert image.size == (96, 64)
+    assert (tmp_path / "bad.jpg.error.json").read_bytes() == ImageFormatInvalid().body()
+
+
+def test_many_blobs_with_duplicates_broken_ones_and_killed_hosts(cloud: Cloud, tmp_path: Path) -> None:
+    """Each picture has a size of its own, so that its cut-out tells which one it was made from."""
+    good = {f"f {at % 3}/{at} %.jpg": (60 + at, 150 - at) for at in range(58)}
+    bad = {"broken 1.jpg": encoded("JPEG", 90, 90)[:700], "broken 2.jpg": b"nothing of a picture"}
+    blobs = [cloud.uploader.upload(name, encoded("JPEG", *size)) for name, size in good.items()]
+    blobs += [cloud.uploader.upload(name, content) for name, content in bad.items()]
+    chooser = random.Random(6)
+    deliveries = blobs + chooser.sample(blobs, 3)
+    chooser.shuffle(deliveries)
+    for blob in deliveries:
+        cloud.uploader.announce(blob)
+
+    for number, kill_at in enumerate((*KILLS, None)):
+        settings = {**cloud.environment, "SEGMENT_MODEL": "u2netp"}  # the smaller of the two
+        with embedded_host(tmp_path / f"log {number}.txt", settings) as host:
+            if kill_at is None:
+                wait_for(lambda: is_empty(cloud))
+            else:
+                wait_for_outputs(cloud, kill_at)
+                os.kill(host.pid, signal.SIGKILL)
+
+    assert sorted(cloud.outputs.list_blob_names()) == sorted(
+        [png_name(name) for name in good] + [error_name(name) for name in bad]
+    )
+    etags = {blob.name: blob.etag for blob in blobs}
+    for name, size in good.items():
+        assert source_etag(cloud, png_name(name)) == etags[name]
+        with Image.open(io.BytesIO(cloud.uploader.fetch(png_name(name)))) as image:
+            assert image.size == size
+            image.load()
+    for name in bad:
+        assert source_etag(cloud, error_name(name)) == etags[name]
+        assert cloud.uploader.fetch(error_name(name)) == ImageFormatInvalid().body()

@@ -1,0 +1,296 @@
+import asyncio
+import gc
+import io
+import threading
+from collections.abc import Coroutine
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from shared_code.engine import Engine, PngStream
+from shared_code.errors import (
+    ImageDimensionNotAllowed,
+    ImageFormatInvalid,
+    ImageSizeNotAllowed,
+    ImageTooLargeForInstance,
+    ResourceNotFound,
+    SegmentError,
+    TooManyRequests,
+)
+from shared_code.model import NetworkStore, State
+from shared_code.pipeline import Mode, plan
+from shared_code.settings import load_settings
+from tests.shared_code.networks import FlatNetwork
+from tests.shared_code.samples import png
+from tests.support.photos import encoded, photo
+
+REMOVAL, MATTING = Mode.BACKGROUND_REMOVAL, Mode.FOREGROUND_MATTING
+LONG_S = 30
+BASE = load_settings({"SEGMENT_MODEL": "u2netp", "SEGMENT_SLOTS": "2", "SEGMENT_SLOT_WAIT_S": str(LONG_S)})
+
+
+class GatedNetwork(FlatNetwork):
+    """Finds the foreground when it is let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.started = threading.Semaphore(0)
+        self.gate = threading.Event()
+
+    def mask(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        self.started.release()
+        assert self.gate.wait(LONG_S)
+        return super().mask(rgb)
+
+    async def has_started(self) -> None:
+        await asyncio.to_thread(self.started.acquire, timeout=LONG_S)
+
+
+class OneNetwork(NetworkStore):
+    """Holds a network that need not be loaded."""
+
+    def __init__(self, network: FlatNetwork) -> None:
+        super().__init__("u2netp", kept=2, threads=1)
+        self.network = network
+
+    async def get(self, name: str | None) -> FlatNetwork:  # type: ignore[override]
+        if name not in (None, "flat"):
+            raise ResourceNotFound
+        return self.network
+
+
+def engine_of(
+    network: FlatNetwork, *, slots: int = 2, wait_s: float = LONG_S, budget_mb: int = 1080
+) -> Engine:
+    engine = Engine(replace(BASE, slots=slots, slot_wait_s=wait_s, memory_budget_mb=budget_mb))
+    engine.networks = OneNetwork(network)
+    return engine
+
+
+async def read(stream: PngStream) -> Image.Image:
+    image = Image.open(io.BytesIO(b"".join([piece async for piece in stream])))
+    image.load()
+    return image
+
+
+async def all_memory_is_free(engine: Engine) -> None:
+    """Fails with TooManyRequests, after the wait, when something was not given back."""
+    budget = engine._budget
+    (await asyncio.wait_for(budget.reserve(budget._total_bytes), LONG_S)).release()
+    await asyncio.sleep(0)
+
+
+def run(scene: Coroutine[object, object, None]) -> None:
+    asyncio.run(scene)
+    gc.collect()
+
+
+def test_with_a_real_network() -> None:
+    async def scene() -> None:
+        engine = Engine(BASE)
+        engine.start()
+        data = encoded("JPEG", 400, 300)
+        stream = await engine.cut_out(data, REMOVAL)
+        assert engine.networks.state is State.READY
+        assert (stream.width, stream.height) == (400, 300)
+        cutout = await read(stream)
+        assert (cutout.mode, cutout.size) == ("RGBA", (400, 300))
+        alpha = np.asarray(cutout.getchannel("A"))
+        assert alpha[100, 180] > 240
+        assert alpha[5, 5] < 15
+        matte = await read(await engine.cut_out(data, MATTING, "u2netp"))
+        np.testing.assert_array_equal(np.asarray(matte), alpha)
+
+    run(scene())
+
+
+@pytest.mark.parametrize(("matte_png", "mode"), [("gray", "L"), ("indexed", "P")])
+def test_matte_as_the_settings_say(matte_png: str, mode: str) -> None:
+    async def scene() -> None:
+        engine = Engine(load_settings({"SEGMENT_MATTE_PNG": matte_png}))
+        engine.networks = OneNetwork(FlatNetwork())
+        assert (await read(await engine.cut_out(encoded("PNG", 60, 50), MATTING))).mode == mode
+
+    run(scene())
+
+
+@pytest.mark.parametrize(
+    ("data", "network", "error"),
+    [
+        (b"", None, ImageSizeNotAllowed),
+        (b"text", None, ImageFormatInvalid),
+        (png(49, 50), None, ImageDimensionNotAllowed),
+        (png(9000, 9000), None, ImageTooLargeForInstance),
+        (encoded("PNG", 60, 50)[:-20], None, ImageFormatInvalid),
+        (encoded("PNG", 60, 50), "nobody", ResourceNotFound),
+    ],
+)
+def test_faults_come_before_the_stream(data: bytes, network: str | None, error: type[SegmentError]) -> None:
+    async def scene() -> None:
+        engine = engine_of(FlatNetwork(), slots=1, budget_mb=256)
+        for _ in range(3):
+            with pytest.raises(error):
+                await engine.cut_out(data, REMOVAL, network)
+        await all_memory_is_free(engine)
+        assert (await read(await engine.cut_out(encoded("PNG", 60, 50), REMOVAL, "flat"))).size == (60, 50)
+
+    run(scene())
+
+
+def test_a_network_that_fails_leaves_nothing_behind() -> None:
+    class Broken(FlatNetwork):
+        def mask(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+            raise RuntimeError("broken")
+
+    async def scene() -> None:
+        engine = engine_of(Broken(), slots=1)
+        for _ in range(3):
+            with pytest.raises(RuntimeError, match="broken"):
+                await engine.cut_out(encoded("PNG", 60, 50), REMOVAL)
+        await all_memory_is_free(engine)
+
+    run(scene())
+
+
+def test_many_at_once_are_all_answered() -> None:
+    async def scene() -> None:
+        engine = engine_of(FlatNetwork(), budget_mb=64)
+        names = ["PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF"] * 3
+        calls = [engine.cut_out(encoded(form, 120 + n, 90), REMOVAL) for n, form in enumerate(names)]
+
+        async def answer(call: Coroutine[object, object, PngStream]) -> tuple[int, int]:
+            return (await read(await call)).size
+
+        assert await asyncio.gather(*map(answer, calls)) == [(120 + n, 90) for n in range(len(names))]
+        await all_memory_is_free(engine)
+
+    run(scene())
+
+
+def test_the_event_loop_is_free_while_a_picture_is_at_work() -> None:
+    async def scene() -> None:
+        network = GatedNetwork()
+        engine = engine_of(network)
+        call = asyncio.create_task(engine.cut_out(encoded("PNG", 60, 50), REMOVAL))
+        await network.has_started()
+        assert not call.done()
+        network.gate.set()
+        await read(await call)
+
+    run(scene())
+
+
+def test_slots_are_all_that_work_at_once() -> None:
+    async def scene() -> None:
+        network = GatedNetwork()
+        engine = engine_of(network, slots=2)
+        data = encoded("PNG", 60, 50)
+        calls = [asyncio.create_task(engine.cut_out(data, REMOVAL)) for _ in range(5)]
+        await network.has_started()
+        await network.has_started()
+        await asyncio.sleep(0.05)
+        assert not network.started.acquire(blocking=False)
+        network.gate.set()
+        for call in calls:
+            await read(await call)
+        assert len(network.seen) == 5
+
+    run(scene())
+
+
+def test_too_long_a_wait_is_told() -> None:
+    async def scene() -> None:
+        network = GatedNetwork()
+        engine = engine_of(network, slots=1, wait_s=0.05)
+        data = encoded("PNG", 60, 50)
+        first = asyncio.create_task(engine.cut_out(data, REMOVAL))
+        await network.has_started()
+        with pytest.raises(TooManyRequests):
+            await engine.cut_out(data, REMOVAL)
+        network.gate.set()
+        await read(await first)
+        await read(await engine.cut_out(data, REMOVAL))
+
+    run(scene())
+
+
+def test_places() -> None:
+    engine = engine_of(FlatNetwork(), slots=1)
+    places = [engine.place() for _ in range(9)]
+    for place in places:
+        place.__enter__()
+    with pytest.raises(TooManyRequests), engine.place():
+        pass
+    for place in places:
+        place.__exit__(None, None, None)
+    with engine.place():
+        pass
+
+
+def test_a_caller_that_leaves_gives_everything_back() -> None:
+    async def scene() -> None:
+        network = GatedNetwork()
+        engine = engine_of(network, slots=1)
+        data = encoded("PNG", 60, 50)
+        at_work = asyncio.create_task(engine.cut_out(data, REMOVAL))
+        await network.has_started()
+        waiting = asyncio.create_task(engine.cut_out(data, REMOVAL))
+        await asyncio.sleep(0.02)
+        for call in (waiting, at_work):
+            call.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await call
+        network.gate.set()
+        del at_work, waiting, call
+        await all_memory_is_free(engine)
+        await read(await engine.cut_out(data, REMOVAL))
+
+    run(scene())
+
+
+@pytest.mark.parametrize("pieces", [0, 1, 2])
+def test_a_stream_that_is_dropped_gives_its_memory_back(pieces: int) -> None:
+    async def scene() -> None:
+        engine = engine_of(FlatNetwork(), slots=1)
+        stream = await engine.cut_out(encoded("BMP", 1500, 1200), REMOVAL)
+        reader = aiter(stream)
+        for _ in range(pieces):
+            await anext(reader)
+        await reader.aclose()  # type: ignore[attr-defined]  # an async generator
+        del stream, reader
+        gc.collect()
+        await all_memory_is_free(engine)
+
+    run(scene())
+
+
+def test_a_stream_nobody_reads_holds_its_deflated_bytes_only() -> None:
+    """Two such pictures could not be at work at once; but one that is ready lets the next one in."""
+
+    async def scene() -> None:
+        data = encoded("BMP", 1500, 1200)
+        budget_mb = plan(data, REMOVAL).peak_bytes * 3 // 2 >> 20
+        engine = engine_of(FlatNetwork(), budget_mb=budget_mb)
+        unread = [await engine.cut_out(data, REMOVAL) for _ in range(3)]
+        for stream in unread:
+            assert (await read(stream)).size == (1500, 1200)
+
+    run(scene())
+
+
+def test_the_stream_is_made_of_strips() -> None:
+    async def scene() -> None:
+        engine = engine_of(FlatNetwork())
+        stream = await engine.cut_out(encoded("BMP", 1000, 800, "coffee.png"), REMOVAL)
+        pieces = [piece async for piece in stream]
+        assert pieces[0].startswith(b"\x89PNG\r\n\x1a\n")
+        assert pieces[-1].endswith(b"IEND\xaeB`\x82")
+        assert len(pieces) > 4
+        cutout = np.asarray(Image.open(io.BytesIO(b"".join(pieces))))
+        source = np.asarray(photo("coffee.png").resize((1000, 800)))
+        np.testing.assert_array_equal(cutout[300:500, 400:600, :3], source[300:500, 400:600])
+
+    run(scene())

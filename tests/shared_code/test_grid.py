@@ -1,0 +1,23 @@
+import numpy as np
+
+from shared_code.grid import cell_means, enlarge, window_means
+
+
+def test_cell_means_include_partial_cells() -> None:
+    plane = np.arange(15, dtype=np.float32).reshape(3, 5)
+    assert cell_means(plane, 2).tolist() == [[3, 5, 6.5], [10.5, 12.5, 14]]
+
+
+def test_enlarge_interpolates_between_cell_centres() -> None:
+    grid = np.array([[0, 4]], np.float32)
+    assert enlarge(grid, 4, 1).tolist() == [[0, 1, 3, 4]]
+
+
+def test_window_means_repeat_the_border() -> None:
+    grids = np.array([[[9, 0, 0], [0, 0, 0], [0, 0, 18]]], np.float32)
+    assert window_means(grids).tolist() == [[[4, 2, 0], [2, 3, 4], [0, 4, 8]]]
+
+
+def test_window_means_keep_grids_apart() -> None:
+    grids = np.stack([np.full((2, 2), level, np.float32) for level in (1, 5)])
+    assert np.array_equal(window_means(grids), grids)

@@ -1,0 +1,298 @@
+import io
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from shared_code.errors import (
+    ImageDimensionNotAllowed,
+    ImageFormatInvalid,
+    ImageSizeNotAllowed,
+    ModeInvalid,
+    SegmentError,
+)
+from shared_code.pipeline import MAX_CUTOUT_PIXELS, Cutout, Mode, Style, cut_out, plan
+from shared_code.png import PngWriter
+from tests.shared_code.networks import FlatNetwork
+from tests.shared_code.samples import png, saved, turned
+from tests.support.hosts import PROJECT
+from tests.support.photos import encoded, photo
+
+REMOVAL, MATTING = Mode.BACKGROUND_REMOVAL, Mode.FOREGROUND_MATTING
+PLAIN = Style(edge_colour="source")
+
+
+@pytest.mark.parametrize(
+    ("text", "mode"),
+    [
+        ("backgroundRemoval", REMOVAL),
+        ("BACKGROUNDREMOVAL", REMOVAL),
+        ("foregroundMatting", MATTING),
+        ("foregroundmatting", MATTING),
+    ],
+)
+def test_mode(text: str, mode: Mode) -> None:
+    assert Mode.parse(text) is mode
+
+
+@pytest.mark.parametrize(
+    "text", ["", "background", "backgroundRemoval ", "REMOVAL", "backgroundRemoval,foregroundMatting"]
+)
+def test_mode_that_is_none(text: str) -> None:
+    with pytest.raises(ModeInvalid):
+        Mode.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "mode", "out_width", "out_height"),
+    [
+        (50, 50, REMOVAL, 50, 50),
+        (4000, 4000, REMOVAL, 4000, 4000),
+        (16_000, 1000, REMOVAL, 16_000, 1000),
+        (4001, 4000, REMOVAL, 4000, 3999),
+        (16_000, 16_000, REMOVAL, 4000, 4000),
+        (16_000, 8000, REMOVAL, 5656, 2828),
+        (1001, 16_000, REMOVAL, 1000, 15_992),
+        (50, 50, MATTING, 50, 50),
+        (16_000, 16_000, MATTING, 16_000, 16_000),
+        (1001, 16_000, MATTING, 1001, 16_000),
+    ],
+)
+def test_size_of_the_answer(width: int, height: int, mode: Mode, out_width: int, out_height: int) -> None:
+    planned = plan(png(width, height), mode)
+    assert (planned.width, planned.height) == (out_width, out_height)
+    assert mode is MATTING or planned.width * planned.height <= MAX_CUTOUT_PIXELS
+
+
+@pytest.mark.parametrize(
+    ("form", "size", "mode", "scale"),
+    [
+        ("JPEG", (2000, 1500), REMOVAL, 1),
+        ("JPEG", (2000, 1500), MATTING, 2),
+        ("JPEG", (2600, 1900), MATTING, 4),
+        ("JPEG", (6000, 4000), MATTING, 8),
+        ("JPEG", (8000, 8000), REMOVAL, 2),
+        ("JPEG", (16_000, 500), MATTING, 8),
+        ("PNG", (2600, 1900), MATTING, 1),
+    ],
+)
+def test_a_jpeg_is_decoded_no_larger_than_needed(
+    form: str, size: tuple[int, int], mode: Mode, scale: int
+) -> None:
+    planned = plan(saved(Image.new("L", size), form), mode)
+    assert planned.scale == scale
+    decoded = size[0] * size[1] / scale**2
+    assert planned.peak_bytes >= decoded
+    assert planned.peak_bytes <= 5 * decoded + (64 << 20)
+
+
+@pytest.mark.parametrize(
+    ("data", "error"),
+    [
+        (b"", ImageSizeNotAllowed),
+        (b"text", ImageFormatInvalid),
+        (png(49, 50), ImageDimensionNotAllowed),
+        (png(50, 16_001), ImageDimensionNotAllowed),
+    ],
+)
+def test_plan_refuses(data: bytes, error: type[SegmentError]) -> None:
+    for mode in Mode:
+        with pytest.raises(error):
+            plan(data, mode)
+
+
+def test_cut_out_refuses_what_is_no_picture() -> None:
+    data = encoded("PNG", 200, 150)[:-100]
+    for mode in Mode:
+        with pytest.raises(ImageFormatInvalid):
+            cut_out(data, plan(data, mode), FlatNetwork(), Style())
+
+
+def cut(data: bytes, mode: Mode, network: FlatNetwork | None = None, style: Style = PLAIN) -> Cutout:
+    return cut_out(data, plan(data, mode), network or FlatNetwork(), style)
+
+
+def image_of(cutout: Cutout) -> Image.Image:
+    writer = PngWriter(cutout.width, cutout.height, cutout.colour)
+    strips = [writer.data(cutout.strip(top)) for top in cutout.strip_tops]
+    image = Image.open(io.BytesIO(b"".join([writer.head(), *strips, writer.tail()])))
+    image.load()
+    return image
+
+
+SIZES = [(50, 50), (51, 333), (801, 599)]
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF"])
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_background_removal(form: str, width: int, height: int) -> None:
+    data = encoded(form, width, height)
+    cutout = image_of(cut(data, REMOVAL))
+    assert (cutout.mode, cutout.size) == ("RGBA", (width, height))
+    pixels = np.asarray(cutout)
+    with Image.open(io.BytesIO(data)) as image:
+        source = np.asarray(image.convert("RGB"))
+    opaque, clear = pixels[..., 3] == 255, pixels[..., 3] == 0
+    assert opaque.mean() > 0.1
+    assert clear.mean() > 0.4
+    np.testing.assert_array_equal(pixels[opaque][:, :3], source[opaque])
+    assert pixels[clear].max() == 0
+
+
+@pytest.mark.parametrize("indexed", [False, True])
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_foreground_matting(width: int, height: int, indexed: bool) -> None:
+    data = encoded("JPEG", width, height)
+    matte = image_of(cut(data, MATTING, style=Style("indexed" if indexed else "gray")))
+    assert (matte.mode, matte.size) == ("P" if indexed else "L", (width, height))
+    alpha = np.asarray(matte.convert("L"))
+    cutout = np.asarray(image_of(cut(data, REMOVAL)).getchannel("A"))
+    # A gray strip has other rows than an RGBA one, and rows are the same in every strip but for rounding.
+    np.testing.assert_allclose(alpha.astype(int), cutout.astype(int), atol=1)
+
+
+def test_matte_of_a_scaled_decode_is_the_matte_of_the_whole() -> None:
+    """A JPEG is decoded at a quarter for its matte: the edges stay where they are."""
+    data = encoded("JPEG", 2600, 1900)
+    matte = np.asarray(image_of(cut(data, MATTING)), np.int16)
+    with Image.open(io.BytesIO(data)) as image:
+        whole = np.asarray(image_of(cut(saved(image, "BMP"), MATTING)), np.int16)
+    assert matte.shape == (1900, 2600)
+    assert np.abs(matte - whole).mean() < 1
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("mode", Mode)
+def test_the_foreground_is_where_the_network_saw_it(mode: Mode, orientation: int) -> None:
+    """Foreground in the upper left part of the upright picture, which is red there and blue elsewhere."""
+    upright = Image.new("RGB", (300, 200) if orientation < 5 else (200, 300), "blue")
+    upright.paste("red", (0, 0, upright.width // 2, upright.height // 4))
+    undo = {
+        1: None,
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_90,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_270,
+    }[orientation]
+    stored = upright if undo is None else upright.transpose(undo)
+    network = FlatNetwork(left=0, top=0, right=0.5, bottom=0.25)
+    cutout = image_of(cut(turned(stored, "PNG", orientation), mode, network))
+    assert cutout.size == upright.size
+    (seen,) = network.seen
+    assert seen.dtype == np.uint8
+    assert seen.shape == (64, 64, 3)
+    assert seen[4, 4].tolist() == [255, 0, 0]
+    assert seen[40, 40].tolist() == [0, 0, 255]
+    alpha = np.asarray(cutout.getchannel("A") if mode is REMOVAL else cutout)
+    red = np.asarray(upright)[..., 0] == 255
+    assert alpha[red].mean() > 230
+    assert alpha[~red].mean() < 8
+
+
+def half_clear(mode: str = "RGBA") -> Image.Image:
+    """Alpha 0 in the left half and 200 in the right one."""
+    image = photo().resize((240, 160)).convert("RGBA")
+    alpha = Image.new("L", image.size, 200)
+    alpha.paste(0, (0, 0, 120, 160))
+    image.putalpha(alpha)
+    return image.convert(mode)
+
+
+@pytest.mark.parametrize("mode", Mode)
+@pytest.mark.parametrize("pixels", ["RGBA", "LA"])
+def test_own_alpha_multiplies_into_the_matte(mode: Mode, pixels: str) -> None:
+    network = FlatNetwork(left=0, top=0, right=1, bottom=1)
+    cutout = image_of(cut(saved(half_clear(pixels), "PNG"), mode, network))
+    alpha = np.asarray(cutout.getchannel("A") if mode is REMOVAL else cutout)
+    assert alpha[:, :120].max() == 0
+    assert set(alpha[:, 120:].ravel()) == {200}
+    assert network.seen[0][10, 5].tolist() == [128, 128, 128]
+
+
+def test_strips_are_made_in_any_order() -> None:
+    cutout = cut(encoded("PNG", 2000, 700), REMOVAL)
+    tops = list(cutout.strip_tops)
+    assert len(tops) > 4
+    random.Random(1).shuffle(tops)
+    shuffled = {top: cutout.strip(top) for top in tops}
+    assert [shuffled[top] for top in sorted(tops)] == [cutout.strip(top) for top in cutout.strip_tops]
+
+
+def test_a_large_cut_out_is_scaled_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Against the same picture scaled by Pillow; the limit is lowered because 16 megapixels take long."""
+    monkeypatch.setattr("shared_code.pipeline.MAX_CUTOUT_PIXELS", 1_000_000)
+    ramp = Image.merge("RGB", [Image.linear_gradient("L").resize((1303, 827))] * 3)
+    network = FlatNetwork(left=0, top=0, right=1, bottom=1)
+    cutout = image_of(cut(saved(ramp, "JPEG", quality=95), REMOVAL, network))
+    assert 950_000 < cutout.width * cutout.height <= 1_000_000
+    assert cutout.width / cutout.height == pytest.approx(1303 / 827, rel=2e-3)
+    expected = np.asarray(ramp.resize(cutout.size, Image.Resampling.BICUBIC), np.int16)
+    pixels = np.asarray(cutout, np.int16)
+    assert pixels[..., 3].min() == 255
+    assert np.abs(pixels[..., :3] - expected).max() <= 3
+
+
+MEASURE = """
+import os, sys
+from pathlib import Path
+from shared_code.pipeline import Mode, Style, cut_out, plan
+from tests.shared_code.networks import FlatNetwork
+
+def status(key):
+    return int(Path("/proc/self/status").read_text().split(key + ":")[1].split()[0]) * 1024
+
+def whole(path, mode):
+    before = status("VmRSS")
+    data = path.read_bytes()
+    planned = plan(data, mode)
+    cutout = cut_out(data, planned, FlatNetwork(), Style())
+    for top in cutout.strip_tops:
+        cutout.strip(top)
+    return planned.peak_bytes, status("VmHWM") - before
+
+folder = Path(sys.argv[1])
+for path in sorted(folder.glob("*.small")):
+    whole(path, Mode.BACKGROUND_REMOVAL)
+for path in sorted(folder.glob("*.big")):
+    for mode in Mode:
+        if os.fork() == 0:
+            print(path.stem, mode, *whole(path, mode), sep="\\t", flush=True)
+            os._exit(0)
+        os.wait()
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the peak of a process from /proc")
+def test_the_plan_covers_the_peak(tmp_path: Path) -> None:
+    """Resident bytes of a process that makes a whole cut-out of 3 megapixels, strips thrown away."""
+    gradient = Image.merge("RGB", [Image.linear_gradient("L").resize((2000, 1500))] * 3)
+    cases = {
+        "baseline": saved(gradient, "JPEG"),
+        "progressive": saved(gradient, "JPEG", progressive=True, subsampling=0),
+        "rgba": saved(gradient.convert("RGBA"), "PNG", compress_level=1),
+        "webp": saved(gradient, "WEBP", quality=10, method=0),
+    }
+    for name, data in cases.items():
+        (tmp_path / f"{name}.big").write_bytes(data)
+    for form in ("JPEG", "PNG", "WEBP"):
+        (tmp_path / f"{form}.small").write_bytes(encoded(form, 64, 64))
+    measured = subprocess.run(
+        [sys.executable, "-c", MEASURE, str(tmp_path)],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    rows = [line.split("\t") for line in measured.stdout.splitlines()]
+    assert len(rows) == len(cases) * len(Mode)
+    too_low = [row for row in rows if int(row[2]) < int(row[3])]
+    too_high = [row for row in rows if int(row[2]) > 1.7 * int(row[3]) + (40 << 20)]
+    assert not too_low
+    assert not too_high

@@ -1,0 +1,59 @@
+"""Microsoft's storage emulator, run from the npm package that tests/azurite pins."""
+
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support.hosts import PROJECT, free_port
+
+_FOLDER = PROJECT / "tests" / "azurite"
+_MAIN = _FOLDER / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
+_START_S = 60
+
+# The account and key that the emulator documents and accepts; it listens on loopback only.
+ACCOUNT = "devstoreaccount1"
+_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+
+
+@contextmanager
+def azurite(data: Path) -> Iterator[str]:
+    """The connection string of an emulator that keeps its data in this folder; skips where it cannot run."""
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("needs Node.js, for the storage emulator Azurite")
+    if not _MAIN.is_file():
+        pytest.skip("needs Azurite: npm ci --prefix tests/azurite")
+    blob, queue, table = free_port(), free_port(), free_port()
+    ports = ["--blobPort", str(blob), "--queuePort", str(queue), "--tablePort", str(table)]
+    options = ["--silent", "--skipApiVersionCheck", "--disableTelemetry", "--location", str(data)]
+    log = data / "azurite.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen([node, _MAIN, *options, *ports], stdout=output, stderr=output)
+    try:
+        for port in (blob, queue):
+            _wait_until_up(port, process, log)
+        yield (
+            f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={_KEY};"
+            f"BlobEndpoint=http://127.0.0.1:{blob}/{ACCOUNT};QueueEndpoint=http://127.0.0.1:{queue}/{ACCOUNT};"
+        )
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _wait_until_up(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    end = time.monotonic() + _START_S
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            httpx.get(f"http://127.0.0.1:{port}/{ACCOUNT}", trust_env=False)
+        except httpx.TransportError:
+            time.sleep(0.05)
+        else:
+            return
+    raise RuntimeError(f"Azurite did not start:\n{log.read_text()}")

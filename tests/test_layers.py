@@ -1,0 +1,128 @@
+import ast
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.hosts import PROJECT, environment
+from tests.support.photos import encoded
+
+SHARED = sorted((PROJECT / "shared_code").glob("*.py"))
+RUNTIME = [
+    path
+    for folder in ("shared_code", "segment_function", "cutout_function", "local_host")
+    for path in sorted((PROJECT / folder).glob("*.py"))
+] + [PROJECT / "function_app.py", PROJECT / "models" / "manifest.py"]
+EDGES = {
+    "azure",
+    "azurefunctions",
+    "cutout_function",
+    "fastapi",
+    "function_app",
+    "httpx",
+    "local_host",
+    "segment_function",
+    "starlette",
+    "uvicorn",
+}
+TOO_HEAVY = {"scipy", "skimage", "onnx", "matplotlib", "pandas", "sympy", "torch", "networkx"}
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Top-level packages that a module imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports name the whole path"
+            yield str(node.module).partition(".")[0]
+
+
+def loaded_by(program: str, *arguments: str) -> set[str]:
+    """Top-level packages in a fresh interpreter after a program."""
+    program += "\nimport sys; print(*{name.partition('.')[0] for name in sys.modules})"
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        cwd=PROJECT,
+        env=environment({"SEGMENT_MODEL": "u2netp", "SEGMENT_ALLOW_ANONYMOUS": "true"}),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize("path", SHARED, ids=lambda path: path.stem)
+def test_pictures_know_no_edge(path: Path) -> None:
+    assert not set(imports(path)) & EDGES
+
+
+def test_pictures_load_no_edge() -> None:
+    modules = ", ".join(f"shared_code.{path.stem}" for path in SHARED if path.stem != "__init__")
+    loaded = loaded_by(f"import {modules}")
+    assert "shared_code" in loaded
+    assert not loaded & EDGES
+
+
+@pytest.mark.parametrize("path", RUNTIME, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_environment_is_read_in_one_place(path: Path) -> None:
+    """`local_host/__main__.py` reads `PORT`, which is the runner's and not the service's."""
+    names = {node.attr for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)}
+    names |= {
+        alias.name
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    reads = bool(names & {"environ", "environb", "getenv", "getenvb"})
+    allowed = {PROJECT / "shared_code" / "settings.py", PROJECT / "local_host" / "__main__.py"}
+    assert not reads or path in allowed
+
+
+CUT_OUT = """
+import asyncio, sys
+from pathlib import Path
+import function_app
+from shared_code.pipeline import Mode
+from shared_code.process import engine
+
+async def main():
+    for path in Path(sys.argv[1]).iterdir():
+        stream = await engine.cut_out(path.read_bytes(), Mode.BACKGROUND_REMOVAL)
+        assert b"".join([piece async for piece in stream]).endswith(b"IEND\\xaeB`\\x82")
+    await engine.cut_out(path.read_bytes(), Mode.FOREGROUND_MATTING)
+
+asyncio.run(main())
+"""
+
+
+def test_nothing_heavy_is_loaded_for_a_cut_out(tmp_path: Path) -> None:
+    """Of what is installed for tests and the building of models, nothing may slip into the service."""
+    for form in ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "ICO"):
+        (tmp_path / form).write_bytes(encoded(form, 64, 64))
+    loaded = loaded_by(CUT_OUT, str(tmp_path))
+    assert {"onnxruntime", "numpy", "PIL", "isal"} <= loaded
+    assert not loaded & (TOO_HEAVY | {"pytest", "bench", "tests"})
+
+
+def test_the_app_is_registered_before_a_network_is_loaded() -> None:
+    """The host waits for the import; the network comes in the background."""
+    loaded = loaded_by("import segment_function, shared_code.process")
+    assert "onnxruntime" not in loaded
+    assert not loaded & TOO_HEAVY
+
+
+@pytest.mark.skipif(not (PROJECT / ".git").exists(), reason="not a git checkout")
+def test_no_weights_are_tracked() -> None:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=PROJECT, capture_output=True, text=True, check=True
+    ).stdout.split("\0")
+    paths = [PROJECT / name for name in listed if name]
+    assert PROJECT / "function_app.py" in paths
+    weights = {".onnx", ".ort", ".pth", ".pt", ".whl", ".npz", ".safetensors"}
+    assert [path for path in paths if path.suffix in weights] == []
+    assert [path for path in paths if {"built", "cache"} & set(path.relative_to(PROJECT).parts)] == []
+    assert [path for path in paths if path.exists() and os.path.getsize(path) > 2 << 20] == []
