@@ -2,7 +2,7 @@
 
 import time
 
-from bench import cold_start, endpoint, image_path, limits, memory, stages
+from bench import cold_start, endpoint, growth, image_path, limits, memory, stages
 from bench.report import machine
 from tests.support.hosts import PROJECT
 
@@ -18,7 +18,7 @@ Measured on {date}: {machine}.
 def main() -> None:
     """Each benchmark in turn."""
     sections = [_HEAD.format(date=time.strftime("%Y-%m-%d"), machine=machine())]
-    for benchmark in (limits, image_path, stages, cold_start, memory, endpoint):
+    for benchmark in (limits, image_path, stages, cold_start, memory, growth, endpoint):
         for table in benchmark.run():
             print(table.markdown(), flush=True)
             sections.append(table.markdown())

@@ -43,6 +43,6 @@ async def _cut_out(picture: bytes) -> AsyncIterable[bytes]:
 
 @cache
 def _storage() -> "Storage":
-    from cutout_function.store import connect  # 0.3 s, which an HTTP instance never needs
+    from cutout_function.store import connect  # slow to import, and an HTTP instance never needs it
 
     return connect(settings.cutout)

@@ -5,6 +5,7 @@ The client library blocks, so each of its calls is made on a thread.
 
 import asyncio
 import io
+import logging
 import uuid
 from collections.abc import AsyncIterable, Iterator
 from contextlib import contextmanager
@@ -32,6 +33,7 @@ BLOCK_BYTES = 4 << 20
 _SOURCE_ETAG = "source_etag"
 
 # A block list is invalid when another upload to the same name was committed: that drops all other blocks.
+# A condition on a blob that is gone fails as such in the emulator, and may be BlobNotFound in the service.
 _CHANGED = {
     StorageErrorCode.BLOB_ALREADY_EXISTS,
     StorageErrorCode.BLOB_NOT_FOUND,
@@ -144,6 +146,7 @@ def connect(cutout: CutoutSettings) -> Storage:
     """Storage as the settings name it; nothing is sent yet."""
     if cutout.storage is None:
         raise ValueError("CUTOUT_STORAGE is not set")
+    logging.getLogger("azure.core").setLevel(logging.WARNING)  # a dozen requests a blob, with all headers
     service = _service(cutout.storage)
     return Storage(
         # The client knows no account of addresses such as NAME.z01.blob.storage.azure.net.
@@ -163,7 +166,7 @@ def _service(connection: StorageConnection) -> BlobServiceClient:
             max_single_get_size=BLOCK_BYTES,
             max_chunk_get_size=BLOCK_BYTES,
         )
-    from azure.identity import ManagedIdentityCredential  # 0.3 s, which a connection string saves
+    from azure.identity import ManagedIdentityCredential  # slow to import
 
     return BlobServiceClient(
         connection.blob_service_uri,

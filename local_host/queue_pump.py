@@ -48,20 +48,24 @@ class QueuePump:
     def __init__(
         self, connection_string: str, queue: str, function: QueueFunction, options: PumpOptions
     ) -> None:
-        self._queue = QueueClient.from_connection_string(connection_string, queue)
-        self._poison = QueueClient.from_connection_string(connection_string, queue + "-poison")
+        # The client's own retries last up to a minute; what fails here comes again anyway.
+        self._queue = QueueClient.from_connection_string(connection_string, queue, retry_total=0)
+        self._poison = QueueClient.from_connection_string(connection_string, queue + "-poison", retry_total=0)
         self._function = function
         self._options = options
 
     async def run(self) -> None:
         """Serve until cancelled, whatever storage does."""
         wait_s = _SHORTEST_WAIT_S
+        told = ""
         while True:
             try:
-                served = await self.serve_one()
+                served, trouble = await self.serve_one(), ""
             except AzureError as error:
-                log.warning("queue %s: %s", self._queue.queue_name, error.message.partition("\n")[0])
-                served = False
+                served, trouble = False, error.message.partition("\n")[0]
+            if trouble and trouble != told:
+                log.warning("queue %s: %s", self._queue.queue_name, trouble)
+            told = trouble
             wait_s = _SHORTEST_WAIT_S if served else min(2 * wait_s, _LONGEST_WAIT_S)
             if not served:
                 await asyncio.sleep(wait_s)

@@ -1,6 +1,6 @@
-"""What flows through the float network: the range of every tensor, and the mean input of every convolution."""
+"""What flows through the float network: the range of every tensor, and channel means of some."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,11 +8,8 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-THREADS = 2
+_THREADS = 2
 """Fixed, because the order in which sums are formed may follow the number of threads."""
-
-type Pictures = Iterable[NDArray[np.float32]]
-"""Inputs of the float network, float32 (1, 3, side, side), normalised."""
 
 
 @dataclass(frozen=True)
@@ -24,9 +21,9 @@ class Range:
 
     @property
     def scale(self) -> np.float32:
-        """The step between the 256 levels; the levels cover the range and 0."""
+        """The step between 256 levels that cover the range and 0."""
         step = (max(self.highest, np.float32(0)) - min(self.lowest, np.float32(0))) / np.float32(255)
-        return np.float32(step) if step > 0 else np.float32(1)
+        return np.float32(step if step > 0 else 1)
 
     @property
     def zero_point(self) -> np.uint8:
@@ -42,61 +39,80 @@ class ChannelMeans:
     rounded: NDArray[np.float64]
 
 
-def tensor_ranges(model: ModelProto, pictures: Pictures) -> dict[str, Range]:
-    """The range of the input and of every node's output over the pictures."""
+def tensor_ranges(model: ModelProto, pictures: Iterable[NDArray[np.float32]]) -> dict[str, Range]:
+    """The range of the input and of every node's output.
+
+    pictures: inputs of the network, float32 (1, 3, side, side), normalised.
+    """
     names = [model.graph.input[0].name, *(output for node in model.graph.node for output in node.output)]
-    probes = [
-        helper.make_node(op_type, [name], [f"{op_type}/{name}"], keepdims=0)
-        for op_type in ("ReduceMin", "ReduceMax")
-        for name in names
-    ]
-    values = np.stack([np.array(row, np.float32) for row in _run(model, probes, [], pictures)])
-    lowest, highest = values.min(axis=0)[: len(names)], values.max(axis=0)[len(names) :]
-    return {name: Range(*pair) for name, *pair in zip(names, lowest, highest, strict=True)}
+    probes = _Probes()
+    for name in names:
+        probes.ask(probes.add("ReduceMin", [name], keepdims=0))
+        probes.ask(probes.add("ReduceMax", [name], keepdims=0))
+    answers = np.array(list(probes.run(model, pictures)), np.float32)
+    lowest, highest = answers[:, 0::2].min(axis=0), answers[:, 1::2].max(axis=0)
+    return {name: Range(lowest[i], highest[i]) for i, name in enumerate(names)}
 
 
 def channel_means(
-    model: ModelProto, ranges: Mapping[str, Range], names: Sequence[str], pictures: Pictures
+    model: ModelProto,
+    ranges: Mapping[str, Range],
+    names: Sequence[str],
+    pictures: Iterable[NDArray[np.float32]],
 ) -> dict[str, ChannelMeans]:
-    """Means of the tensors `names`, each (1, channels, height, width), over pictures and positions."""
-    probes: list[NodeProto] = []
-    constants: list[TensorProto] = []
+    """Means over pictures and positions of the tensors `names`, each (1, channels, height, width).
+
+    pictures: inputs of the network, float32 (1, 3, side, side), normalised.
+    """
+    probes = _Probes()
     for name in names:
-        scale, zero, levels, rounded = (f"{part}/{name}" for part in ("scale", "zero", "levels", "rounded"))
-        constants.append(numpy_helper.from_array(np.array(ranges[name].scale), scale))
-        constants.append(numpy_helper.from_array(np.array(ranges[name].zero_point), zero))
-        probes.append(helper.make_node("QuantizeLinear", [name, scale, zero], [levels]))
-        probes.append(helper.make_node("DequantizeLinear", [levels, scale, zero], [rounded]))
-        for tensor in (name, rounded):
-            probes.append(
-                helper.make_node("ReduceMean", [tensor], [f"mean/{tensor}"], axes=[0, 2, 3], keepdims=0)
-            )
-    sums: list[NDArray[np.float64]] = []
-    count = 0
-    for row in _run(model, probes, constants, pictures):
-        means = [value.astype(np.float64) for value in row]
-        sums = [a + b for a, b in zip(sums, means, strict=True)] if sums else means
-        count += 1
-    return {
-        name: ChannelMeans(exact / count, rounded / count)
-        for name, exact, rounded in zip(names, sums[0::2], sums[1::2], strict=True)
-    }
+        scale = probes.constant(np.array(ranges[name].scale))
+        zero_point = probes.constant(np.array(ranges[name].zero_point))
+        levels = probes.add("QuantizeLinear", [name, scale, zero_point])
+        rounded = probes.add("DequantizeLinear", [levels, scale, zero_point])
+        probes.ask(probes.add("ReduceMean", [name], axes=[0, 2, 3], keepdims=0))
+        probes.ask(probes.add("ReduceMean", [rounded], axes=[0, 2, 3], keepdims=0))
+    answers = list(probes.run(model, pictures))
+    means = [np.mean(np.array(column, np.float64), axis=0) for column in zip(*answers, strict=True)]
+    return {name: ChannelMeans(means[2 * i], means[2 * i + 1]) for i, name in enumerate(names)}
 
 
-def _run(
-    model: ModelProto, probes: Sequence[NodeProto], constants: Sequence[TensorProto], pictures: Pictures
-) -> Iterable[list[NDArray[np.float32]]]:
-    """Add the probes to the graph; for each picture answer what those that nobody consumes found."""
-    probed = ModelProto()
-    probed.CopyFrom(model)
-    consumed = {name for node in probes for name in node.input}
-    found = [node.output[0] for node in probes if node.output[0] not in consumed]
-    probed.graph.node.extend(probes)
-    probed.graph.initializer.extend(constants)
-    del probed.graph.output[:]
-    probed.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in found)
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = THREADS
-    session = ort.InferenceSession(probed.SerializeToString(), options, ["CPUExecutionProvider"])
-    for picture in pictures:
-        yield session.run(found, {model.graph.input[0].name: picture})
+class _Probes:
+    """Nodes that look into a graph without changing what it computes."""
+
+    def __init__(self) -> None:
+        self._nodes: list[NodeProto] = []
+        self._constants: list[TensorProto] = []
+        self._asked: list[str] = []
+
+    def constant(self, value: NDArray[np.generic]) -> str:
+        """Add a constant, answer its name."""
+        name = f"probe/constant_{len(self._constants)}"
+        self._constants.append(numpy_helper.from_array(value, name))
+        return name
+
+    def add(self, op_type: str, inputs: Sequence[str], **attributes: int | list[int]) -> str:
+        """Add a node, answer the name of its output."""
+        name = f"probe/{op_type}_{len(self._nodes)}"
+        self._nodes.append(helper.make_node(op_type, inputs, [name], name=name, **attributes))
+        return name
+
+    def ask(self, name: str) -> None:
+        """Let `run` answer this tensor."""
+        self._asked.append(name)
+
+    def run(
+        self, model: ModelProto, pictures: Iterable[NDArray[np.float32]]
+    ) -> Iterator[list[NDArray[np.float32]]]:
+        """The asked tensors for each picture, in the order of asking."""
+        probed = ModelProto()
+        probed.CopyFrom(model)
+        probed.graph.node.extend(self._nodes)
+        probed.graph.initializer.extend(self._constants)
+        del probed.graph.output[:]
+        probed.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in self._asked)
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = _THREADS
+        session = ort.InferenceSession(probed.SerializeToString(), options, ["CPUExecutionProvider"])
+        for picture in pictures:
+            yield session.run(self._asked, {model.graph.input[0].name: picture})

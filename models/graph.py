@@ -1,5 +1,6 @@
 """Graph surgery with the onnx package: the part that computes the mask, and uint8 pictures at both ends."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 

@@ -1,16 +1,17 @@
 """Float32 network to int8: unsigned 8-bit activations, signed 7-bit weights per output channel.
 
-After Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
-Inference" (2018), with the bias correction of Nagel et al., "Data-Free Quantization Through Weight
-Equalization and Bias Correction" (2019). docs/models.md says why in each case.
+The arithmetic is that of Jacob et al., "Quantization and Training of Neural Networks for Efficient
+Integer-Arithmetic-Only Inference" (CVPR 2018), the bias correction that of Nagel et al., "Data-Free
+Quantization Through Weight Equalization and Bias Correction" (ICCV 2019), with measured means.
+docs/models.md says why.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import ModelProto, NodeProto, TensorProto, numpy_helper, shape_inference
+from onnx import ModelProto, NodeProto, numpy_helper, shape_inference
 from onnxruntime.quantization import QuantType
 from onnxruntime.quantization.calibrate import CalibrationMethod, TensorData, TensorsData
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
@@ -19,7 +20,9 @@ from models.calibrate import ChannelMeans, Range, channel_means, tensor_ranges
 
 LARGEST_WEIGHT = 64
 """255 * (64 + 64) fits in int16: processors without VNNI add two products in 16 bits, and saturate."""
-MEAN_PICTURES = 12
+_MEAN_PICTURES = 12
+_OPERATORS = ("Add", "Concat", "Conv", "MaxPool", "Relu", "Resize")
+"""What ONNX Runtime computes on 8-bit tensors, or passes them through; every other operator stays float."""
 
 
 class QuantizationError(RuntimeError):
@@ -27,101 +30,131 @@ class QuantizationError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Grid:
-    """The 7-bit grid of one convolution: weights are multiples of `scale`, float32 (output channels,)."""
+class Convolution:
+    """A convolution to quantize: its float parameters and what its input looks like.
 
-    scale: NDArray[np.float32]
-    rounded: NDArray[np.float32]
-    """The weights on the grid, in the units of the float ones."""
+    weight: float32 (output, input / groups, height, width); bias: float32 (output,).
+    """
+
+    weight_name: str
+    bias_name: str
+    weight: NDArray[np.float32]
+    bias: NDArray[np.float32]
+    groups: int
+    input_means: ChannelMeans
+
+    def mean_output(
+        self, weight: NDArray[np.float32], input_means: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Mean per output channel without the bias, float64 (output,), if borders did not matter."""
+        by_group = input_means.reshape(self.groups, -1)
+        by_output = by_group.repeat(len(weight) // self.groups, axis=0)
+        return np.sum(weight.sum(axis=(2, 3), dtype=np.float64) * by_output, axis=1)
 
 
 def quantized(
-    model: ModelProto, float_convolutions: Sequence[str], pictures: Sequence[NDArray[np.float32]]
+    model: ModelProto, float_convolutions: Collection[str], pictures: Sequence[NDArray[np.float32]]
 ) -> ModelProto:
-    """The float graph with quantize and dequantize nodes around every operator but the float ones.
+    """The float graph with quantize and dequantize nodes around every operator but those that stay float.
 
+    model: every convolution has a bias, as `graph.float_graph` leaves it.
     pictures: calibration inputs, float32 (1, 3, side, side), normalised.
-    Raises QuantizationError for a name in `float_convolutions` that is no convolution of the graph.
+    Raises QuantizationError for a name in `float_convolutions` that is no convolution of the graph, and
+    for a convolution whose weight or bias is no constant.
     """
-    kept = _float_nodes(model, float_convolutions)
-    convolutions = [n for n in model.graph.node if n.op_type == "Conv" and n.name not in kept]
+    kept = float_nodes(model, float_convolutions)
+    nodes = [node for node in model.graph.node if node.op_type == "Conv" and node.name not in kept]
     ranges = tensor_ranges(model, pictures)
-    inputs = list(dict.fromkeys(node.input[0] for node in convolutions))
-    means = channel_means(model, ranges, inputs, pictures[:MEAN_PICTURES])
-    weights = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
-    grids = {node.input[1]: weight_grid(weights[node.input[1]]) for node in convolutions}
-    corrected = ModelProto()
-    corrected.CopyFrom(model)
-    biases = {
-        node.input[2]: corrected_bias(
-            weights[node.input[2]], weights[node.input[1]], grids[node.input[1]], means[node.input[0]]
-        )
-        for node in convolutions
-    }
-    for tensor in corrected.graph.initializer:
-        if tensor.name in biases:
-            tensor.CopyFrom(numpy_helper.from_array(biases[tensor.name], tensor.name))
-    return _with_qdq(corrected, ranges, grids, sorted(kept))
+    inputs = list(dict.fromkeys(node.input[0] for node in nodes))
+    means = channel_means(model, ranges, inputs, pictures[:_MEAN_PICTURES])
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    convolutions = [_convolution(node, constants, means) for node in nodes]
+    scales = {each.weight_name: weight_scales(each.weight) for each in convolutions}
+    biases = {each.bias_name: corrected_bias(each) for each in convolutions}
+    return _with_qdq(_with_constants(model, biases), ranges, scales, kept)
 
 
-def weight_grid(weight: NDArray[np.float32]) -> Grid:
-    """The symmetric grid of max|w| / 64 per output channel; weight is (output, input, height, width)."""
-    largest = np.abs(weight).max(axis=(1, 2, 3))
-    scale = np.where(largest > 0, largest / np.float32(LARGEST_WEIGHT), 1).astype(np.float32)
-    column = scale[:, None, None, None]
-    return Grid(scale, np.rint(weight / column) * column)
+def float_nodes(model: ModelProto, float_convolutions: Collection[str]) -> set[str]:
+    """Names of the nodes that stay float: the named convolutions, the Relu behind each, and all that
+    leads to no quantized convolution.
 
-
-def corrected_bias(bias, weight, grid: Grid, means: ChannelMeans):
-    """Bias less the mean error that rounding makes: b - (Wq E[Q(x)] - W E[x])."""
-    exact = weight.sum(axis=(2, 3), dtype=np.float64) @ means.exact
-    rounded = grid.rounded.sum(axis=(2, 3), dtype=np.float64) @ means.rounded
-    return (bias - (rounded - exact)).astype(np.float32)
-
-
-def _float_nodes(model: ModelProto, float_convolutions: Sequence[str]) -> set[str]:
-    """The convolutions that stay float, the Relu behind each, and what leads to no other convolution."""
+    Raises QuantizationError for a name that is no convolution of the graph.
+    """
     convolutions = {node.name: node for node in model.graph.node if node.op_type == "Conv"}
-    unknown = [name for name in float_convolutions if name not in convolutions]
+    unknown = sorted(set(float_convolutions) - convolutions.keys())
     if unknown:
         raise QuantizationError(f"float_convolutions: the network has no convolution {unknown[0]}")
     outputs = {convolutions[name].output[0] for name in float_convolutions}
-    relus = {n.name for n in model.graph.node if n.op_type == "Relu" and n.input[0] in outputs}
+    kept = set(float_convolutions)
+    kept.update(n.name for n in model.graph.node if n.op_type == "Relu" and n.input[0] in outputs)
     wanted: set[str] = set()
-    tail: set[str] = set()
     for node in reversed(model.graph.node):
-        if (node.op_type == "Conv" and node.name not in float_convolutions) or wanted.intersection(node.output):
+        quantized_convolution = node.op_type == "Conv" and node.name not in float_convolutions
+        if quantized_convolution or wanted.intersection(node.output):
             wanted.update(node.input)
         else:
-            tail.add(node.name)
-    return {*float_convolutions, *relus, *tail}
+            kept.add(node.name)
+    return kept
 
 
-def _with_qdq(model, ranges, grids, excluded):
-    overrides = {
-        name: [
-            {"axis": 0, "scale": scale, "zero_point": np.int8(0), "quant_type": QuantType.QInt8}
-            for scale in grid.scale
-        ]
-        for name, grid in grids.items()
-    }
-    model = shape_inference.infer_shapes(model)
-    data = {name: TensorData(lowest=found.lowest, highest=found.highest) for name, found in ranges.items()}
-    op_types = sorted({n.op_type for n in model.graph.node})
-    import os
+def weight_scales(weight: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The step between weight levels per output channel, float32 (output,): max|w| / 64."""
+    largest = np.abs(weight).max(axis=(1, 2, 3))
+    return np.where(largest > 0, largest / np.float32(LARGEST_WEIGHT), np.float32(1))
 
-    op_types = [o for o in op_types if o not in os.environ.get("NOQ", "").split(",")]
-    q = QDQQuantizer(
-        model,
-        True,
-        False,
-        QuantType.QInt8,
-        QuantType.QUInt8,
-        TensorsData(CalibrationMethod.MinMax, data),
-        [],
-        excluded,
-        op_types,
-        {"TensorQuantOverrides": overrides},
+
+def corrected_bias(convolution: Convolution) -> NDArray[np.float32]:
+    """The bias less the mean error that rounding makes, b - (Wq E[Q(x)] - W E[x]); float32 (output,)."""
+    scales = weight_scales(convolution.weight)[:, None, None, None]
+    rounded_weight = np.rint(convolution.weight / scales) * scales
+    exact = convolution.mean_output(convolution.weight, convolution.input_means.exact)
+    rounded = convolution.mean_output(rounded_weight, convolution.input_means.rounded)
+    return (convolution.bias - (rounded - exact)).astype(np.float32)
+
+
+def _convolution(
+    node: NodeProto, constants: Mapping[str, NDArray[np.float32]], means: Mapping[str, ChannelMeans]
+) -> Convolution:
+    tensor, weight, bias = node.input
+    if weight not in constants or bias not in constants:
+        raise QuantizationError(f"{node.name}: weight and bias of a quantized convolution must be constants")
+    groups = next((attribute.i for attribute in node.attribute if attribute.name == "group"), 1)
+    return Convolution(weight, bias, constants[weight], constants[bias], groups, means[tensor])
+
+
+def _with_constants(model: ModelProto, values: Mapping[str, NDArray[np.float32]]) -> ModelProto:
+    changed = ModelProto()
+    changed.CopyFrom(model)
+    for tensor in changed.graph.initializer:
+        if tensor.name in values:
+            tensor.CopyFrom(numpy_helper.from_array(values[tensor.name], tensor.name))
+    return changed
+
+
+def _with_qdq(
+    model: ModelProto,
+    ranges: Mapping[str, Range],
+    scales: Mapping[str, NDArray[np.float32]],
+    kept: Collection[str],
+) -> ModelProto:
+    quantizer = QDQQuantizer(
+        shape_inference.infer_shapes(model),
+        per_channel=True,
+        reduce_range=False,
+        weight_qType=QuantType.QInt8,
+        activation_qType=QuantType.QUInt8,
+        tensors_range=TensorsData(
+            CalibrationMethod.MinMax,
+            {name: TensorData(lowest=each.lowest, highest=each.highest) for name, each in ranges.items()},
+        ),
+        nodes_to_quantize=[],
+        nodes_to_exclude=sorted(kept),
+        op_types_to_quantize=_OPERATORS,
+        extra_options={
+            "TensorQuantOverrides": {
+                name: [{"axis": 0, "scale": scale, "zero_point": np.int8(0)} for scale in channels]
+                for name, channels in scales.items()
+            }
+        },
     )
-    q.quantize_model()
-    return q.model.model
+    return quantizer.quantize_model()

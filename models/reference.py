@@ -48,3 +48,16 @@ def mask_values(raw: NDArray[np.float32], described: Output) -> NDArray[np.float
             return 1 / (1 + np.exp(-raw))
         case "probability":
             return raw.clip(0, 1)
+
+
+def shipped_session(model: bytes) -> ort.InferenceSession:
+    """A built model, opened without any rewriting, as the service opens it."""
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def shipped_mask(session: ort.InferenceSession, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """The mask of a built model: uint8 RGB (side, side, 3) -> float32 (side, side), 0..1."""
+    (mask,) = session.run(None, {session.get_inputs()[0].name: rgb[np.newaxis]})
+    return np.asarray(mask, np.float32)[0] / np.float32(255)

@@ -313,7 +313,7 @@ def test_a_slow_worker_is_overtaken_at_the_last_moment(cloud: Cloud, first: byte
         assert cloud.written() == {"a.png": b"cut-out of " + second}
 
 
-def test_an_output_that_is_replaced_is_not_deleted(cloud: Cloud) -> None:
+def test_only_the_output_that_was_seen_is_deleted(cloud: Cloud) -> None:
     cloud.uploader.upload("a", b"one")
     cloud.settle("a")
     seen = asyncio.run(cloud.storage.outbox.look("a.png"))
@@ -322,3 +322,6 @@ def test_an_output_that_is_replaced_is_not_deleted(cloud: Cloud) -> None:
     with pytest.raises(ChangedError):
         asyncio.run(cloud.storage.outbox.delete(seen))
     assert cloud.written() == {"a.png": b"newer"}
+    cloud.outputs.delete_blob("a.png")
+    with pytest.raises(ChangedError):
+        asyncio.run(cloud.storage.outbox.delete(seen))

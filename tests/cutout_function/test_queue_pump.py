@@ -119,7 +119,7 @@ def test_a_message_stays_hidden_while_its_function_runs(cloud: Cloud) -> None:
     assert waiting(cloud) == 0
 
 
-def test_a_pump_waits_for_its_queue_to_be_made(cloud: Cloud) -> None:
+def test_a_pump_waits_for_its_queue_to_be_made(cloud: Cloud, caplog: pytest.LogCaptureFixture) -> None:
     async def serve() -> None:
         served = asyncio.Event()
 
@@ -136,6 +136,8 @@ def test_a_pump_waits_for_its_queue_to_be_made(cloud: Cloud) -> None:
         running.cancel()
 
     asyncio.run(serve())
+    (told,) = [record for record in caplog.records if record.name == "local_host.queue_pump"]
+    assert "does not exist" in told.getMessage()
 
 
 def test_the_pump_runs_from_the_servers_start_to_its_end(cloud: Cloud) -> None:

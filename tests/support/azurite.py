@@ -1,5 +1,8 @@
 """Microsoft's storage emulator, run from the npm package that tests/azurite pins."""
 
+import base64
+import os
+import secrets
 import shutil
 import subprocess
 import time
@@ -16,9 +19,7 @@ _FOLDER = PROJECT / "tests" / "azurite"
 _MAIN = _FOLDER / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
 _START_S = 60
 
-# The account and key that the emulator documents and accepts; it listens on loopback only.
-ACCOUNT = "devstoreaccount1"
-_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+ACCOUNT = "pictures"
 
 
 @contextmanager
@@ -32,14 +33,20 @@ def azurite(data: Path) -> Iterator[str]:
     blob, queue, table = free_port(), free_port(), free_port()
     ports = ["--blobPort", str(blob), "--queuePort", str(queue), "--tablePort", str(table)]
     options = ["--silent", "--skipApiVersionCheck", "--disableTelemetry", "--location", str(data)]
+    key = base64.b64encode(secrets.token_bytes(64)).decode()
     log = data / "azurite.log"
     with log.open("wb") as output:
-        process = subprocess.Popen([node, _MAIN, *options, *ports], stdout=output, stderr=output)
+        process = subprocess.Popen(
+            [node, _MAIN, *options, *ports],
+            env=os.environ | {"AZURITE_ACCOUNTS": f"{ACCOUNT}:{key}"},
+            stdout=output,
+            stderr=output,
+        )
     try:
         for port in (blob, queue):
             _wait_until_up(port, process, log)
         yield (
-            f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={_KEY};"
+            f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={key};"
             f"BlobEndpoint=http://127.0.0.1:{blob}/{ACCOUNT};QueueEndpoint=http://127.0.0.1:{queue}/{ACCOUNT};"
         )
     finally:

@@ -1,0 +1,35 @@
+"""Memory is bounded by construction: the worst allowed pictures, each in a process of its own."""
+
+from pathlib import Path
+
+import pytest
+
+from bench.photos import jpeg
+from shared_code.errors import MAX_IMAGE_BYTES
+from tests.support.giants import GIANTS
+from tests.support.memory import MODES, peak
+
+GIANT_MB = 1500
+PHOTO_MB = 400
+REFUSED = ("progressive JPEG, 4:4:4",)
+"""Its decoder needs more than the default budget, so the documented refusal is the right answer."""
+
+
+@pytest.mark.parametrize("name", GIANTS)
+def test_the_worst_picture_of_each_kind(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "picture"
+    path.write_bytes(GIANTS[name]())
+    assert path.stat().st_size <= MAX_IMAGE_BYTES
+    for mode in MODES:
+        megabytes, outcome = peak(path, mode)
+        assert megabytes < GIANT_MB, mode
+        assert outcome == ("E-MEMORY" if name in REFUSED else "PNG"), mode
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_an_ordinary_photo(mode: str, tmp_path: Path) -> None:
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(jpeg(4000, 3000))
+    megabytes, outcome = peak(path, mode)
+    assert megabytes < PHOTO_MB
+    assert outcome == "PNG"
