@@ -27,7 +27,7 @@ from shared_code.refine import Matte, guide_size, refine
 from shared_code.settings import EdgeColour, MattePng
 
 MAX_CUTOUT_PIXELS = 16_000_000
-_WORK_BYTES = 24 << 20
+_WORK_BYTES = 32 << 20
 """Thumbnail, mask, matte and the strips under way, beside the decoded picture."""
 _UNDER_ALPHA = (128, 128, 128)
 """What the network sees behind transparent pixels."""
