@@ -1,14 +1,15 @@
-# make run | test | check | bench | model | lock
+# make run | test | check | bench | model | azurite | lock
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
+AZURITE := tests/azurite/node_modules/.package-lock.json
 LOCK := $(VENV)/bin/uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url \
   --custom-compile-command "make lock" --python-version $(shell cat .python-version)
 WANTED := $(shell cat .python-version)
 
 .DEFAULT_GOAL := run
-.PHONY: run test check bench model lock python format
+.PHONY: run test check bench model azurite lock python format
 
 run: model
 	@if [ -z "$$SEGMENT_API_KEYS" ]; then \
@@ -17,8 +18,16 @@ run: model
 	fi; \
 	exec $(RUN) -m local_host
 
-test: model
+# The storage tests run on Azurite where npm can install it, and are skipped with a reason elsewhere.
+test: model $(if $(shell command -v npm),$(AZURITE))
 	$(RUN) -m pytest
+
+azurite: $(AZURITE)
+	cd tests/azurite && exec node_modules/.bin/azurite --inMemoryPersistence --silent --skipApiVersionCheck --disableTelemetry
+
+$(AZURITE): tests/azurite/package-lock.json
+	npm ci --prefix tests/azurite --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
 
 check: $(VENV)/ready
 	$(RUN) -m ruff check .

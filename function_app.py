@@ -1,4 +1,8 @@
-"""The Function App: registers the functions, and begins to load the network they use."""
+"""The Function App: begins to load the network, and registers the functions."""
+
+from shared_code.process import engine, settings
+
+engine.start()  # first, so that the network loads while all the rest is imported
 
 import azure.functions as func
 
@@ -6,7 +10,6 @@ from cutout_function import blueprint as cutout
 from segment_function import blueprint as segment
 from segment_function.pages import blueprint as pages
 from segment_function.worker_port import use_handler_app
-from shared_code.process import engine, settings
 
 use_handler_app()
 app = func.FunctionApp()
@@ -14,5 +17,3 @@ app.register_functions(segment)
 app.register_functions(pages)
 if settings.cutout.storage is not None:  # the host cannot start a queue trigger without a connection
     app.register_functions(cutout)
-
-engine.start()

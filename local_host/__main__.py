@@ -4,29 +4,34 @@ import logging
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import azure.functions as func
-import uvicorn
-from starlette.types import ASGIApp
+from shared_code.settings import SettingsError
 
-from local_host.app import asgi_app
+if TYPE_CHECKING:
+    from azure.functions import FunctionApp
+    from starlette.types import ASGIApp
 
 
 def main() -> None:
     """Listen on loopback, on the port in `PORT` (7071 unless set)."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("uvicorn.access").setLevel(logging.WARNING)  # its lines hold query strings
     logging.getLogger("azure.core").setLevel(logging.WARNING)  # its lines hold every header
     port = os.environ.get("PORT", "7071")
     if not port.isdecimal() or not 1 <= int(port) <= 65_535:
         sys.exit(f"PORT must be a number from 1 to 65535, not {port!r}")
-    from function_app import app
+    try:
+        from function_app import app  # before anything else is imported: it begins to load the network
+    except SettingsError as error:
+        sys.exit(str(error))
+    import uvicorn
 
-    uvicorn.run(_server(app), host="127.0.0.1", port=int(port), log_config=None)
+    uvicorn.run(_server(app), host="127.0.0.1", port=int(port), log_config=None, server_header=False)
 
 
-def _server(app: func.FunctionApp) -> ASGIApp:
+def _server(app: "FunctionApp") -> "ASGIApp":
     """The HTTP functions and, when storage is set by a connection string, the queue function."""
+    from local_host.app import asgi_app
     from shared_code.process import settings
 
     storage = settings.cutout.storage

@@ -100,7 +100,9 @@ def check_fidelity(network: Network, weights: Path, model: bytes) -> None:
     mae = float(np.mean(differences))
     if mae > network.quantization.max_mae:
         allowed = network.quantization.max_mae
-        raise FidelityError(f"{network.name}: mean difference {mae:.4f} to the float network, {allowed} allowed")
+        raise FidelityError(
+            f"{network.name}: mean difference {mae:.4f} to the float network, {allowed} allowed"
+        )
 
 
 def _stamp(network: Network) -> str:

@@ -4,14 +4,14 @@ The service imports this module when it starts, so it uses the standard library 
 docs/models.md says what each field means to somebody who brings another network.
 """
 
-import json
-import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
+
+from models.fields import Fields, ManifestError, names, parse_object, positive, triple
 
 MODELS_DIR = Path(__file__).parent
 MANIFEST_PATH = MODELS_DIR / "manifest.json"
@@ -20,10 +20,6 @@ BUILT_DIR = MODELS_DIR / "built"
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _WHEEL = re.compile(r"[A-Za-z0-9_.+-]+\.whl")
-
-
-class ManifestError(ValueError):
-    """The manifest is not JSON, or a field is missing, unknown or has a wrong value."""
 
 
 @dataclass(frozen=True)
@@ -102,11 +98,6 @@ class Network:
     output: Output
     quantization: Quantization | None
 
-    @property
-    def input_side(self) -> int:
-        """Pixels per side of the square picture that the network takes, and of its mask."""
-        return self.input.side_px
-
 
 @dataclass(frozen=True)
 class Manifest:
@@ -135,11 +126,7 @@ def load_manifest(path: Path = MANIFEST_PATH) -> Manifest:
 
 def parse_manifest(text: str) -> Manifest:
     """Check the text of a manifest. Raises ManifestError naming the field."""
-    try:
-        document = json.loads(text)
-    except ValueError as error:
-        raise ManifestError(f"not JSON: {error}") from error
-    top = _Fields(document, "")
+    top = parse_object(text)
     default = top.text("default")
     entries = top.child("networks")
     networks = {name: _network(name, entries.child(name)) for name in entries.names()}
@@ -149,57 +136,7 @@ def parse_manifest(text: str) -> Manifest:
     return Manifest(default, MappingProxyType(networks))
 
 
-class _Fields:
-    """One JSON object being read: every getter checks, and `finish` refuses what nobody asked for."""
-
-    def __init__(self, value: object, path: str) -> None:
-        if not isinstance(value, dict):
-            raise ManifestError(f"{path or 'manifest'}: expected an object")
-        self._values: dict[str, object] = value
-        self._path = path
-        self._seen: set[str] = set()
-
-    def names(self) -> list[str]:
-        return list(self._values)
-
-    def has(self, name: str) -> bool:
-        return name in self._values
-
-    def get[T](self, name: str, expected: str, convert: Callable[[object], T | None]) -> T:
-        """The field through `convert`, which answers None for a wrong value."""
-        if name not in self._values:
-            raise ManifestError(f"{self._dotted(name)}: missing")
-        self._seen.add(name)
-        value = convert(self._values[name])
-        if value is None:
-            raise ManifestError(f"{self._dotted(name)}: expected {expected}")
-        return value
-
-    def text(self, name: str, pattern: re.Pattern[str] | None = None) -> str:
-        def convert(value: object) -> str | None:
-            good = isinstance(value, str) and value and (pattern is None or pattern.fullmatch(value))
-            return str(value) if good else None
-
-        return self.get(name, f"text matching {pattern.pattern}" if pattern else "a text", convert)
-
-    def choice[T: str](self, name: str, choices: tuple[T, ...]) -> T:
-        expected = "one of " + ", ".join(choices)
-        return self.get(name, expected, lambda value: next((c for c in choices if c == value), None))
-
-    def child(self, name: str) -> "_Fields":
-        value = self.get(name, "an object", lambda value: value if isinstance(value, dict) else None)
-        return _Fields(value, self._dotted(name))
-
-    def finish(self) -> None:
-        unknown = sorted(set(self._values) - self._seen)
-        if unknown:
-            raise ManifestError(f"{self._dotted(unknown[0])}: unknown field")
-
-    def _dotted(self, name: str) -> str:
-        return f"{self._path}.{name}" if self._path else name
-
-
-def _network(name: str, fields: _Fields) -> Network:
+def _network(name: str, fields: Fields) -> Network:
     if not _NAME.fullmatch(name):
         raise ManifestError(f"networks.{name}: a name matches {_NAME.pattern}")
     network = Network(
@@ -216,7 +153,7 @@ def _network(name: str, fields: _Fields) -> Network:
     return network
 
 
-def _source(fields: _Fields) -> WheelSource | FileSource:
+def _source(fields: Fields) -> WheelSource | FileSource:
     source: WheelSource | FileSource
     if fields.has("file"):
         source = FileSource(fields.text("file"))
@@ -232,25 +169,25 @@ def _source(fields: _Fields) -> WheelSource | FileSource:
     return source
 
 
-def _licence(fields: _Fields) -> Licence:
+def _licence(fields: Fields) -> Licence:
     licence = Licence(code=fields.text("code"), weights=fields.text("weights"))
     fields.finish()
     return licence
 
 
-def _input(fields: _Fields) -> Input:
+def _input(fields: Fields) -> Input:
     result = Input(
         name=fields.text("name"),
         side_px=fields.get("side_px", "a whole number from 32 to 4096", _side),
         divide_by=fields.get("divide_by", '"maximum" or a number above 0', _divisor),
-        mean=fields.get("mean", "three numbers", _triple),
+        mean=fields.get("mean", "three numbers", triple),
         std=fields.get("std", "three numbers above 0", _positive_triple),
     )
     fields.finish()
     return result
 
 
-def _output(fields: _Fields) -> Output:
+def _output(fields: Fields) -> Output:
     output = Output(
         name=fields.text("name"), values=fields.choice("values", ("relative", "probability", "logit"))
     )
@@ -258,48 +195,24 @@ def _output(fields: _Fields) -> Output:
     return output
 
 
-def _quantization(fields: _Fields) -> Quantization:
+def _quantization(fields: Fields) -> Quantization:
     quantization = Quantization(
-        float_convolutions=fields.get("float_convolutions", "a list of node names", _names),
-        max_mae=fields.get("max_mae", "a number above 0", _positive),
+        float_convolutions=fields.get("float_convolutions", "a list of node names", names),
+        max_mae=fields.get("max_mae", "a number above 0", positive),
     )
     fields.finish()
     return quantization
 
 
-def _number(value: object) -> float | None:
-    good = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return float(value) if good else None  # type: ignore[arg-type]  # narrowed in `good`
-
-
-def _positive(value: object) -> float | None:
-    number = _number(value)
-    return number if number is not None and number > 0 else None
-
-
 def _side(value: object) -> int | None:
     good = isinstance(value, int) and not isinstance(value, bool) and 32 <= value <= 4096
-    return value if good else None  # type: ignore[return-value]  # narrowed in `good`
+    return value if good and isinstance(value, int) else None
 
 
 def _divisor(value: object) -> Literal["maximum"] | float | None:
-    return "maximum" if value == "maximum" else _positive(value)
-
-
-def _triple(value: object) -> tuple[float, float, float] | None:
-    numbers = [_number(item) for item in value] if isinstance(value, list) else []
-    match numbers:
-        case [float(red), float(green), float(blue)]:
-            return red, green, blue
-    return None
+    return "maximum" if value == "maximum" else positive(value)
 
 
 def _positive_triple(value: object) -> tuple[float, float, float] | None:
-    triple = _triple(value)
-    return triple if triple and min(triple) > 0 else None
-
-
-def _names(value: object) -> tuple[str, ...] | None:
-    if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
-        return None
-    return tuple(value)
+    found = triple(value)
+    return found if found and min(found) > 0 else None
