@@ -8,7 +8,7 @@ from isal import isal_zlib
 
 from bench.photos import sized
 from bench.report import Table
-from shared_code.png import PngColour, deflate_strip
+from shared_code.png import DEFLATE_LEVEL, PngColour, deflate_strip
 
 _MEGABYTES = 48
 _ROUNDS = 7
@@ -21,11 +21,8 @@ def run() -> list[Table]:
     target = np.empty_like(photo)
     copy = _fastest(lambda: np.copyto(target, photo))
 
-    def deflate() -> None:
-        for strip in strips:
-            isal_zlib.compress(np.diff(strip, axis=0, prepend=0), 1, -15)
-
-    plain = _fastest(deflate)
+    filtered = [np.ascontiguousarray(strip[1:] - strip[:-1]) for strip in strips]
+    plain = _fastest(lambda: [isal_zlib.compress(strip, DEFLATE_LEVEL, -15) for strip in filtered])
     whole = _fastest(lambda: [deflate_strip(strip, PngColour.RGBA) for strip in strips])
     rows = [
         ["memcpy", f"{copy * 1000:.1f}", f"{_MEGABYTES / copy / 1000:.1f}"],

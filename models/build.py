@@ -12,14 +12,11 @@ from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
-from models.fetch import FetchError, file_sha256, verified_weights
-from models.manifest import BUILT_DIR, MODELS_DIR, ManifestError, Network, built_path, load_manifest
+from models.errors import BuildError, FidelityError, ManifestError
+from models.fetch import file_sha256, verified_weights
+from models.manifest import MODELS_DIR, Network, built_path, load_manifest
 
 _TOOLS = ("numpy", "onnx", "onnxruntime", "pillow", "scikit-image")
-
-
-class FidelityError(RuntimeError):
-    """The int8 network is further from the float one than the manifest allows."""
 
 
 def main(names: list[str]) -> int:
@@ -32,7 +29,7 @@ def main(names: list[str]) -> int:
         for name in names or networks:
             if not is_built(networks[name]):
                 build(networks[name])
-    except (ManifestError, FetchError, FidelityError) as error:
+    except (ManifestError, BuildError) as error:
         print(f"model not built: {error}", file=sys.stderr)
         return 1
     return 0
@@ -49,7 +46,7 @@ def is_built(network: Network) -> bool:
 
 
 def build(network: Network) -> None:
-    """Build one network and write it. Raises FetchError or FidelityError."""
+    """Build one network and write it. Raises BuildError."""
     begin = time.monotonic()
 
     def step(what: str) -> None:
@@ -58,51 +55,56 @@ def build(network: Network) -> None:
     step("fetching the weights")
     weights = verified_weights(network)
     model = make(network, weights, step)
-    step("comparing with the float network")
-    check_fidelity(network, weights, model)
-    path = built_path(network.name)
-    BUILT_DIR.mkdir(exist_ok=True)
-    _write(path, model)
-    _write(_sha256_path(path), f"{hashlib.sha256(model).hexdigest()}  {path.name}\n".encode())
-    _write(_stamp_path(path), _stamp(network).encode())
-    step(f"built {path.name}, {len(model) / 1e6:.1f} MB")
+    if network.quantization is not None:
+        step("comparing with the float network")
+        mae = mean_difference(network, weights, model)
+        step(f"mean difference {mae:.4f}, {network.quantization.max_mae} allowed")
+        if mae > network.quantization.max_mae:
+            raise FidelityError(f"{network.name}: mean difference {mae:.4f} to the float network")
+    _install(network, model)
+    step(f"built, {len(model) / 1e6:.1f} MB")
 
 
 def make(network: Network, weights: Path, step: Callable[[str], None]) -> bytes:
-    """The network as it is shipped, an ONNX file; the same bytes each time on the same kind of machine."""
-    from models import graph, photos, quantize, reference
+    """The network as it is shipped, an ONNX file; `step` is told what begins.
+
+    The same bytes each time with the same library versions on the same kind of processor.
+    Raises GraphError or QuantizationError.
+    """
+    # Imported here so that `is_built` answers before a second is spent on importing.
+    from models import ends, graph, photos, quantize, reference
 
     step("reading the float network")
     model = graph.float_graph(weights, network)
     if network.quantization is not None:
-        step("quantizing")
-        crops = photos.calibration_pictures(network.input.side_px)
-        pictures = [reference.normalise(crop, network.input) for crop in crops]
-        model = quantize.quantized(model, network.quantization.float_convolutions, pictures)
+        pictures = photos.calibration_pictures(network.input.side_px)
+        inputs = [reference.normalise(picture, network.input) for picture in pictures]
+        model = quantize.quantized(model, network.quantization.float_convolutions, inputs, step)
     step("optimising")
-    return graph.shipped_graph(graph.with_uint8_ends(model, network)).SerializeToString(deterministic=True)
+    shipped = graph.shipped_graph(ends.with_uint8_ends(model, network))
+    content: bytes = shipped.SerializeToString(deterministic=True)
+    return content
 
 
-def check_fidelity(network: Network, weights: Path, model: bytes) -> None:
-    """Compare masks with the float network's over the held-out photos. Raises FidelityError."""
+def mean_difference(network: Network, weights: Path, model: bytes) -> float:
+    """Mean absolute difference, 0..1, of the built model's masks to the float network's, held-out photos."""
     import numpy as np
 
     from models import photos, reference
 
-    if network.quantization is None:
-        return
-    session = reference.shipped_session(model)
-    exact = reference.Reference(network, weights)
-    differences = [
-        np.abs(exact.mask(photo) - reference.shipped_mask(session, photo)).mean()
-        for photo in photos.held_out_pictures(network.input.side_px)
-    ]
-    mae = float(np.mean(differences))
-    if mae > network.quantization.max_mae:
-        allowed = network.quantization.max_mae
-        raise FidelityError(
-            f"{network.name}: mean difference {mae:.4f} to the float network, {allowed} allowed"
-        )
+    shipped, exact = reference.Shipped(model), reference.Reference(network, weights)
+    pictures = photos.held_out_pictures(network.input.side_px)
+    return float(np.mean([np.abs(shipped.mask(rgb) - exact.mask(rgb)).mean() for rgb in pictures]))
+
+
+def _install(network: Network, model: bytes) -> None:
+    """Write the model and what belongs to it, each at once; the stamp last, as it vouches for the rest."""
+    path = built_path(network.name)
+    path.parent.mkdir(exist_ok=True)
+    _stamp_path(path).unlink(missing_ok=True)
+    _write(path, model)
+    _write(_sha256_path(path), f"{hashlib.sha256(model).hexdigest()}  {path.name}\n".encode())
+    _write(_stamp_path(path), _stamp(network).encode())
 
 
 def _stamp(network: Network) -> str:
@@ -121,7 +123,7 @@ def _sha256_path(path: Path) -> Path:
 
 
 def _write(path: Path, content: bytes) -> None:
-    scratch = path.with_name(path.name + ".new")
+    scratch = path.with_name(f"{path.name}.{os.getpid()}")
     scratch.write_bytes(content)
     os.replace(scratch, path)
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
-from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx import ModelProto, helper
+
+from models.nodes import Nodes
 
 _THREADS = 2
 """Fixed, because the order in which sums are formed may follow the number of threads."""
@@ -47,8 +49,8 @@ def tensor_ranges(model: ModelProto, pictures: Iterable[NDArray[np.float32]]) ->
     names = [model.graph.input[0].name, *(output for node in model.graph.node for output in node.output)]
     probes = _Probes()
     for name in names:
-        probes.ask(probes.add("ReduceMin", [name], keepdims=0))
-        probes.ask(probes.add("ReduceMax", [name], keepdims=0))
+        probes.ask(probes.add("ReduceMin", name, keepdims=0))
+        probes.ask(probes.add("ReduceMax", name, keepdims=0))
     answers = np.array(list(probes.run(model, pictures)), np.float32)
     lowest, highest = answers[:, 0::2].min(axis=0), answers[:, 1::2].max(axis=0)
     return {name: Range(lowest[i], highest[i]) for i, name in enumerate(names)}
@@ -68,34 +70,21 @@ def channel_means(
     for name in names:
         scale = probes.constant(np.array(ranges[name].scale))
         zero_point = probes.constant(np.array(ranges[name].zero_point))
-        levels = probes.add("QuantizeLinear", [name, scale, zero_point])
-        rounded = probes.add("DequantizeLinear", [levels, scale, zero_point])
-        probes.ask(probes.add("ReduceMean", [name], axes=[0, 2, 3], keepdims=0))
-        probes.ask(probes.add("ReduceMean", [rounded], axes=[0, 2, 3], keepdims=0))
+        levels = probes.add("QuantizeLinear", name, scale, zero_point)
+        rounded = probes.add("DequantizeLinear", levels, scale, zero_point)
+        probes.ask(probes.add("ReduceMean", name, axes=[0, 2, 3], keepdims=0))
+        probes.ask(probes.add("ReduceMean", rounded, axes=[0, 2, 3], keepdims=0))
     answers = list(probes.run(model, pictures))
     means = [np.mean(np.array(column, np.float64), axis=0) for column in zip(*answers, strict=True)]
     return {name: ChannelMeans(means[2 * i], means[2 * i + 1]) for i, name in enumerate(names)}
 
 
-class _Probes:
+class _Probes(Nodes):
     """Nodes that look into a graph without changing what it computes."""
 
     def __init__(self) -> None:
-        self._nodes: list[NodeProto] = []
-        self._constants: list[TensorProto] = []
+        super().__init__("probe")
         self._asked: list[str] = []
-
-    def constant(self, value: NDArray[np.generic]) -> str:
-        """Add a constant, answer its name."""
-        name = f"probe/constant_{len(self._constants)}"
-        self._constants.append(numpy_helper.from_array(value, name))
-        return name
-
-    def add(self, op_type: str, inputs: Sequence[str], **attributes: int | list[int]) -> str:
-        """Add a node, answer the name of its output."""
-        name = f"probe/{op_type}_{len(self._nodes)}"
-        self._nodes.append(helper.make_node(op_type, inputs, [name], name=name, **attributes))
-        return name
 
     def ask(self, name: str) -> None:
         """Let `run` answer this tensor."""
@@ -107,8 +96,8 @@ class _Probes:
         """The asked tensors for each picture, in the order of asking."""
         probed = ModelProto()
         probed.CopyFrom(model)
-        probed.graph.node.extend(self._nodes)
-        probed.graph.initializer.extend(self._constants)
+        probed.graph.node.extend(self.nodes)
+        probed.graph.initializer.extend(self.constants)
         del probed.graph.output[:]
         probed.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in self._asked)
         options = ort.SessionOptions()

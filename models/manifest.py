@@ -11,7 +11,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
-from models.fields import Fields, ManifestError, names, parse_object, positive, triple
+from models.errors import ManifestError
+from models.fields import Fields, names, parse_object, positive, triple
 
 MODELS_DIR = Path(__file__).parent
 MANIFEST_PATH = MODELS_DIR / "manifest.json"

@@ -6,7 +6,7 @@ Quantization Through Weight Equalization and Bias Correction" (ICCV 2019), with 
 docs/models.md says why.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,16 +17,13 @@ from onnxruntime.quantization.calibrate import CalibrationMethod, TensorData, Te
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
 from models.calibrate import ChannelMeans, Range, channel_means, tensor_ranges
+from models.errors import QuantizationError
 
 LARGEST_WEIGHT = 64
 """255 * (64 + 64) fits in int16: processors without VNNI add two products in 16 bits, and saturate."""
 _MEAN_PICTURES = 12
 _OPERATORS = ("Add", "Concat", "Conv", "MaxPool", "Relu", "Resize")
 """What ONNX Runtime computes on 8-bit tensors, or passes them through; every other operator stays float."""
-
-
-class QuantizationError(RuntimeError):
-    """The network cannot be quantized as the manifest describes it."""
 
 
 @dataclass(frozen=True)
@@ -53,20 +50,26 @@ class Convolution:
 
 
 def quantized(
-    model: ModelProto, float_convolutions: Collection[str], pictures: Sequence[NDArray[np.float32]]
+    model: ModelProto,
+    float_convolutions: Collection[str],
+    pictures: Sequence[NDArray[np.float32]],
+    step: Callable[[str], None],
 ) -> ModelProto:
     """The float graph with quantize and dequantize nodes around every operator but those that stay float.
 
     model: every convolution has a bias, as `graph.float_graph` leaves it.
-    pictures: calibration inputs, float32 (1, 3, side, side), normalised.
+    pictures: calibration inputs, float32 (1, 3, side, side), normalised. `step` is told what begins.
     Raises QuantizationError for a name in `float_convolutions` that is no convolution of the graph, and
     for a convolution whose weight or bias is no constant.
     """
     kept = float_nodes(model, float_convolutions)
     nodes = [node for node in model.graph.node if node.op_type == "Conv" and node.name not in kept]
+    step(f"measuring the range of each tensor, {len(pictures)} pictures")
     ranges = tensor_ranges(model, pictures)
+    step(f"measuring the means of each channel, {_MEAN_PICTURES} pictures")
     inputs = list(dict.fromkeys(node.input[0] for node in nodes))
     means = channel_means(model, ranges, inputs, pictures[:_MEAN_PICTURES])
+    step("rounding the weights and correcting the biases")
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
     convolutions = [_convolution(node, constants, means) for node in nodes]
     scales = {each.weight_name: weight_scales(each.weight) for each in convolutions}
@@ -157,4 +160,5 @@ def _with_qdq(
             }
         },
     )
-    return quantizer.quantize_model()
+    result: ModelProto = quantizer.quantize_model()
+    return result

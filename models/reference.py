@@ -7,10 +7,8 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from models.ends import INPUT, TINY
 from models.manifest import Input, Network, Output
-
-_TINY = 1e-6
-"""Keeps a black picture, or a mask of one value, from dividing by zero."""
 
 
 class Reference:
@@ -34,8 +32,9 @@ class Reference:
 def normalise(rgb: NDArray[np.uint8], described: Input) -> NDArray[np.float32]:
     """uint8 RGB (side, side, 3), 0..255 -> float32 (1, 3, side, side), what the float network takes."""
     pixels = rgb.astype(np.float32)
-    divisor = max(pixels.max(), _TINY) if described.divide_by == "maximum" else described.divide_by
-    scaled = (pixels / np.float32(divisor) - np.float32(described.mean)) / np.float32(described.std)
+    divisor = max(float(pixels.max()), TINY) if described.divide_by == "maximum" else described.divide_by
+    mean, std = np.array(described.mean, np.float32), np.array(described.std, np.float32)
+    scaled = (pixels / np.float32(divisor) - mean) / std
     return np.ascontiguousarray(scaled.transpose(2, 0, 1)[np.newaxis])
 
 
@@ -43,21 +42,24 @@ def mask_values(raw: NDArray[np.float32], described: Output) -> NDArray[np.float
     """float32 output of the network, any shape -> float32 of the same shape, 0..1."""
     match described.values:
         case "relative":
-            return (raw - raw.min()) / max(raw.max() - raw.min(), np.float32(_TINY))
+            span = max(float(raw.max() - raw.min()), TINY)
+            return (raw - raw.min()) / np.float32(span)
         case "logit":
-            return 1 / (1 + np.exp(-raw))
+            return np.float32(1) / (np.float32(1) + np.exp(-raw))
         case "probability":
             return raw.clip(0, 1)
 
 
-def shipped_session(model: bytes) -> ort.InferenceSession:
+class Shipped:
     """A built model, opened without any rewriting, as the service opens it."""
-    options = ort.SessionOptions()
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
+    def __init__(self, model: bytes, threads: int = 2) -> None:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+        self._session = ort.InferenceSession(model, options, ["CPUExecutionProvider"])
 
-def shipped_mask(session: ort.InferenceSession, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """The mask of a built model: uint8 RGB (side, side, 3) -> float32 (side, side), 0..1."""
-    (mask,) = session.run(None, {session.get_inputs()[0].name: rgb[np.newaxis]})
-    return np.asarray(mask, np.float32)[0] / np.float32(255)
+    def mask(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """uint8 RGB (side, side, 3), 0..255 -> float32 (side, side), 0 background .. 1 foreground."""
+        (mask,) = self._session.run(None, {INPUT: rgb[np.newaxis]})
+        return np.divide(mask[0], 255, dtype=np.float32)

@@ -61,7 +61,7 @@ class MattingNetwork(Protocol):
 
 @dataclass(frozen=True)
 class Style:
-    """Choices of the operator: see SEGMENT_MATTE_PNG and SEGMENT_EDGE_COLOUR in docs/settings.md."""
+    """Choices of the operator: see SEGMENT_MATTE_PNG and SEGMENT_EDGE_COLOUR in README.md."""
 
     matte_png: MattePng = "gray"
     edge_colour: EdgeColour = "foreground"

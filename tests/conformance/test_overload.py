@@ -77,8 +77,9 @@ def broken_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     for name in ("function_app.py", "host.json"):
         shutil.copy(PROJECT / name, copy / name)
     (copy / "models" / "built").mkdir(parents=True)
-    for name in ("__init__.py", "manifest.py", "manifest.json", "built/u2net.onnx.sha256"):
-        shutil.copy(PROJECT / "models" / name, copy / "models" / name)
+    for path in (*(PROJECT / "models").glob("*.py"), PROJECT / "models/manifest.json"):
+        shutil.copy(path, copy / "models")
+    shutil.copy(PROJECT / "models/built/u2net.onnx.sha256", copy / "models/built")
     altered = bytearray((PROJECT / "models/built/u2net.onnx").read_bytes())
     altered[len(altered) // 2] ^= 1
     (copy / "models/built/u2net.onnx").write_bytes(altered)
