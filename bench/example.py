@@ -1,6 +1,6 @@
-"""`python -m bench.example`: make the README's picture from a public-domain photo, with the shipped pipeline.
+"""`python -m bench.example`: make the pictures of the docs from bundled photos, with the shipped pipeline.
 
-The photo is NASA's portrait of Eileen Collins, which scikit-image bundles.
+The README's is NASA's portrait of Eileen Collins, in the public domain. All come with scikit-image.
 """
 
 import asyncio
@@ -12,8 +12,14 @@ from shared_code.engine import Engine
 from shared_code.pipeline import Mode
 from shared_code.settings import load_settings
 from tests.support.hosts import PROJECT
-from tests.support.photos import encoded
+from tests.support.photos import encoded, photo
 
+_PICTURES = {
+    "example": "astronaut.png",
+    "failure-close-up": "chelsea.png",
+    "failure-clutter": "motorcycle_right.png",
+}
+_HEIGHT_PX = 512
 _SQUARE_PX = 16
 _LIGHT, _DARK = (236, 236, 236), (208, 208, 208)
 
@@ -27,25 +33,33 @@ def checkerboard(width: int, height: int) -> Image.Image:
     return board
 
 
-async def main() -> None:
-    """Write docs/images/example.jpg: photo, cut-out, matte."""
-    photo = encoded("PNG")
-    engine = Engine(load_settings({}))
-    engine.start()
+async def sheet(engine: Engine, name: str) -> Image.Image:
+    """Photo, cut-out on a checkerboard and matte of a bundled photo, side by side, 512 pixels high."""
+    width, height = photo(name).size
+    width, height = round(width * _HEIGHT_PX / height), _HEIGHT_PX
+    source = encoded("PNG", width, height, name)
     made = []
     for mode in Mode:
-        png = b"".join([chunk async for chunk in await engine.cut_out(photo, mode)])
+        png = b"".join([chunk async for chunk in await engine.cut_out(source, mode)])
         made.append(Image.open(io.BytesIO(png)))
     cutout, matte = made
-    sheet = Image.new("RGB", (3 * cutout.width, cutout.height))
-    sheet.paste(Image.open(io.BytesIO(photo)), (0, 0))
-    board = checkerboard(cutout.width, cutout.height)
+    board = checkerboard(width, height)
     board.paste(cutout, (0, 0), cutout)
-    sheet.paste(board, (cutout.width, 0))
-    sheet.paste(matte.convert("RGB"), (2 * cutout.width, 0))
-    target = PROJECT / "docs" / "images" / "example.jpg"
-    target.parent.mkdir(exist_ok=True)
-    sheet.save(target, quality=88)
+    panels = (Image.open(io.BytesIO(source)), board, matte.convert("RGB"))
+    row = Image.new("RGB", (len(panels) * width, height))
+    for number, panel in enumerate(panels):
+        row.paste(panel, (number * width, 0))
+    return row
+
+
+async def main() -> None:
+    """Write docs/images/example.jpg, and the pictures of docs/models.md that show what goes wrong."""
+    engine = Engine(load_settings({}))
+    engine.start()
+    folder = PROJECT / "docs" / "images"
+    folder.mkdir(exist_ok=True)
+    for target, name in _PICTURES.items():
+        (await sheet(engine, name)).save(folder / f"{target}.jpg", quality=88)
 
 
 if __name__ == "__main__":

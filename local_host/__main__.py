@@ -26,7 +26,7 @@ def main() -> None:
         sys.exit(str(error))
     import uvicorn
 
-    uvicorn.run(_server(app), host="127.0.0.1", port=int(port), log_config=None, server_header=False)
+    uvicorn.run(_server(app), host="127.0.0.1", port=int(port), log_config=None)
 
 
 def _server(app: "FunctionApp") -> "ASGIApp":

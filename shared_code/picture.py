@@ -65,13 +65,13 @@ class Picture:
         box = (left, begin - first, right, end - first)
         return strip.resize((width, bottom - top), Resampling.BICUBIC, box=box)
 
-    def thumbnail(self, width: int, height: int) -> Image.Image:
+    def thumbnail(self, width: int, height: int, resampling: Resampling) -> Image.Image:
         """The whole picture at `width` x `height`, in memory bounded by the thumbnail's size."""
         factor = max(1, int(min(self.width / width, self.height / height) / 1.5))
         size = (width, height) if self._orientation < 5 else (height, width)
         # The reduced picture ends in partial pixels too.
         box = (0, 0, self._extent[0] / factor, self._extent[1] / factor)
-        return self._upright(self._reduced(factor).resize(size, Resampling.BICUBIC, box=box))
+        return self._upright(self._reduced(factor).resize(size, resampling, box=box))
 
     def _reduced(self, factor: int) -> Image.Image:
         image = self._image

@@ -15,6 +15,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.Image import Resampling
 
 from shared_code import edge_colour
 from shared_code.compose import colour_words, combine_alpha, cutout_rows
@@ -136,8 +137,10 @@ def plan(data: bytes, mode: Mode) -> Plan:
 def cut_out(data: bytes, plan: Plan, network: MattingNetwork, style: Style) -> Cutout:
     """Decode the picture and find its matte. Raises ImageFormatInvalid or ImageTooLargeForInstance."""
     picture = decode(data, plan.header, plan.scale)
-    guide = _opaque(picture.thumbnail(*guide_size(picture.width, picture.height)))
-    mask = network.mask(_pixels(guide, network.side, network.side))
+    # Lanczos, as the network's authors and peers feed it: other filters move its masks on hard pictures.
+    small = _opaque(picture.thumbnail(network.side, network.side, Resampling.LANCZOS))
+    mask = network.mask(np.asarray(small))
+    guide = _opaque(picture.thumbnail(*guide_size(picture.width, picture.height), Resampling.BICUBIC))
     matte = refine(mask, np.asarray(guide), plan.width, plan.height)
     if plan.mode is Mode.FOREGROUND_MATTING:
         colour = PngColour.GRAY_PALETTE if style.matte_png == "indexed" else PngColour.GRAY
@@ -152,10 +155,6 @@ def _at_most(width: int, height: int, pixels: int) -> tuple[int, int]:
         return width, height
     factor = (pixels / (width * height)) ** 0.5
     return max(1, int(width * factor)), max(1, int(height * factor))
-
-
-def _pixels(image: Image.Image, width: int, height: int) -> NDArray[np.uint8]:
-    return np.asarray(image.resize((width, height), Image.Resampling.BICUBIC))
 
 
 def _opaque(image: Image.Image) -> Image.Image:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps
+from PIL.Image import Resampling
 
 from shared_code.errors import ImageFormatInvalid
 from shared_code.image_header import read_header
@@ -87,7 +88,7 @@ class TestOrientation:
         picture = open_picture(turned(self.stored, form, orientation))
         width, height = picture.width // 9, picture.height // 9
         at_once = whole(picture).resize((width, height), Image.Resampling.BICUBIC)
-        apart = difference(picture.thumbnail(width, height), at_once)
+        apart = difference(picture.thumbnail(width, height, Resampling.BICUBIC), at_once)
         assert apart.mean() < 1.5
         assert apart.max() <= 24
 
@@ -116,7 +117,7 @@ def test_nothing_shifts(form: str, scale: int, orientation: int) -> None:
     size = (40, 30) if orientation < 5 else (30, 40)
     inner = np.s_[2:-2, 2:-2]
     reference = expected.resize(size, Image.Resampling.BOX)
-    assert difference(picture.thumbnail(*size), reference)[inner].max() <= 2
+    assert difference(picture.thumbnail(*size, Resampling.BICUBIC), reference)[inner].max() <= 2
     assert difference(picture.rows(0, size[1], *size), reference)[inner].max() <= 2
 
 
@@ -198,7 +199,7 @@ def test_alpha_is_kept(data: bytes) -> None:
     alpha = np.asarray(expected.getchannel("A"))
     assert alpha.min() < 255
     np.testing.assert_array_equal(in_strips(picture, picture.width, picture.height, 7), np.asarray(expected))
-    thumbnail = picture.thumbnail(11, 9)
+    thumbnail = picture.thumbnail(11, 9, Resampling.BICUBIC)
     assert thumbnail.mode == "RGBA"
     by_hand = expected.getchannel("A").resize((11, 9), Image.Resampling.BICUBIC)
     assert difference(thumbnail.getchannel("A"), by_hand).mean() < 8  # stripes as fine as the blocks
@@ -267,7 +268,7 @@ def test_wide_gray_is_scaled_and_not_clipped(data: bytes, least_significant: int
     assert red.tobytes() == green.tobytes() == blue.tobytes()
     assert difference(red, (GRAY_LEVELS / 257).astype(np.uint8)).max() <= least_significant
     assert difference(in_strips(picture, 60, 50, 7), whole(picture)).max() == 0
-    assert difference(picture.thumbnail(6, 5), whole(picture).resize((6, 5))).max() <= 12
+    assert difference(picture.thumbnail(6, 5, Resampling.BICUBIC), whole(picture).resize((6, 5))).max() <= 12
 
 
 @pytest.mark.parametrize("alpha", [False, True])
@@ -299,7 +300,7 @@ def test_other_modes_become_rgb(data: bytes) -> None:
         expected = image.convert("RGB")
     assert not picture.has_alpha
     np.testing.assert_array_equal(in_strips(picture, picture.width, picture.height, 9), np.asarray(expected))
-    thumbnail = picture.thumbnail(12, 10)
+    thumbnail = picture.thumbnail(12, 10, Resampling.BICUBIC)
     assert thumbnail.mode == "RGB"
     assert difference(thumbnail, expected.resize((12, 10), Image.Resampling.BICUBIC)).mean() < 6  # dots
 
@@ -334,7 +335,8 @@ def test_rgb_profile(form: str, alpha: bool) -> None:
     assert difference(whole(picture), expected).mean() < 2
     assert difference(whole(picture), expected).max() <= 12
     np.testing.assert_array_equal(in_strips(picture, 90, 70, 11), np.asarray(whole(picture)))
-    assert difference(picture.thumbnail(30, 20), whole(picture).resize((30, 20))).mean() < 3
+    thumbnail = picture.thumbnail(30, 20, Resampling.BICUBIC)
+    assert difference(thumbnail, whole(picture).resize((30, 20))).mean() < 3
 
 
 def test_palette_with_a_profile() -> None:

@@ -1,0 +1,60 @@
+"""Whole cut-outs of real photos against the float network: what ships must find the same subject."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from models.fetch import verified_weights
+from models.manifest import load_manifest
+from models.reference import Reference
+from shared_code.model import OnnxNetwork, load_network
+from shared_code.pipeline import Mode, Style, cut_out, plan
+from shared_code.png import PngWriter
+from tests.support.photos import photo
+
+SIDE = 320
+
+
+@pytest.fixture(scope="module")
+def reference() -> Reference:
+    network = load_manifest().networks["u2net"]
+    return Reference(network, verified_weights(network))
+
+
+@pytest.fixture(scope="module")
+def shipped() -> OnnxNetwork:
+    return load_network(load_manifest().networks["u2net"], threads=2)
+
+
+def matte(image: Image.Image, network: OnnxNetwork) -> Image.Image:
+    data = io.BytesIO()
+    image.save(data, "PNG")
+    planned = plan(data.getvalue(), Mode.FOREGROUND_MATTING)
+    cutout = cut_out(data.getvalue(), planned, network, Style())
+    writer = PngWriter(cutout.width, cutout.height, cutout.colour)
+    strips = [writer.data(cutout.strip(top)) for top in cutout.strip_tops]
+    return Image.open(io.BytesIO(b"".join([writer.head(), *strips, writer.tail()])))
+
+
+@pytest.mark.parametrize(
+    ("name", "least_iou", "largest_mae"),
+    [
+        ("astronaut.png", 0.97, 0.02),
+        ("chelsea.png", 0.90, 0.06),
+        ("coffee.png", 0.93, 0.03),
+        ("motorcycle_right.png", 0.85, 0.06),
+    ],
+)
+def test_the_same_subject(
+    name: str, least_iou: float, largest_mae: float, reference: Reference, shipped: OnnxNetwork
+) -> None:
+    image = photo(name)
+    small = image.resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+    mask = Image.fromarray(reference.mask(np.asarray(small)))
+    expected = np.asarray(mask.resize(image.size, Image.Resampling.BICUBIC)).clip(0, 1)
+    found = np.asarray(matte(image, shipped), np.float32) / 255
+    both, either = (expected > 0.5) & (found > 0.5), (expected > 0.5) | (found > 0.5)
+    assert both.sum() / either.sum() >= least_iou
+    assert np.abs(expected - found).mean() <= largest_mae
