@@ -1,5 +1,6 @@
-"""`python -m bench`: run all benchmarks, print their tables, write docs/performance.md as they come."""
+"""`python -m bench [NAME ...]`: run benchmarks, print their tables, write docs/performance.md as they come."""
 
+import sys
 import time
 
 from bench import cold_start, endpoint, growth, image_path, limits, memory, stages
@@ -15,10 +16,12 @@ Measured on {date}: {machine}.
 """
 
 
-def main() -> None:
-    """Each benchmark in turn."""
+def main(names: list[str]) -> None:
+    """The named benchmarks in turn, or all."""
     sections = [_HEAD.format(date=time.strftime("%Y-%m-%d"), machine=machine())]
     for benchmark in (limits, image_path, stages, cold_start, endpoint, memory, growth):
+        if names and benchmark.__name__.removeprefix("bench.") not in names:
+            continue
         for table in benchmark.run():
             print(table.markdown(), flush=True)
             sections.append(table.markdown())
@@ -26,4 +29,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

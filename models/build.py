@@ -48,6 +48,7 @@ def is_built(network: Network) -> bool:
 def build(network: Network) -> None:
     """Build one network and write it. Raises BuildError."""
     begin = time.monotonic()
+    stamp = _stamp(network)  # now, for the sources may change while this runs
 
     def step(what: str) -> None:
         print(f"[{network.name} {time.monotonic() - begin:4.0f} s] {what}", flush=True)
@@ -61,7 +62,7 @@ def build(network: Network) -> None:
         step(f"mean difference {mae:.4f}, {network.quantization.max_mae} allowed")
         if mae > network.quantization.max_mae:
             raise FidelityError(f"{network.name}: mean difference {mae:.4f} to the float network")
-    _install(network, model)
+    _install(network, model, stamp)
     step(f"built, {len(model) / 1e6:.1f} MB")
 
 
@@ -97,14 +98,14 @@ def mean_difference(network: Network, weights: Path, model: bytes) -> float:
     return float(np.mean([np.abs(shipped.mask(rgb) - exact.mask(rgb)).mean() for rgb in pictures]))
 
 
-def _install(network: Network, model: bytes) -> None:
+def _install(network: Network, model: bytes, stamp: str) -> None:
     """Write the model and what belongs to it, each at once; the stamp last, as it vouches for the rest."""
     path = built_path(network.name)
     path.parent.mkdir(exist_ok=True)
     _stamp_path(path).unlink(missing_ok=True)
     _write(path, model)
     _write(_sha256_path(path), f"{hashlib.sha256(model).hexdigest()}  {path.name}\n".encode())
-    _write(_stamp_path(path), _stamp(network).encode())
+    _write(_stamp_path(path), stamp.encode())
 
 
 def _stamp(network: Network) -> str:

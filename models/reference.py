@@ -62,4 +62,5 @@ class Shipped:
     def mask(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
         """uint8 RGB (side, side, 3), 0..255 -> float32 (side, side), 0 background .. 1 foreground."""
         (mask,) = self._session.run(None, {INPUT: rgb[np.newaxis]})
-        return np.divide(mask[0], 255, dtype=np.float32)
+        shares: NDArray[np.float32] = np.divide(mask[0], 255, dtype=np.float32)
+        return shares
