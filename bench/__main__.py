@@ -1,4 +1,4 @@
-"""`python -m bench [NAME ...]`: run benchmarks, print their tables, write docs/performance.md as they come."""
+"""`python -m bench [NAME ...]`: run benchmarks, print their tables and write them to docs/performance.md."""
 
 import sys
 import time

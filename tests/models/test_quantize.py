@@ -59,8 +59,8 @@ def test_weight_scales() -> None:
 @pytest.mark.parametrize("groups", [1, 2, 4])
 def test_corrected_bias_restores_the_mean(groups: int) -> None:
     """Without borders the correction is exact: rounded inputs and weights have the float mean output."""
-    weight, bias = pointwise(8, 4 // groups), RANDOM.normal(size=8).astype(np.float32)
-    inputs = RANDOM.gamma(1, 1, (1, 4, 32, 32)).astype(np.float32)
+    weight, bias = pointwise(8, 8 // groups), RANDOM.normal(size=8).astype(np.float32)
+    inputs = RANDOM.gamma(1, 1, (1, 8, 32, 32)).astype(np.float32)
     step = np.float32(inputs.max() / 255)
     rounded_inputs = np.rint(inputs / step) * step
     means = ChannelMeans(
