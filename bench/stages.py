@@ -1,7 +1,6 @@
 """Where the time goes: each step of the pipeline by itself, on one thread but for the network."""
 
 import os
-import time
 from collections.abc import Callable
 
 import numpy as np
@@ -9,6 +8,7 @@ from PIL.Image import Resampling
 
 from bench.photos import MEGAPIXELS, jpeg
 from bench.report import Table
+from bench.timing import fastest
 from models.manifest import load_manifest
 from shared_code.model import OnnxNetwork, load_network
 from shared_code.picture import decode
@@ -61,9 +61,4 @@ def _measure(photo: bytes, network: OnnxNetwork) -> dict[str, float]:
 
 
 def _fastest(work: Callable[[], object]) -> float:
-    taken = []
-    for _ in range(_ROUNDS):
-        begin = time.perf_counter()
-        work()
-        taken.append(time.perf_counter() - begin)
-    return min(taken) * 1000
+    return fastest(work, _ROUNDS) * 1000
