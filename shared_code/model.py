@@ -46,7 +46,7 @@ class OnnxNetwork:
     sha256: str
     side: int
     _session: "onnxruntime.InferenceSession"
-    # Two runs at once are no faster together, and each would need its own 100 MB for activations.
+    # Two runs at once would share the same cores, and each would need its own 100 MB for activations.
     _turn: threading.Lock = field(default_factory=threading.Lock)
 
     def mask(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -8,7 +8,8 @@ Plan  ── picture ───────> Picture       decoded, read in uprig
 Cutout.strip(top) ──────> DeflatedStrip colours + matte, composed, filtered, deflated; any order, any thread
 """
 
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
 
@@ -28,8 +29,8 @@ from shared_code.refine import Matte, guide_size, refine
 from shared_code.settings import EdgeColour, MattePng
 
 MAX_CUTOUT_PIXELS = 16_000_000
-_WORK_BYTES = 32 << 20
-"""Thumbnail, mask, matte and the strips under way, beside the decoded picture."""
+_WORK_BYTES = 36 << 20
+"""Preview, mask, matte and the strips under way, beside the decoded picture."""
 _UNDER_ALPHA = (128, 128, 128)
 """What the network sees behind transparent pixels."""
 
@@ -136,7 +137,18 @@ def plan(data: bytes, mode: Mode) -> Plan:
 
 def cut_out(data: bytes, plan: Plan, network: MattingNetwork, style: Style) -> Cutout:
     """Decode the picture and find its matte. Raises ImageFormatInvalid or ImageTooLargeForInstance."""
-    picture = decode(data, plan.header, plan.scale)
+    small_scale = preview_scale(plan.header, network.side)
+    if small_scale <= plan.scale:
+        picture = decode(data, plan.header, plan.scale)
+        return _with_matte(picture, plan, network, style)
+    # The network needs a small picture only, and while it thinks the whole one is decoded.
+    with ThreadPoolExecutor(1, "decode") as beside:
+        whole = beside.submit(decode, data, plan.header, plan.scale)
+        preview = decode(data, plan.header, small_scale)
+        return replace(_with_matte(preview, plan, network, style), _picture=whole.result())
+
+
+def _with_matte(picture: Picture, plan: Plan, network: MattingNetwork, style: Style) -> Cutout:
     # Lanczos, as the network's authors and peers feed it: other filters move its masks on hard pictures.
     small = _opaque(picture.thumbnail(network.side, network.side, Resampling.LANCZOS))
     mask = network.mask(np.asarray(small))
@@ -147,6 +159,12 @@ def cut_out(data: bytes, plan: Plan, network: MattingNetwork, style: Style) -> C
         return Cutout(plan.width, plan.height, colour, picture, matte, None)
     edges = edge_colour.estimate(np.asarray(guide), matte) if style.edge_colour == "foreground" else None
     return Cutout(plan.width, plan.height, PngColour.RGBA, picture, matte, edges)
+
+
+def preview_scale(header: ImageHeader, side: int) -> int:
+    """What the picture can be decoded at for the network and the guide; 1 if that takes memory of its own."""
+    columns, rows = guide_size(header.width, header.height)
+    return 1 if header.fixed_bytes else decode_scale(header, max(columns, side), max(rows, side))
 
 
 def _at_most(width: int, height: int, pixels: int) -> tuple[int, int]:

@@ -240,8 +240,9 @@ def test_a_large_cut_out_is_scaled_down(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 MEASURE = """
-import os, sys
+import ctypes, os, sys
 from pathlib import Path
+from shared_code.allocator import return_large_blocks
 from shared_code.pipeline import Mode, Style, cut_out, plan
 from tests.shared_code.networks import FlatNetwork
 
@@ -249,6 +250,7 @@ def status(key):
     return int(Path("/proc/self/status").read_text().split(key + ":")[1].split()[0]) * 1024
 
 def whole(path, mode):
+    ctypes.CDLL(None).malloc_trim(0)  # else memory that is free, but still the process's, hides what is taken
     before = status("VmRSS")
     data = path.read_bytes()
     planned = plan(data, mode)
@@ -257,6 +259,7 @@ def whole(path, mode):
         cutout.strip(top)
     return planned.peak_bytes, status("VmHWM") - before
 
+return_large_blocks()
 folder = Path(sys.argv[1])
 for path in sorted(folder.glob("*.small")):
     whole(path, Mode.BACKGROUND_REMOVAL)
@@ -293,6 +296,6 @@ def test_the_plan_covers_the_peak(tmp_path: Path) -> None:
     rows = [line.split("\t") for line in measured.stdout.splitlines()]
     assert len(rows) == len(cases) * len(Mode)
     too_low = [row for row in rows if int(row[2]) < int(row[3])]
-    too_high = [row for row in rows if int(row[2]) > 1.7 * int(row[3]) + (48 << 20)]
+    too_high = [row for row in rows if int(row[2]) > 1.7 * int(row[3]) + (16 << 20)]
     assert not too_low
     assert not too_high
