@@ -1,18 +1,24 @@
 """Where the time goes: each step of the pipeline by itself, on one thread but for the network."""
 
+import io
 import os
+import zlib
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 from PIL.Image import Resampling
 
+from bench.limits import deflate_seconds, memcpy_seconds, network_products, products_per_second
 from bench.photos import MEGAPIXELS, jpeg
 from bench.report import Table
 from bench.timing import fastest
 from models.manifest import load_manifest
+from shared_code import edge_colour
 from shared_code.model import OnnxNetwork, load_network
 from shared_code.picture import decode
-from shared_code.pipeline import Mode, Style, cut_out, plan
+from shared_code.pipeline import Mode, Style, cut_out, plan, preview_scale
 from shared_code.refine import guide_size, refine
 
 _ROUNDS = 5
@@ -21,24 +27,52 @@ _ROUNDS = 5
 def run() -> list[Table]:
     """Milliseconds of each step at each size, and its share."""
     network = load_network(load_manifest().networks["u2net"], os.process_cpu_count() or 1)
-    rows = []
+    rows, measured = [], {}
     for name, size in MEGAPIXELS.items():
-        taken = _measure(jpeg(*size), network)
+        taken = measured[name] = _measure(jpeg(*size), network)
         total = sum(taken.values())
         cells = [f"{ms:.1f} ({100 * ms / total:.0f} %)" for ms in taken.values()]
         rows.append([name, *cells, f"{total:.0f}"])
         columns = ("megapixels", *taken, "sum")
     note = (
         f"`backgroundRemoval`, milliseconds, fastest of {_ROUNDS}. The network uses all cores, "
-        "every other step one; in the service the strips are made on all cores too."
+        "every other step one; in the service the whole is decoded while the network computes on a preview, "
+        "and the strips are made on all cores."
     )
-    return [Table("Stage by stage", note, columns, rows)]
+    return [Table("Stage by stage", note, columns, rows), _distances(network, measured["12"])]
+
+
+def _distances(network: OnnxNetwork, taken: dict[str, float]) -> Table:
+    """How far the larger stages are from what the machine can do."""
+    photo = jpeg(*MEGAPIXELS["12"])
+    planned = plan(photo, Mode.BACKGROUND_REMOVAL)
+    cutout = cut_out(photo, planned, network, Style())
+    filtered = [_inflated(cutout.strip(top).data) for top in cutout.strip_tops]
+    products = network_products(network.name)
+    limits = {
+        "network": (products / products_per_second() * 1000, f"{products / 1e9:.1f} billion 8-bit products"),
+        "decode": (_fastest(lambda: Image.open(io.BytesIO(photo)).load()), "Pillow's decoder, nothing else"),
+        "colours": (memcpy_seconds(4 * planned.width * planned.height) * 1000, "memcpy of the pixels"),
+        "matte, compose, encode": (deflate_seconds(filtered) * 1000, "deflate of the same rows"),
+    }
+    rows = [
+        [stage, f"{taken[stage]:.0f}", what, f"{limit:.0f}", f"**{taken[stage] / limit:.1f}**"]
+        for stage, (limit, what) in limits.items()
+    ]
+    note = "12 megapixels, milliseconds; the network on all cores, the rest on one."
+    return Table("How far from the limit", note, ("stage", "takes", "limit", "limit takes", "ratio"), rows)
+
+
+def _inflated(deflated: bytes) -> NDArray[np.uint8]:
+    return np.frombuffer(zlib.decompressobj(-15).decompress(deflated), np.uint8)
 
 
 def _measure(photo: bytes, network: OnnxNetwork) -> dict[str, float]:
     """The steps of `pipeline.cut_out` and of each strip, in order."""
     planned = plan(photo, Mode.BACKGROUND_REMOVAL)
-    picture = decode(photo, planned.header, planned.scale)
+    scale = max(planned.scale, preview_scale(planned.header, network.side))
+    whole = decode(photo, planned.header, planned.scale)
+    picture = decode(photo, planned.header, scale)
     guide = picture.thumbnail(*guide_size(picture.width, picture.height), Resampling.BICUBIC)
     small = np.asarray(picture.thumbnail(network.side, network.side, Resampling.LANCZOS))
     mask = network.mask(small)
@@ -47,14 +81,17 @@ def _measure(photo: bytes, network: OnnxNetwork) -> dict[str, float]:
     bounds = [(top, min(cutout.height, top + tops.step)) for top in tops]
     taken = {
         "plan": _fastest(lambda: plan(photo, planned.mode)),
+        "preview": _fastest(lambda: decode(photo, planned.header, scale)) if scale > planned.scale else 0.0,
         "decode": _fastest(lambda: decode(photo, planned.header, planned.scale)),
         "network input": _fastest(lambda: picture.thumbnail(network.side, network.side, Resampling.LANCZOS)),
         "guide": _fastest(lambda: picture.thumbnail(guide.width, guide.height, Resampling.BICUBIC)),
         "network": _fastest(lambda: network.mask(small)),
         "refine": _fastest(lambda: refine(mask, np.asarray(guide), cutout.width, cutout.height)),
     }
+    matte = refine(mask, np.asarray(guide), cutout.width, cutout.height)
+    taken["edge colours"] = _fastest(lambda: edge_colour.estimate(np.asarray(guide), matte))
     size = (cutout.width, cutout.height)
-    taken["colours"] = _fastest(lambda: [picture.rows(*rows, *size) for rows in bounds])
+    taken["colours"] = _fastest(lambda: [whole.rows(*rows, *size) for rows in bounds])
     strips = _fastest(lambda: [cutout.strip(top) for top in tops])
     taken["matte, compose, encode"] = strips - taken["colours"]
     return taken

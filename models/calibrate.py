@@ -1,107 +1,108 @@
-"""What flows through the float network: the range of every tensor, and channel means of some."""
+"""What flows through the float network: how large tensors get, and what convolutions read."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
-from onnx import ModelProto, helper
+from onnx import ModelProto, NodeProto, helper
 
+from models.levels import HIGHEST, attribute
 from models.nodes import Nodes
+from models.rounding import Observed
 
 _THREADS = 2
 """Fixed, because the order in which sums are formed may follow the number of threads."""
+_SAMPLES = 7200
+_SEED = 5
+
+type Floats = NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class Range:
-    """Smallest and largest value of a tensor over the calibration pictures."""
-
-    lowest: np.float32
-    highest: np.float32
-
-    @property
-    def scale(self) -> np.float32:
-        """The step between 256 levels that cover the range and 0."""
-        step = (max(self.highest, np.float32(0)) - min(self.lowest, np.float32(0))) / np.float32(255)
-        return np.float32(step if step > 0 else 1)
-
-    @property
-    def zero_point(self) -> np.uint8:
-        """The level that stands for 0."""
-        return np.uint8(np.rint(-min(self.lowest, np.float32(0)) / self.scale))
-
-
-@dataclass(frozen=True)
-class ChannelMeans:
-    """Mean of a tensor per channel, float64 (channels,): as it is, and after rounding to 256 levels."""
-
-    exact: NDArray[np.float64]
-    rounded: NDArray[np.float64]
-
-
-def tensor_ranges(model: ModelProto, pictures: Iterable[NDArray[np.float32]]) -> dict[str, Range]:
-    """The range of the input and of every node's output.
+def tensor_peaks(model: ModelProto, names: Sequence[str], pictures: Iterable[Floats]) -> dict[str, float]:
+    """The largest value of each tensor over the pictures.
 
     pictures: inputs of the network, float32 (1, 3, side, side), normalised.
     """
-    names = [model.graph.input[0].name, *(output for node in model.graph.node for output in node.output)]
-    probes = _Probes()
-    for name in names:
-        probes.ask(probes.add("ReduceMin", name, keepdims=0))
-        probes.ask(probes.add("ReduceMax", name, keepdims=0))
-    answers = np.array(list(probes.run(model, pictures)), np.float32)
-    lowest, highest = answers[:, 0::2].min(axis=0), answers[:, 1::2].max(axis=0)
-    return {name: Range(lowest[i], highest[i]) for i, name in enumerate(names)}
+    probes = Nodes("probe")
+    peaks = [probes.add("ReduceMax", name, keepdims=0) for name in names]
+    largest = np.max([np.array(found) for found in _run(model, probes, peaks, pictures)], axis=0)
+    return dict(zip(names, map(float, largest), strict=True))
 
 
-def channel_means(
+def observed(
     model: ModelProto,
-    ranges: Mapping[str, Range],
-    names: Sequence[str],
-    pictures: Iterable[NDArray[np.float32]],
-) -> dict[str, ChannelMeans]:
-    """Means over pictures and positions of the tensors `names`, each (1, channels, height, width).
+    convolutions: Sequence[NodeProto],
+    steps: Mapping[str, np.float32],
+    pictures: Sequence[Floats],
+) -> dict[str, Observed]:
+    """What each convolution reads, by its name.
 
     pictures: inputs of the network, float32 (1, 3, side, side), normalised.
     """
-    probes = _Probes()
-    for name in names:
-        scale = probes.constant(np.array(ranges[name].scale))
-        zero_point = probes.constant(np.array(ranges[name].zero_point))
-        levels = probes.add("QuantizeLinear", name, scale, zero_point)
-        rounded = probes.add("DequantizeLinear", levels, scale, zero_point)
-        probes.ask(probes.add("ReduceMean", name, axes=[0, 2, 3], keepdims=0))
-        probes.ask(probes.add("ReduceMean", rounded, axes=[0, 2, 3], keepdims=0))
-    answers = list(probes.run(model, pictures))
-    means = [np.mean(np.array(column, np.float64), axis=0) for column in zip(*answers, strict=True)]
-    return {name: ChannelMeans(means[2 * i], means[2 * i + 1]) for i, name in enumerate(names)}
+    names = list(dict.fromkeys(node.input[0] for node in convolutions))
+    kernels = {tensor.name: tensor.dims[2:] for tensor in model.graph.initializer}
+    random = np.random.default_rng(_SEED)
+    count = _SAMPLES // len(pictures)
+    patches: dict[str, list[NDArray[np.uint8]]] = {node.name: [] for node in convolutions}
+    means: dict[str, list[tuple[NDArray[np.float64], NDArray[np.float64]]]] = {name: [] for name in names}
+    for tensors in _run(model, Nodes("probe"), names, pictures):
+        levels = {}
+        for name, (tensor,) in zip(names, tensors, strict=True):
+            levels[name] = np.rint(tensor / steps[name]).clip(0, HIGHEST).astype(np.uint8)
+            exact = tensor.mean(axis=(1, 2), dtype=np.float64)
+            means[name].append((exact, levels[name].mean(axis=(1, 2), dtype=np.float64) * steps[name]))
+        for node in convolutions:
+            seen_by = _random_patches(levels[node.input[0]], node, kernels[node.input[1]], count, random)
+            patches[node.name].append(seen_by)
+    seen = {}
+    for node in convolutions:
+        exact, rounded = np.mean(means[node.input[0]], axis=0)
+        seen[node.name] = Observed(np.concatenate(patches[node.name]), exact, rounded, steps[node.input[0]])
+    return seen
 
 
-class _Probes(Nodes):
-    """Nodes that look into a graph without changing what it computes."""
+def _random_patches(
+    levels: NDArray[np.uint8],
+    node: NodeProto,
+    kernel: Sequence[int],
+    count: int,
+    random: np.random.Generator,
+) -> NDArray[np.uint8]:
+    """What the kernel covers at `count` places: uint8 (count, channels * height * width).
 
-    def __init__(self) -> None:
-        super().__init__("probe")
-        self._asked: list[str] = []
+    levels: uint8, (channels, rows, columns).
+    """
+    height, width = kernel
+    top, left, bottom, right = _numbers(node, "pads", (0, 0, 0, 0))
+    down, across = _numbers(node, "dilations", (1, 1))
+    padded = np.pad(levels, ((0, 0), (top, bottom), (left, right)))
+    rows = random.integers(0, padded.shape[1] - down * (height - 1), count)
+    columns = random.integers(0, padded.shape[2] - across * (width - 1), count)
+    found = np.empty((count, len(levels), height, width), np.uint8)
+    for y in range(height):
+        for x in range(width):
+            found[:, :, y, x] = padded[:, rows + y * down, columns + x * across].T
+    return found.reshape(count, -1)
 
-    def ask(self, name: str) -> None:
-        """Let `run` answer this tensor."""
-        self._asked.append(name)
 
-    def run(
-        self, model: ModelProto, pictures: Iterable[NDArray[np.float32]]
-    ) -> Iterator[list[NDArray[np.float32]]]:
-        """The asked tensors for each picture, in the order of asking."""
-        probed = ModelProto()
-        probed.CopyFrom(model)
-        probed.graph.node.extend(self.nodes)
-        probed.graph.initializer.extend(self.constants)
-        del probed.graph.output[:]
-        probed.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in self._asked)
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = _THREADS
-        session = ort.InferenceSession(probed.SerializeToString(), options, ["CPUExecutionProvider"])
-        for picture in pictures:
-            yield session.run(self._asked, {model.graph.input[0].name: picture})
+def _numbers(node: NodeProto, name: str, default: tuple[int, ...]) -> list[int]:
+    value = attribute(node, name)
+    return [int(each) for each in value] if isinstance(value, list) else list(default)
+
+
+def _run(
+    model: ModelProto, extra: Nodes, wanted: Sequence[str], pictures: Iterable[Floats]
+) -> Iterator[list[Floats]]:
+    """The tensors `wanted` for each picture, of the graph and of the nodes added to it."""
+    probed = ModelProto()
+    probed.CopyFrom(model)
+    probed.graph.node.extend(extra.nodes)
+    probed.graph.initializer.extend(extra.constants)
+    del probed.graph.output[:]
+    probed.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in wanted)
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = _THREADS
+    session = ort.InferenceSession(probed.SerializeToString(), options, ["CPUExecutionProvider"])
+    for picture in pictures:
+        yield session.run(wanted, {model.graph.input[0].name: picture})

@@ -24,19 +24,22 @@ def test_no_pair_of_products_overflows_int16(network: Network) -> None:
     """Without VNNI a processor adds two products of uint8 and int8 in 16 bits, and saturates."""
     model = built(network)
     constants = {tensor.name: tensor for tensor in model.graph.initializer}
-    convolutions = [node for node in model.graph.node if node.op_type == "QLinearConv"]
-    assert len(convolutions) > 100
-    for node in convolutions:
-        weights = numpy_helper.to_array(constants[node.input[3]])
+    places = {"QLinearConv": 3, "MatMulIntegerToFloat": 1}
+    products = [node for node in model.graph.node if node.op_type in places]
+    assert len(products) > 100
+    for node in products:
+        weights = numpy_helper.to_array(constants[node.input[places[node.op_type]]])
         assert weights.dtype == np.int8
         magnitudes = np.abs(weights.astype(np.int32))
         assert 255 * 2 * magnitudes.max() <= INT16_MAX, node.name
 
 
 @pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network.name)
-def test_the_head_stays_float(network: Network) -> None:
+def test_convolutions_that_stay_float(network: Network) -> None:
+    """The named ones, the first, which reads the picture, and the last, which makes the mask."""
     assert network.quantization is not None
     model = built(network)
+    assert {"Conv_0", "Conv_1047"} <= {node.name for node in model.graph.node}
     floats = {node.name for node in model.graph.node if node.op_type in ("Conv", "FusedConv")}
     assert set(network.quantization.float_convolutions) <= floats
     constants = {tensor.name: tensor for tensor in model.graph.initializer}

@@ -1,143 +1,96 @@
 import numpy as np
+import onnxruntime as ort
 import pytest
 from numpy.typing import NDArray
-from onnx import ModelProto, TensorProto, helper, numpy_helper
+from onnx import ModelProto, helper
 
-from models.calibrate import ChannelMeans, Range, channel_means, tensor_ranges
 from models.errors import QuantizationError
-from models.quantize import LARGEST_WEIGHT, Convolution, corrected_bias, float_nodes, quantized, weight_scales
+from models.quantize import quantized
+from tests.models.graphs import RANDOM, chain, graph_of, pointwise
 
-RANDOM = np.random.default_rng(1)
-
-
-def chain(**weights: NDArray[np.float32]) -> ModelProto:
-    """Convolutions one after the other, each with a Relu behind it, from x to the last one's."""
-    nodes, tensors, value = [], [], "x"
-    for name, weight in weights.items():
-        tensors.append(numpy_helper.from_array(weight, f"{name}/w"))
-        tensors.append(numpy_helper.from_array(np.zeros(len(weight), np.float32), f"{name}/b"))
-        nodes.append(helper.make_node("Conv", [value, f"{name}/w", f"{name}/b"], [name], name))
-        nodes.append(helper.make_node("Relu", [name], [f"{name}/relu"], f"{name}/relu"))
-        value = f"{name}/relu"
-    picture = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 8, 8])
-    mask = helper.make_tensor_value_info(value, TensorProto.FLOAT, None)
-    graph = helper.make_graph(nodes, "chain", [picture], [mask], tensors)
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+PICTURES = [RANDOM.normal(0.5, 1, (1, 3, 8, 8)).astype(np.float32) for _ in range(6)]
 
 
-def pointwise(*shape: int) -> NDArray[np.float32]:
-    return RANDOM.normal(0, 1, (*shape, 1, 1)).astype(np.float32)
+def no_step(what: str) -> None:
+    """Nobody watches."""
 
 
-@pytest.mark.parametrize(
-    ("named", "kept"),
-    [
-        ([], {"c/relu", "end"}),
-        (["a"], {"a", "a/relu", "c/relu", "end"}),
-        (["b"], {"b", "b/relu", "c/relu", "end"}),
-        (["c"], {"b/relu", "c", "c/relu", "end"}),
-        (["b", "c"], {"a/relu", "b", "b/relu", "c", "c/relu", "end"}),
-    ],
-)
-def test_float_nodes(named: list[str], kept: set[str]) -> None:
-    """The named convolutions, each with its Relu, and what comes behind the last quantized one."""
-    model = chain(a=pointwise(4, 3), b=pointwise(4, 4), c=pointwise(1, 4))
-    model.graph.node.append(helper.make_node("Sigmoid", ["c/relu"], ["end"], "end"))
-    assert float_nodes(model, named) == kept
+def run(model: ModelProto, picture: NDArray[np.float32]) -> NDArray[np.float32]:
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = ort.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
+    (output,) = session.run(None, {"x": picture})
+    return np.asarray(output, np.float32)
 
 
-def test_unknown_float_convolution() -> None:
-    with pytest.raises(QuantizationError, match=r"no convolution a/relu$"):
-        float_nodes(chain(a=pointwise(4, 3)), ["a", "a/relu"])
+def assert_agree(model: ModelProto, levels: ModelProto, share: float) -> None:
+    """The mean difference is at most that share of the mean output."""
+    for picture in PICTURES:
+        exact, found = run(model, picture), run(levels, picture)
+        assert found.shape == exact.shape
+        assert np.abs(found - exact).mean() <= share * np.abs(exact).mean() + 1e-6
 
 
-def test_weight_scales() -> None:
-    weight = np.array([[-64, 1], [0.5, 0.25], [0, 0]], np.float32).reshape(3, 2, 1, 1)
-    np.testing.assert_array_equal(weight_scales(weight), np.array([1, 1 / 128, 1], np.float32))
+def operators(model: ModelProto) -> list[str]:
+    return [node.op_type for node in model.graph.node]
 
 
-@pytest.mark.parametrize("groups", [1, 2, 4])
-def test_corrected_bias_restores_the_mean(groups: int) -> None:
-    """Without borders the correction is exact: rounded inputs and weights have the float mean output."""
-    weight, bias = pointwise(8, 8 // groups), RANDOM.normal(size=8).astype(np.float32)
-    inputs = RANDOM.gamma(1, 1, (1, 8, 32, 32)).astype(np.float32)
-    step = np.float32(inputs.max() / 255)
-    rounded_inputs = np.rint(inputs / step) * step
-    means = ChannelMeans(
-        inputs.mean(axis=(0, 2, 3), dtype=float), rounded_inputs.mean(axis=(0, 2, 3), dtype=float)
+def test_chain() -> None:
+    model = chain(
+        a=RANDOM.normal(0, 1, (16, 3, 3, 3)).astype(np.float32), b=pointwise(8, 16), c=pointwise(8, 8)
     )
-    convolution = Convolution("w", "b", weight, bias, groups, means)
-    scales = weight_scales(weight)[:, None, None, None]
-    exact = mean_output(inputs, weight, bias, groups)
-    rounded_weight = np.rint(weight / scales) * scales
-    uncorrected = mean_output(rounded_inputs, rounded_weight, bias, groups)
-    corrected = mean_output(rounded_inputs, rounded_weight, corrected_bias(convolution), groups)
-    np.testing.assert_allclose(corrected, exact, atol=1e-5)
-    assert np.abs(uncorrected - exact).max() > 1e-3
+    levels = quantized(model, [], PICTURES, no_step)
+    assert operators(levels).count("QLinearConv") == 3
+    assert_agree(model, levels, 0.05)
 
 
-def mean_output(
-    inputs: NDArray[np.float32], weight: NDArray[np.float32], bias: NDArray[np.float32], groups: int
-) -> NDArray[np.float64]:
-    """Mean per channel of a 1 x 1 convolution, computed at every position."""
-    outputs = [
-        np.einsum("oi,ihw->ohw", part[:, :, 0, 0].astype(np.float64), channels)
-        for part, channels in zip(np.split(weight, groups), np.split(inputs[0], groups), strict=True)
+def test_a_float_convolution_between_quantized_ones() -> None:
+    model = chain(a=pointwise(16, 3), b=pointwise(16, 16), c=pointwise(8, 16))
+    levels = quantized(model, ["b"], PICTURES, no_step)
+    assert operators(levels).count("QLinearConv") == 2
+    assert operators(levels).count("Conv") == 1
+    assert_agree(model, levels, 0.05)
+
+
+@pytest.mark.parametrize("gain", [0.1, 1, 10])
+@pytest.mark.parametrize("outputs", [1, 40])
+def test_every_operator_on_levels(gain: float, outputs: int) -> None:
+    """Pooled, resized, joined with parts of other steps, added; the head is narrow, or has a Relu."""
+    kernel = RANDOM.normal(0, 1, (outputs, 24, 3, 3)).astype(np.float32)
+    nodes = [
+        helper.make_node("Relu", ["x"], ["start"], "start"),
+        helper.make_node("Conv", ["start", "wa", "ba"], ["a"], "a", kernel_shape=[1, 1]),
+        helper.make_node("Relu", ["a"], ["wide"], "wide"),
+        helper.make_node("MaxPool", ["wide"], ["half"], "half", kernel_shape=[2, 2], strides=[2, 2]),
+        helper.make_node("Conv", ["half", "wb", "bb"], ["b"], "b", kernel_shape=[1, 1]),
+        helper.make_node("Relu", ["b"], ["deep"], "deep"),
+        helper.make_node("Resize", ["deep", "", "twice"], ["raised"], "raised", mode="linear"),
+        helper.make_node("Add", ["wide", "wide"], ["sum"], "sum"),
+        helper.make_node("Concat", ["raised", "wide", "sum"], ["all"], "all", axis=1),
+        helper.make_node("Conv", ["all", "wc", "bc"], ["c"], "c", kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
     ]
-    return np.concatenate(outputs).mean(axis=(1, 2), dtype=np.float64) + bias
-
-
-@pytest.mark.parametrize(
-    ("lowest", "highest", "scale", "zero_point"),
-    [
-        (0, 255, 1, 0),
-        (-255, 0, 1, 255),
-        (-1, 1, 2 / 255, 127),
-        (-0.2, 0.6, 0.8 / 255, 64),
-        (2, 510, 2, 0),
-        (-510, -2, 2, 255),
-        (0, 0, 1, 0),
-    ],
-)
-def test_range(lowest: float, highest: float, scale: float, zero_point: int) -> None:
-    """0 is a level whatever the range, as borders are padded with it."""
-    found = Range(np.float32(lowest), np.float32(highest))
-    assert found.scale == pytest.approx(scale)
-    assert found.zero_point == zero_point
-
-
-def test_calibration_sees_every_tensor() -> None:
-    weight = np.array([1, -1, 0], np.float32).reshape(1, 3, 1, 1)
-    model = chain(a=weight)
-    pictures = [np.full((1, 3, 8, 8), value, np.float32) for value in (0, 3)]
-    pictures[1][0, 0] = 5
-    ranges = tensor_ranges(model, pictures)
-    assert {name: (float(each.lowest), float(each.highest)) for name, each in ranges.items()} == {
-        "x": (0, 5),
-        "a": (0, 2),
-        "a/relu": (0, 2),
+    if outputs > 1:
+        nodes.append(helper.make_node("Relu", ["c"], ["end"], "end"))
+    constants = {
+        "wa": pointwise(8, 3),
+        "ba": np.zeros(8, np.float32),
+        "wb": pointwise(8, 8) * np.float32(gain),
+        "bb": np.full(8, 0.1, np.float32),
+        "twice": np.array([1, 1, 2, 2], np.float32),
+        "wc": kernel,
+        "bc": np.ones(outputs, np.float32),
     }
-    means = channel_means(model, ranges, ["x"], pictures)["x"]
-    np.testing.assert_allclose(means.exact, [2.5, 1.5, 1.5])
-    np.testing.assert_allclose(means.rounded, [2.5, 1.5, 1.5], atol=5 / 255)
-
-
-def test_weights_are_rounded_once_to_seven_bits() -> None:
-    weight = pointwise(16, 3)
-    pictures = [RANDOM.normal(size=(1, 3, 8, 8)).astype(np.float32)]
-    model = quantized(chain(a=weight, b=pointwise(1, 16)), [], pictures, lambda what: None)
-    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
-    levels = constants["a/w_quantized"]
-    assert levels.dtype == np.int8
-    scales = weight_scales(weight)[:, None, None, None]
-    np.testing.assert_array_equal(levels, np.rint(weight / scales))
-    np.testing.assert_array_equal(np.abs(levels).max(axis=(1, 2, 3)), LARGEST_WEIGHT)
+    model = graph_of(nodes, nodes[-1].output[0], **constants)
+    levels = quantized(model, [], PICTURES, no_step)
+    found = operators(levels)
+    assert {"QLinearConv", "NhwcMaxPool", "QLinearAdd", "Resize", "QLinearConcat"} <= set(found)
+    assert found.count("MatMulIntegerToFloat") == (outputs == 1)
+    assert_agree(model, levels, 0.05)
 
 
 def test_weight_that_is_computed_cannot_be_quantized() -> None:
     model = chain(a=pointwise(4, 3))
     model.graph.initializer[0].name = "constant"
     model.graph.node.insert(0, helper.make_node("Identity", ["constant"], ["a/w"], "computed"))
-    pictures = [np.ones((1, 3, 8, 8), np.float32)]
     with pytest.raises(QuantizationError, match="a: weight and bias"):
-        quantized(model, [], pictures, lambda what: None)
+        quantized(model, [], PICTURES, no_step)

@@ -15,7 +15,6 @@ from models.fetch import file_sha256
 from models.manifest import FileSource, Input, Licence, Network, Output, Quantization
 
 SIDE_PX = 64
-CONVOLUTIONS = ("first", "by_channel", "last")
 
 
 def write_tiny_network(path: Path) -> None:
