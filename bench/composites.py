@@ -9,7 +9,7 @@ from PIL.Image import Resampling
 from scipy import ndimage
 
 from shared_code.edge_colour import estimate
-from shared_code.refine import Matte, guide_size
+from shared_code.refine import Guide, Matte, guide_size
 
 type Bytes = NDArray[np.uint8]
 
@@ -65,7 +65,7 @@ def errors_with_own_matte(made: Composite, matte: Matte) -> ColourErrors:
 def _estimated(rgb: Bytes, matte: Matte, alpha: Bytes) -> Bytes:
     guide = Image.fromarray(rgb).resize(matte.alpha.shape[::-1], Resampling.BICUBIC)
     words = np.frombuffer(Image.fromarray(rgb).tobytes("raw", "RGBX"), "<u4").reshape(alpha.shape)
-    where, colours = estimate(np.asarray(guide), matte).foreground(0, words, alpha)
+    where, colours = estimate(Guide.of(np.asarray(guide)), matte).foreground(0, words, alpha)
     result = words.copy()
     result.ravel()[where] = colours
     return result.view(np.uint8).reshape(*alpha.shape, 4)[..., :3]

@@ -27,7 +27,7 @@ from shared_code import pipeline
 from shared_code.model import OnnxNetwork, load_network
 from shared_code.pipeline import Mode, Style
 from shared_code.png import PngWriter
-from shared_code.refine import Matte, guide_size, refine
+from shared_code.refine import Guide, Matte, guide_size, refine
 
 DEFAULT_FOLDER = Path(__file__).resolve().parents[2] / "shared" / "data" / "quality"
 
@@ -175,7 +175,7 @@ def _own_matte(rgb: Bytes, network: OnnxNetwork) -> Matte:
     height, width = rgb.shape[:2]
     guide = Image.fromarray(rgb).resize(guide_size(width, height), Resampling.BICUBIC)
     small = guide.resize((network.side, network.side), Resampling.BICUBIC)
-    return refine(network.mask(np.asarray(small)), np.asarray(guide), width, height)
+    return refine(network.mask(np.asarray(small)), Guide.of(np.asarray(guide)), width, height)
 
 
 def _error_cells(errors: list[ColourErrors]) -> list[str]:

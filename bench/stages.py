@@ -19,7 +19,7 @@ from shared_code import edge_colour
 from shared_code.model import OnnxNetwork, load_network
 from shared_code.picture import decode
 from shared_code.pipeline import Mode, Style, cut_out, plan, preview_scale
-from shared_code.refine import guide_size, refine
+from shared_code.refine import Guide, guide_size, refine
 
 _ROUNDS = 5
 
@@ -36,8 +36,8 @@ def run() -> list[Table]:
         columns = ("megapixels", *taken, "sum")
     note = (
         f"`backgroundRemoval`, milliseconds, fastest of {_ROUNDS}. The network uses all cores, "
-        "every other step one; in the service the whole is decoded while the network computes on a preview, "
-        "and the strips are made on all cores."
+        "every other step one; in the service the guide is made and the whole decoded while the network "
+        "computes on a preview, and the strips are made on all cores."
     )
     return [Table("Stage by stage", note, columns, rows), _distances(network, measured["12"])]
 
@@ -86,10 +86,11 @@ def _measure(photo: bytes, network: OnnxNetwork) -> dict[str, float]:
         "network input": _fastest(lambda: picture.thumbnail(network.side, network.side, Resampling.LANCZOS)),
         "guide": _fastest(lambda: picture.thumbnail(guide.width, guide.height, Resampling.BICUBIC)),
         "network": _fastest(lambda: network.mask(small)),
-        "refine": _fastest(lambda: refine(mask, np.asarray(guide), cutout.width, cutout.height)),
+        "refine": _fastest(lambda: refine(mask, Guide.of(np.asarray(guide)), cutout.width, cutout.height)),
     }
-    matte = refine(mask, np.asarray(guide), cutout.width, cutout.height)
-    taken["edge colours"] = _fastest(lambda: edge_colour.estimate(np.asarray(guide), matte))
+    colours = Guide.of(np.asarray(guide))
+    matte = refine(mask, colours, cutout.width, cutout.height)
+    taken["edge colours"] = _fastest(lambda: edge_colour.estimate(colours, matte))
     size = (cutout.width, cutout.height)
     taken["colours"] = _fastest(lambda: [whole.rows(*rows, *size) for rows in bounds])
     strips = _fastest(lambda: [cutout.strip(top) for top in tops])

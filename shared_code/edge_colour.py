@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_code.grid import Plane, cell_means, enlarge, window_means
-from shared_code.refine import Matte
+from shared_code.refine import Guide, Matte
 
 FINEST_CELL = 4
 _PRIOR = np.float32(0.05)
@@ -73,12 +73,9 @@ class EdgeColours:
         return positions, found
 
 
-def estimate(guide: Bytes, matte: Matte) -> EdgeColours:
-    """Local colours of the foreground and of the background of a picture.
-
-    guide: uint8 RGB, (rows, columns, 3), the one the matte was refined with.
-    """
-    colours = np.ascontiguousarray(guide.transpose(2, 0, 1)).astype(np.float32)
+def estimate(guide: Guide, matte: Matte) -> EdgeColours:
+    """Local colours of the foreground and of the background of a picture, with the guide of its matte."""
+    colours = guide.colours * np.float32(255)
     alpha = matte.alpha.astype(np.float32) / np.float32(255)
     fitted = np.zeros(alpha.shape, np.uint64)
     for byte, plane in enumerate(_fit(colours, alpha)):

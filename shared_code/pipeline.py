@@ -9,7 +9,7 @@ Cutout.strip(top) ──────> DeflatedStrip colours + matte, composed, f
 """
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
@@ -25,11 +25,11 @@ from shared_code.errors import ModeInvalid
 from shared_code.image_header import ImageHeader, read_header
 from shared_code.picture import Picture, decode, decode_scale
 from shared_code.png import DeflatedStrip, PngColour, deflate_strip, rows_per_strip
-from shared_code.refine import Matte, guide_size, refine
+from shared_code.refine import Guide, Matte, guide_size, refine
 from shared_code.settings import EdgeColour, MattePng
 
 MAX_CUTOUT_PIXELS = 16_000_000
-_WORK_BYTES = 36 << 20
+_WORK_BYTES = 40 << 20
 """Preview, mask, matte and the strips under way, beside the decoded picture."""
 _UNDER_ALPHA = (128, 128, 128)
 """What the network sees behind transparent pixels."""
@@ -137,27 +137,21 @@ def plan(data: bytes, mode: Mode) -> Plan:
 
 def cut_out(data: bytes, plan: Plan, network: MattingNetwork, style: Style) -> Cutout:
     """Decode the picture and find its matte. Raises ImageFormatInvalid or ImageTooLargeForInstance."""
-    small_scale = preview_scale(plan.header, network.side)
-    if small_scale <= plan.scale:
-        picture = decode(data, plan.header, plan.scale)
-        return _with_matte(picture, plan, network, style)
-    # The network needs a small picture only, and while it thinks the whole one is decoded.
-    with ThreadPoolExecutor(1, "decode") as beside:
+    scale = max(plan.scale, preview_scale(plan.header, network.side))
+    with ThreadPoolExecutor(2, "beside") as beside:
         whole = beside.submit(decode, data, plan.header, plan.scale)
-        preview = decode(data, plan.header, small_scale)
-        return replace(_with_matte(preview, plan, network, style), _picture=whole.result())
-
-
-def _with_matte(picture: Picture, plan: Plan, network: MattingNetwork, style: Style) -> Cutout:
-    # Lanczos, as the network's authors and peers feed it: other filters move its masks on hard pictures.
-    small = _opaque(picture.thumbnail(network.side, network.side, Resampling.LANCZOS))
-    mask = network.mask(np.asarray(small))
-    guide = _opaque(picture.thumbnail(*guide_size(picture.width, picture.height), Resampling.BICUBIC))
-    matte = refine(mask, np.asarray(guide), plan.width, plan.height)
+        preview = decode(data, plan.header, scale) if scale > plan.scale else whole.result()
+        # Lanczos, as the network's authors and peers feed it: other filters move its masks on hard pictures.
+        small = _opaque(preview.thumbnail(network.side, network.side, Resampling.LANCZOS))
+        mask = beside.submit(network.mask, np.asarray(small))
+        rgb = _opaque(preview.thumbnail(*guide_size(preview.width, preview.height), Resampling.BICUBIC))
+        guide = Guide.of(np.asarray(rgb))
+        matte = refine(mask.result(), guide, plan.width, plan.height)
+        picture = whole.result()
     if plan.mode is Mode.FOREGROUND_MATTING:
         colour = PngColour.GRAY_PALETTE if style.matte_png == "indexed" else PngColour.GRAY
         return Cutout(plan.width, plan.height, colour, picture, matte, None)
-    edges = edge_colour.estimate(np.asarray(guide), matte) if style.edge_colour == "foreground" else None
+    edges = edge_colour.estimate(guide, matte) if style.edge_colour == "foreground" else None
     return Cutout(plan.width, plan.height, PngColour.RGBA, picture, matte, edges)
 
 

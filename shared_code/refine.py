@@ -15,7 +15,7 @@ All work is done at a bounded size, so time and memory do not depend on the size
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,6 +75,24 @@ class Matte:
         return strip
 
 
+@dataclass(frozen=True, slots=True)
+class Guide:
+    """A small copy of the picture, and what of a fit depends on its colours only.
+
+    colours: float32, (3, rows, columns), 0..1.
+    moments: for each cell size the window means of r, g, b, rr, rg, rb, gg, gb, bb, float32, (9, ...).
+    """
+
+    colours: Plane
+    moments: Mapping[int, Plane]
+
+    @classmethod
+    def of(cls, rgb: Bytes) -> "Guide":
+        """rgb: uint8, (rows, columns, 3), the whole picture at its `guide_size`."""
+        colours = np.ascontiguousarray(rgb.transpose(2, 0, 1)).astype(np.float32) / np.float32(255)
+        return cls(colours, _colour_moments(colours))
+
+
 def _runs(band: Bytes, margin: int) -> Iterator[tuple[int, int, int | None]]:
     """Split a band of rows into columns left to right that have one level, and columns that have several.
 
@@ -107,15 +125,13 @@ def guide_size(width: int, height: int) -> tuple[int, int]:
     return max(step, round(width * scale / step) * step), max(step, round(height * scale / step) * step)
 
 
-def refine(mask: Bytes, guide: Bytes, width: int, height: int) -> Matte:
+def refine(mask: Bytes, guide: Guide, width: int, height: int) -> Matte:
     """Fit a mask to the edges of its picture, for an output of `width` x `height` pixels.
 
     mask: uint8, (any, any), 0 background to 255 foreground, covering the whole picture.
-    guide: uint8 RGB, (rows, columns, 3): the whole picture at its `guide_size`.
     """
-    rows, columns = guide.shape[:2]
-    colours = np.ascontiguousarray(guide.transpose(2, 0, 1)).astype(np.float32) / np.float32(255)
-    moments = _colour_moments(colours)
+    colours, moments = guide.colours, guide.moments
+    rows, columns = colours.shape[1:]
     coarse = Image.fromarray(mask.astype(np.float32) / np.float32(255))
     alpha = np.asarray(coarse.resize((columns, rows), Resampling.BICUBIC)).clip(0, 1)
     undecided = _undecided(alpha)
@@ -141,7 +157,6 @@ def _undecided(alpha: Plane) -> Plane:
 
 
 def _colour_moments(colours: Plane) -> dict[int, Plane]:
-    """For each cell size the window means of r, g, b, rr, rg, rb, gg, gb, bb: float32, (9, rows, columns)."""
     products = [colours[i] * colours[j] for i, j in _PAIRS]
     grids = [cell_means(plane, CELLS[-1]) for plane in (*colours, *products)]
     moments = {CELLS[-1]: window_means(np.stack(grids))}

@@ -5,7 +5,7 @@ from PIL import Image
 from PIL.Image import Resampling
 
 from shared_code.edge_colour import EdgeColours, estimate
-from shared_code.refine import Matte, guide_size
+from shared_code.refine import Guide, Matte, guide_size
 
 WIDTH, HEIGHT = 1000, 751
 
@@ -44,7 +44,7 @@ def edge_colours(picture: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> EdgeCo
     size = guide_size(WIDTH, HEIGHT)
     small = np.asarray(Image.fromarray(alpha).resize(size, Resampling.BILINEAR))
     guide = np.asarray(Image.fromarray(picture).resize(size, Resampling.BILINEAR))
-    return estimate(guide, Matte(WIDTH, HEIGHT, small))
+    return estimate(Guide.of(guide), Matte(WIDTH, HEIGHT, small))
 
 
 def test_the_old_background_is_taken_out(soft_disc: NDArray[np.uint8]) -> None:

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from shared_code.refine import Matte, guide_size, refine
+from shared_code.refine import Guide, Matte, guide_size, refine
 
 MASK_SIDE = 320
 SIZES = [(640, 480), (641, 479), (1001, 667), (333, 500), (97, 64), (2000, 1499)]
@@ -47,7 +47,7 @@ def plain_guide(width: int, height: int) -> NDArray[np.uint8]:
 def test_a_disc_stays_where_it_is_to_half_a_pixel(
     width: int, height: int, make_guide: Callable[[int, int], NDArray[np.uint8]]
 ) -> None:
-    matte = refine(disc_mask(), make_guide(width, height), width, height).rows(0, height) / 255.0
+    matte = refine(disc_mask(), Guide.of(make_guide(width, height)), width, height).rows(0, height) / 255.0
     centre_x, centre_y, (radius_x, radius_y) = disc_geometry(width, height)
     area = matte.sum()
     found_x = (matte.sum(0) * (np.arange(width) + 0.5)).sum() / area
@@ -61,7 +61,7 @@ def test_a_disc_stays_where_it_is_to_half_a_pixel(
 @pytest.mark.parametrize("rows_per_strip", [1, 7, 64, 251])
 @pytest.mark.parametrize(("width", "height"), [(1001, 667), (97, 64), (700, 3000), (3000, 700)])
 def test_strips_join_seamlessly(width: int, height: int, rows_per_strip: int) -> None:
-    matte = refine(disc_mask(), disc_guide(width, height), width, height)
+    matte = refine(disc_mask(), Guide.of(disc_guide(width, height)), width, height)
     tops = range(0, height, rows_per_strip)
     strips = [matte.rows(top, min(height, top + rows_per_strip)) for top in tops]
     joined, whole = np.concatenate(strips).astype(int), matte.rows(0, height).astype(int)
@@ -72,7 +72,7 @@ def test_strips_join_seamlessly(width: int, height: int, rows_per_strip: int) ->
 @pytest.mark.parametrize(("level", "expected"), [(0, 0), (3, 0), (7, 0), (248, 255), (252, 255), (255, 255)])
 def test_almost_transparent_and_almost_opaque_are_made_exact(level: int, expected: int) -> None:
     noise = np.random.default_rng(4).integers(0, 256, (*guide_size(80, 60)[::-1], 3), np.uint8)
-    matte = refine(np.full((MASK_SIDE, MASK_SIDE), level, np.uint8), noise, 80, 60)
+    matte = refine(np.full((MASK_SIDE, MASK_SIDE), level, np.uint8), Guide.of(noise), 80, 60)
     assert np.unique(matte.rows(0, 60)).tolist() == [expected]
 
 
@@ -82,7 +82,7 @@ def test_the_matte_follows_the_edge_of_the_picture() -> None:
     vague = np.asarray(small.resize((MASK_SIDE, MASK_SIDE), Image.Resampling.BICUBIC))
     truth = disc(width, height) * 255
     scaled = np.asarray(Image.fromarray(vague).resize((width, height), Image.Resampling.BICUBIC))
-    refined = refine(vague, disc_guide(width, height), width, height).rows(0, height)
+    refined = refine(vague, Guide.of(disc_guide(width, height)), width, height).rows(0, height)
     assert abs(refined - truth).mean() < 0.25 * abs(scaled - truth).mean()
 
 
@@ -90,7 +90,7 @@ def test_a_sharp_edge_gets_no_halo() -> None:
     width, height = 1280, 960
     speckle = np.random.default_rng(5).integers(-25, 26, (*guide_size(width, height)[::-1], 3))
     guide = (disc_guide(width, height) + speckle).clip(0, 255).astype(np.uint8)
-    matte = refine(disc_mask(), guide, width, height).rows(0, height)
+    matte = refine(disc_mask(), Guide.of(guide), width, height).rows(0, height)
     coverage = disc(width, height)
     partial = np.argwhere((matte > 0) & (matte < 255))
     # Three of the mask's pixels to either side, and the scaled edge itself.
@@ -102,7 +102,7 @@ def test_a_sharp_edge_gets_no_halo() -> None:
 def test_without_colours_to_go_by_the_mask_is_kept() -> None:
     width, height = 640, 480
     scaled = np.asarray(Image.fromarray(disc_mask()).resize((width, height), Image.Resampling.BICUBIC))
-    kept = refine(disc_mask(), plain_guide(width, height), width, height).rows(0, height)
+    kept = refine(disc_mask(), Guide.of(plain_guide(width, height)), width, height).rows(0, height)
     assert abs(kept.astype(int) - scaled).max() <= 20
 
 
