@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_code.grid import Plane, cell_means, enlarge, window_means
+from shared_code.grid import Plane, cell_means, enlarge, enlarge_cells, window_means
 from shared_code.refine import Guide, Matte
 
 FINEST_CELL = 4
@@ -78,8 +78,8 @@ def estimate(guide: Guide, matte: Matte) -> EdgeColours:
     colours = guide.colours * np.float32(255)
     alpha = matte.alpha.astype(np.float32) / np.float32(255)
     fitted = np.zeros(alpha.shape, np.uint64)
-    for byte, plane in enumerate(_fit(colours, alpha)):
-        level = (enlarge(plane, alpha.shape[1], alpha.shape[0]) + np.float32(0.5)).astype(np.uint64)
+    for byte, plane in enumerate(enlarge_cells(_fit(colours, alpha), FINEST_CELL)):
+        level = (plane + np.float32(0.5)).astype(np.uint64)
         fitted |= level << np.uint64(8 * byte)
     return EdgeColours(matte.width, matte.height, fitted)
 

@@ -29,7 +29,7 @@ from shared_code.refine import Guide, Matte, guide_size, refine
 from shared_code.settings import EdgeColour, MattePng
 
 MAX_CUTOUT_PIXELS = 16_000_000
-_WORK_BYTES = 40 << 20
+_WORK_BYTES = 48 << 20
 """Preview, mask, matte and the strips under way, beside the decoded picture."""
 _UNDER_ALPHA = (128, 128, 128)
 """What the network sees behind transparent pixels."""

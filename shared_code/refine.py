@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.Image import Resampling
 
-from shared_code.grid import Plane, cell_means, enlarge, window_means
+from shared_code.grid import Plane, cell_means, enlarge_cells, window_means
 
 GUIDE_SIDE = 640
 CELLS = (16, 8, 4)
@@ -137,13 +137,13 @@ def refine(mask: Bytes, guide: Guide, width: int, height: int) -> Matte:
     undecided = _undecided(alpha)
     for cell in CELLS:
         slope, offset, trust = _calibrate(*_regress(moments[cell], colours, alpha, cell), *_SEPARATION[cell])
-        weight = enlarge(trust, columns, rows)
+        weight = enlarge_cells(trust, cell)
         if cell != CELLS[-1]:
             weight = weight * undecided
-        alpha = alpha + (_apply(slope, offset, colours) - alpha) * weight
+        alpha = alpha + (_apply(slope, offset, colours, cell) - alpha) * weight
     # Without this pass soft parts end harder than hair does; the gradient error rises by a quarter.
     slope, offset, _ = _regress(moments[CELLS[-1]], colours, alpha, CELLS[-1])
-    alpha = alpha + (_apply(slope, offset, colours) - alpha) * undecided
+    alpha = alpha + (_apply(slope, offset, colours, CELLS[-1]) - alpha) * undecided
     # A matte of a few levels in the background would keep the old background's colours in the file.
     stretched = ((alpha - _FLOOR) / (1 - 2 * _FLOOR)).clip(0, 1)
     return Matte(width, height, (stretched * 255 + 0.5).astype(np.uint8))
@@ -153,7 +153,7 @@ def _undecided(alpha: Plane) -> Plane:
     """float32, as alpha, 0..1: 0 along edges that the mask draws sharply, 1 in wide uncertain areas."""
     cell = CELLS[0]
     density = window_means(cell_means(4 * alpha * (1 - alpha), cell)[None])[0]
-    return enlarge(_smoothstep(density, *_UNDECIDED), alpha.shape[1], alpha.shape[0])
+    return enlarge_cells(_smoothstep(density, *_UNDECIDED), cell)
 
 
 def _colour_moments(colours: Plane) -> dict[int, Plane]:
@@ -204,11 +204,9 @@ def _calibrate(
     return steeper, shifted, _smoothstep(separation, low, high)
 
 
-def _apply(slope: Plane, offset: Plane, colours: Plane) -> Plane:
-    height, width = colours.shape[1:]
-    alpha = enlarge(offset, width, height)
-    for coefficient, channel in zip(slope, colours, strict=True):
-        alpha = alpha + enlarge(coefficient, width, height) * channel
+def _apply(slope: Plane, offset: Plane, colours: Plane, cell: int) -> Plane:
+    fine = enlarge_cells(np.concatenate([slope, offset[None]]), cell)
+    alpha: Plane = fine[3] + _dot(fine, colours)
     return alpha.clip(0, 1)
 
 
