@@ -1,4 +1,4 @@
-"""`python -m bench [NAME ...]`: run benchmarks, print their tables and write them to docs/performance.md."""
+"""`python -m bench [NAME ...]`: run all benchmarks, or some; their tables go to docs/performance.md."""
 
 import sys
 import time
@@ -7,25 +7,34 @@ from bench import cold_start, endpoint, growth, image_path, limits, memory, stag
 from bench.report import machine
 from tests.support.hosts import PROJECT
 
+_PAGE = PROJECT / "docs" / "performance.md"
 _HEAD = """# Performance
 
 Written by `make bench`; do not edit. Machines are noisy and differ: believe the ratios, each of
 which comes from one run in which the contestants took turns.
 
-Measured on {date}: {machine}.
+Last measured on {date}: {machine}.
+
 """
 
 
 def main(names: list[str]) -> None:
-    """The named benchmarks in turn, or all."""
-    sections = [_HEAD.format(date=time.strftime("%Y-%m-%d"), machine=machine())]
+    """The named benchmarks in turn, or all. Tables of other benchmarks stay as they are."""
+    head = _HEAD.format(date=time.strftime("%Y-%m-%d"), machine=machine())
+    sections = _sections(_PAGE.read_text()) if names else {}
     for benchmark in (limits, image_path, stages, cold_start, endpoint, memory, growth):
         if names and benchmark.__name__.removeprefix("bench.") not in names:
             continue
         for table in benchmark.run():
             print(table.markdown(), flush=True)
-            sections.append(table.markdown())
-            (PROJECT / "docs" / "performance.md").write_text("\n".join(sections))
+            sections[table.title] = table.markdown()
+            _PAGE.write_text(head + "\n".join(sections.values()))
+
+
+def _sections(page: str) -> dict[str, str]:
+    """The tables of a page by title."""
+    parts = page.split("\n## ")[1:]
+    return {part.split("\n", 1)[0]: f"## {part.rstrip()}\n" for part in parts}
 
 
 if __name__ == "__main__":
