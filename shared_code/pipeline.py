@@ -138,6 +138,7 @@ def plan(data: bytes, mode: Mode) -> Plan:
 def cut_out(data: bytes, plan: Plan, network: MattingNetwork, style: Style) -> Cutout:
     """Decode the picture and find its matte. Raises ImageFormatInvalid or ImageTooLargeForInstance."""
     scale = max(plan.scale, preview_scale(plan.header, network.side))
+    # The network needs a small picture only: while it computes, the guide is made and the whole decoded.
     with ThreadPoolExecutor(2, "beside") as beside:
         whole = beside.submit(decode, data, plan.header, plan.scale)
         preview = decode(data, plan.header, scale) if scale > plan.scale else whole.result()

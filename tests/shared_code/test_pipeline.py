@@ -155,14 +155,29 @@ def test_foreground_matting(width: int, height: int, indexed: bool) -> None:
     np.testing.assert_allclose(alpha.astype(int), cutout.astype(int), atol=1)
 
 
-def test_matte_of_a_scaled_decode_is_the_matte_of_the_whole() -> None:
-    """A JPEG is decoded at a quarter for its matte: the edges stay where they are."""
-    data = encoded("JPEG", 2600, 1900)
-    matte = np.asarray(image_of(cut(data, MATTING)), np.int16)
+@pytest.mark.parametrize(("width", "height"), [(2600, 1900), (2603, 1901)])
+@pytest.mark.parametrize("mode", Mode)
+def test_matte_of_a_scaled_decode_is_the_matte_of_the_whole(mode: Mode, width: int, height: int) -> None:
+    """A JPEG is decoded at a quarter for its matte: edges stay where they are, colours are the whole's."""
+    data = encoded("JPEG", width, height)
+    found = image_of(cut(data, mode))
     with Image.open(io.BytesIO(data)) as image:
-        whole = np.asarray(image_of(cut(saved(image, "BMP"), MATTING)), np.int16)
-    assert matte.shape == (1900, 2600)
-    assert np.abs(matte - whole).mean() < 1
+        whole = image_of(cut(saved(image, "BMP"), mode))
+    matte, expected = (np.asarray(each.getchannel(each.getbands()[-1]), np.int16) for each in (found, whole))
+    assert matte.shape == (height, width)
+    assert np.abs(matte - expected).mean() < 1
+    if mode is REMOVAL:
+        both = (matte > 0) & (expected > 0)
+        assert both.mean() > 0.2
+        assert np.array_equal(np.asarray(found)[both, :3], np.asarray(whole)[both, :3])
+
+
+@pytest.mark.parametrize("mode", Mode)
+@pytest.mark.parametrize("size", [(300, 200), (2600, 1900)])
+def test_a_truncated_jpeg_is_refused_at_any_size(size: tuple[int, int], mode: Mode) -> None:
+    data = encoded("JPEG", *size)
+    with pytest.raises(ImageFormatInvalid):
+        cut(data[: len(data) * 2 // 3], mode)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
