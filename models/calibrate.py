@@ -58,7 +58,8 @@ def observed(
     seen = {}
     for node in convolutions:
         exact, rounded = np.mean(means[node.input[0]], axis=0)
-        seen[node.name] = Observed(np.concatenate(patches[node.name]), exact, rounded, steps[node.input[0]])
+        together = np.concatenate(patches.pop(node.name))
+        seen[node.name] = Observed(together, exact, rounded, steps[node.input[0]])
     return seen
 
 
