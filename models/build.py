@@ -81,9 +81,7 @@ def make(network: Network, weights: Path, step: Callable[[str], None]) -> bytes:
         pictures = photos.calibration_pictures(network.input.side_px)
         inputs = [reference.normalise(picture, network.input) for picture in pictures]
         model = quantize.quantized(model, network.quantization.float_convolutions, inputs, step)
-    step("optimising")
-    shipped = graph.shipped_graph(ends.with_uint8_ends(model, network))
-    content: bytes = shipped.SerializeToString(deterministic=True)
+    content: bytes = ends.with_uint8_ends(model, network).SerializeToString(deterministic=True)
     return content
 
 
@@ -92,10 +90,12 @@ def mean_difference(network: Network, weights: Path, model: bytes) -> float:
     import numpy as np
 
     from models import photos, reference
+    from shared_code.model import OnnxNetwork, compiled
 
-    shipped, exact = reference.Shipped(model), reference.Reference(network, weights)
+    shipped = OnnxNetwork(network.name, "", network.input.side_px, compiled(model, threads=2))
+    exact = reference.Reference(network, weights)
     pictures = photos.held_out_pictures(network.input.side_px)
-    return float(np.mean([np.abs(shipped.mask(rgb) - exact.mask(rgb)).mean() for rgb in pictures]))
+    return float(np.mean([np.abs(shipped.mask(rgb) / 255 - exact.mask(rgb)).mean() for rgb in pictures]))
 
 
 def _install(network: Network, model: bytes, stamp: str) -> None:

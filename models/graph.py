@@ -1,6 +1,5 @@
-"""The float graph that is quantized, and the rewriting that ONNX Runtime would else do at each start."""
+"""The float graph that is quantized."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -31,40 +30,28 @@ def float_graph(weights: Path, network: Network) -> ModelProto:
         model = Extractor(model).extract_model([network.input.name], [network.output.name])
         shape = helper.make_tensor_type_proto(TensorProto.FLOAT, [1, 3, side, side])
         model.graph.input[0].type.CopyFrom(shape)
-        model = _rewritten(model, ort.GraphOptimizationLevel.ORT_ENABLE_BASIC)
+        model = _simplified(model)
     except Exception as error:  # both libraries raise bare exceptions beside their own classes
         raise GraphError(f"{network.name}: {error}") from error
     _give_biases(model)
     return model
 
 
-def shipped_graph(model: ModelProto) -> ModelProto:
-    """The graph as ONNX Runtime would rewrite it on loading, so that loading needs no rewriting.
-
-    Two rewrites are left out. WeightBiasQuantization would quantize a float convolution that stands
-    between quantized ones; NchwcTransformer would fix the block size of the building machine's processor.
-    """
-    level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
-    return _rewritten(model, level, without=("WeightBiasQuantization", "NchwcTransformer"))
-
-
-def _rewritten(
-    model: ModelProto, level: ort.GraphOptimizationLevel, without: Sequence[str] = ()
-) -> ModelProto:
+def _simplified(model: ModelProto) -> ModelProto:
+    """Rewritten by ONNX Runtime as far as ONNX's own operators go."""
     options = ort.SessionOptions()
-    options.graph_optimization_level = level
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.log_severity_level = 3  # it warns that the file may not suit another machine
     with TemporaryDirectory() as folder:
-        path = Path(folder) / "rewritten.onnx"
+        path = Path(folder) / "simplified.onnx"
         options.optimized_model_filepath = str(path)
-        serialized = model.SerializeToString()
-        ort.InferenceSession(serialized, options, ["CPUExecutionProvider"], disabled_optimizers=[*without])
-        rewritten = onnx.load(path)
-    used = {node.domain for node in rewritten.graph.node}
-    imports = [each for each in rewritten.opset_import if each.domain in used]
-    del rewritten.opset_import[:]
-    rewritten.opset_import.extend(imports)
-    return rewritten
+        ort.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
+        simplified = onnx.load(path)
+    used = {node.domain for node in simplified.graph.node}
+    imports = [each for each in simplified.opset_import if each.domain in used]
+    del simplified.opset_import[:]
+    simplified.opset_import.extend(imports)
+    return simplified
 
 
 def _give_biases(model: ModelProto) -> None:

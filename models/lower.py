@@ -1,22 +1,22 @@
-"""A float graph to one that computes on 8-bit levels, channels last.
+"""A float graph to one that computes on 8-bit levels, in the operators of ONNX alone.
 
-ONNX Runtime's own way (quantize and dequantize nodes around every operator, fused and transposed on loading)
-leaves changes of layout, float pooling and rescaled joins in the graph; docs/models.md has the difference.
+Every 8-bit tensor is rounded to whole numbers from 0 to 255 by a quantize and a dequantize node of scale 1:
+what a level is worth is part of the weights and biases around it. So a runtime that knows such pairs computes
+on bytes throughout, joins are copies, and any other runtime computes the same in float.
 """
 
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, helper, numpy_helper
 
 from models.levels import Steps, wanted_levels
-from models.nodes import CONTRIBUTED_DOMAIN, Nodes
+from models.nodes import Nodes
 from models.rounding import LARGEST_WEIGHT, RoundedConvolution
 
-_CHANNELS_LAST = [0, 2, 3, 1]
-_CHANNELS_FIRST = [0, 3, 1, 2]
-_WINDOW = ("auto_pad", "kernel_shape", "pads", "strides", "dilations")
+_WINDOW = ("auto_pad", "kernel_shape", "pads", "strides", "dilations", "group", "ceil_mode")
 
 
 def lowered(
@@ -34,7 +34,7 @@ def lowered(
 
 
 class _Lowering:
-    """Goes through the graph once; every tensor is there as levels, as floats, or both."""
+    """Goes through the graph once; every tensor is there in levels, in its own units, or both."""
 
     def __init__(
         self,
@@ -76,7 +76,6 @@ class _Lowering:
         used = {name for node in self._out.nodes for name in node.input}
         graph.initializer.extend(tensor for name, tensor in self._constants.items() if name in used)
         graph.initializer.extend(self._out.constants)
-        result.opset_import.append(helper.make_opsetid(CONTRIBUTED_DOMAIN, 1))
         return result
 
     def _add(self, node: NodeProto) -> None:
@@ -97,106 +96,80 @@ class _Lowering:
             self._floats.update(node.output)
 
     def _convolution(self, node: NodeProto, rounded: RoundedConvolution, step: np.float32) -> str:
-        constant = self._out.constant
-        return self._out.add(
-            "QLinearConv",
-            *(self._as_levels(node.input[0]), self._one, self._zero),
-            *(constant(rounded.weight), constant(rounded.unit / step)),
-            constant(np.zeros(len(rounded.weight), np.int8)),
-            *(self._one, self._zero, constant(rounded.bias)),
-            channels_last=1,
-            **_attributes(node, *_WINDOW, "group"),
-        )
+        weight = self._weight(rounded.weight, rounded.unit / step)
+        bias = self._out.constant(rounded.bias / step)
+        levels = self._as_levels(node.input[0])
+        return self._rounded(self._out.add("Conv", levels, weight, bias, **_attributes(node)))
 
     def _narrow_convolution(self, node: NodeProto) -> None:
-        """Levels in, floats out: a product with each weight of the kernel, then sums of shifted planes.
-
-        Each weight is the sum of two of 7 bits, which is as good as float.
-        """
-        weight = numpy_helper.to_array(self._constants[node.input[1]])
-        outputs, channels, *kernel = weight.shape
-        matrix = weight.transpose(1, 0, 2, 3).reshape(channels, -1) * self._steps[node.input[0]]
-        coarse = np.maximum(np.abs(matrix).max(axis=0), np.finfo(np.float32).tiny) / LARGEST_WEIGHT
+        """Levels in, floats out. Each weight is the sum of two of 7 bits, which is as good as float."""
+        weight = numpy_helper.to_array(self._constants[node.input[1]]) * self._steps[node.input[0]]
+        largest = np.abs(weight).max(axis=(1, 2, 3), keepdims=True)
+        coarse = np.maximum(largest, np.finfo(np.float32).tiny) / LARGEST_WEIGHT
         fine = coarse / (2 * LARGEST_WEIGHT)
-        high = np.rint(matrix / coarse)
-        low = np.rint((matrix - high * coarse) / fine)
-        constant = self._out.constant
-        products = self._out.add(
-            "MatMulIntegerToFloat",
-            self._as_levels(node.input[0]),
-            constant(np.hstack([high, low]).astype(np.int8)),
-            self._one,
-            constant(np.concatenate([coarse, fine]).astype(np.float32)),
-            self._zero,
-            constant(np.zeros(2 * coarse.size, np.int8)),
+        high = np.rint(weight / coarse)
+        low = np.rint((weight - high * coarse) / fine)
+        both = self._weight(
+            np.concatenate([high, low]).astype(np.int8), np.concatenate([coarse, fine]).ravel()
         )
-        planes = self._out.add("Transpose", products, perm=_CHANNELS_FIRST)
-        columns = matrix.shape[1]
-        shifts = np.eye(columns, dtype=np.float32).reshape(columns, outputs, *kernel).transpose(1, 0, 2, 3)
-        bias = node.input[2:3]
-        attributes = _attributes(node, *_WINDOW)
-        twice = constant(np.concatenate([shifts, shifts], axis=1))
-        self._out.add("Conv", planes, twice, *bias, output=node.output[0], **attributes)
+        parts = self._out.add("Conv", self._as_levels(node.input[0]), both, **_attributes(node))
+        one = np.eye(len(weight), dtype=np.float32)
+        together = self._out.constant(np.hstack([one, one])[:, :, np.newaxis, np.newaxis])
+        self._out.add("Conv", parts, together, *node.input[2:3], output=node.output[0], kernel_shape=[1, 1])
         self._floats.add(node.output[0])
 
+    def _weight(self, levels: NDArray[np.int8], units: NDArray[np.float32]) -> str:
+        zeros = np.zeros(len(levels), np.int8)
+        parameters = (self._out.constant(each) for each in (levels, units, zeros))
+        return self._out.add("DequantizeLinear", *parameters, axis=0)
+
     def _sum(self, node: NodeProto) -> str:
-        terms: list[str] = []
-        for name in node.input:
-            terms += (self._as_levels(name), self._share(name, node.output[0]), self._zero)
-        return self._out.add("QLinearAdd", *terms, self._one, self._zero)
+        output = node.output[0]
+        return self._rounded(self._out.add("Add", *(self._in_levels_of(output, name) for name in node.input)))
 
     def _join(self, node: NodeProto) -> str:
         output = node.output[0]
-        parts = [self._as_levels(name) for name in node.input]
-        if all(self._steps[name] == self._steps[output] for name in node.input):
-            return self._out.add("Concat", *parts, axis=3)
-        terms = [self._one, self._zero]
-        for name, part in zip(node.input, parts, strict=True):
-            terms += (part, self._share(name, output), self._zero)
-        return self._out.add("QLinearConcat", *terms, axis=3)
+        parts = [
+            self._as_levels(name)
+            if self._steps[name] == self._steps[output]
+            else self._rounded(self._in_levels_of(output, name))
+            for name in node.input
+        ]
+        return self._out.add("Concat", *parts, axis=1)
 
     def _pool(self, node: NodeProto) -> str:
-        attributes = _attributes(node, *_WINDOW, "ceil_mode")
-        return self._out.add("NhwcMaxPool", self._as_levels(node.input[0]), **attributes)
+        return self._out.add("MaxPool", self._as_levels(node.input[0]), **_attributes(node))
 
     def _resize(self, node: NodeProto) -> str:
-        """In float: interpolating bytes takes ONNX Runtime several times longer."""
-        source, output = node.input[0], node.output[0]
-        floats = self._out.add(
-            "DequantizeLinear", self._as_levels(source), self._share(source, output), self._zero
-        )
         resized = NodeProto()
         resized.CopyFrom(node)
-        sizes = [name and self._reordered(name) for name in node.input[1:]]
-        resized.input[:] = [floats, *sizes]
-        resized.output[:] = [f"{floats}/resized"]
+        resized.input[0] = self._in_levels_of(node.output[0], node.input[0])
+        resized.output[0] = f"levels/{node.output[0]}"
         self._out.nodes.append(resized)
-        return self._out.add("QuantizeLinear", resized.output[0], self._one, self._zero)
+        return self._rounded(resized.output[0])
 
-    def _reordered(self, name: str) -> str:
-        """Scales or sizes of the four axes, for channels last."""
-        values = numpy_helper.to_array(self._constants[name])
-        return self._out.constant(values[_CHANNELS_LAST] if values.size == len(_CHANNELS_LAST) else values)
+    def _in_levels_of(self, name: str, source: str) -> str:
+        """A tensor counted in the levels of another, not rounded to them."""
+        share = self._out.constant(np.array(self._steps[source] / self._steps[name], np.float32))
+        return self._out.add("Mul", self._as_levels(source), share)
 
-    def _share(self, name: str, output: str) -> str:
-        """What a level of one tensor is in levels of another."""
-        return self._out.constant(np.array(self._steps[name] / self._steps[output], np.float32))
+    def _rounded(self, name: str) -> str:
+        levels = self._out.add("QuantizeLinear", name, self._one, self._zero)
+        return self._out.add("DequantizeLinear", levels, self._one, self._zero)
 
     def _as_levels(self, name: str) -> str:
         if name not in self._levels:
-            step = self._out.constant(np.array(self._steps[name], np.float32))
-            levels = self._out.add("QuantizeLinear", name, step, self._zero)
-            self._levels[name] = self._out.add("Transpose", levels, perm=_CHANNELS_LAST)
+            share = self._out.constant(np.array(1 / self._steps[name], np.float32))
+            self._levels[name] = self._rounded(self._out.add("Mul", name, share))
         return self._levels[name]
 
     def _as_floats(self, name: str) -> None:
         if name and name not in self._floats:
             step = self._out.constant(np.array(self._steps[name], np.float32))
-            turned = self._out.add("Transpose", self._levels[name], perm=_CHANNELS_FIRST)
-            self._out.add("DequantizeLinear", turned, step, self._zero, output=name)
+            self._out.add("Mul", self._levels[name], step, output=name)
             self._floats.add(name)
 
 
-def _attributes(node: NodeProto, *names: str) -> dict[str, Any]:
-    """Those of the named attributes that the node has."""
-    return {each.name: helper.get_attribute_value(each) for each in node.attribute if each.name in names}
+def _attributes(node: NodeProto) -> dict[str, Any]:
+    """Where a convolution or pooling looks."""
+    return {each.name: helper.get_attribute_value(each) for each in node.attribute if each.name in _WINDOW}

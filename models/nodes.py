@@ -4,10 +4,6 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-CONTRIBUTED_DOMAIN = "com.microsoft"
-_CONTRIBUTED = ("MatMulIntegerToFloat", "NhwcMaxPool", "QLinearAdd", "QLinearConcat", "QLinearConv")
-"""Operators that ONNX Runtime adds to ONNX; its QLinearConv can have channels last."""
-
 
 class Nodes:
     """A growing list of nodes and constants; `prefix` begins every new name."""
@@ -30,8 +26,7 @@ class Nodes:
     def add(self, op_type: str, *inputs: str, output: str = "", **attributes: int | list[int]) -> str:
         """Add a node with one output; answers the output's name."""
         name = f"{self._prefix}/{op_type}_{len(self.nodes)}"
-        domain = CONTRIBUTED_DOMAIN if op_type in _CONTRIBUTED else ""
-        node = NodeProto(op_type=op_type, name=name, domain=domain, input=inputs, output=[output or name])
+        node = NodeProto(op_type=op_type, name=name, input=inputs, output=[output or name])
         node.attribute.extend(helper.make_attribute(key, value) for key, value in attributes.items())
         self.nodes.append(node)
         return output or name

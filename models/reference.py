@@ -7,7 +7,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from models.ends import INPUT, TINY
+from models.ends import TINY
 from models.manifest import Input, Network, Output
 
 
@@ -48,19 +48,3 @@ def mask_values(raw: NDArray[np.float32], described: Output) -> NDArray[np.float
             return np.float32(1) / (np.float32(1) + np.exp(-raw))
         case "probability":
             return raw.clip(0, 1)
-
-
-class Shipped:
-    """A built model, opened without any rewriting, as the service opens it."""
-
-    def __init__(self, model: bytes, threads: int = 2) -> None:
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-        self._session = ort.InferenceSession(model, options, ["CPUExecutionProvider"])
-
-    def mask(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """uint8 RGB (side, side, 3), 0..255 -> float32 (side, side), 0 background .. 1 foreground."""
-        (mask,) = self._session.run(None, {INPUT: rgb[np.newaxis]})
-        shares: NDArray[np.float32] = np.divide(mask[0], 255, dtype=np.float32)
-        return shares

@@ -37,14 +37,14 @@ class Observed:
 
 @dataclass(frozen=True)
 class RoundedConvolution:
-    """weight: int8, of the float one's shape; bias: int32, (outputs,).
+    """weight: int8, of the float one's shape; unit: what 1 in their sum is worth, float32, (outputs,).
 
-    unit: what 1 in their sum is worth, float32, (outputs,).
+    bias: float32, (outputs,).
     """
 
     weight: NDArray[np.int8]
-    bias: NDArray[np.int32]
     unit: Floats
+    bias: Floats
 
 
 def rounded_convolution(weight: Floats, bias: Floats, groups: int, seen: Observed) -> RoundedConvolution:
@@ -54,9 +54,8 @@ def rounded_convolution(weight: Floats, bias: Floats, groups: int, seen: Observe
     patches = seen.patches.reshape(len(seen.patches), groups, -1).astype(np.float32)
     levels = np.stack([_rounded(exact[group], _gram(patches[:, group])) for group in range(groups)])
     levels = levels.reshape(weight.shape)
-    unit = scales * seen.step
     corrected = bias - drift(weight, levels * scales[:, None, None, None], groups, seen)
-    return RoundedConvolution(levels.astype(np.int8), np.rint(corrected / unit).astype(np.int32), unit)
+    return RoundedConvolution(levels.astype(np.int8), scales * seen.step, corrected.astype(np.float32))
 
 
 def drift(exact: Floats, rounded: Floats, groups: int, seen: Observed) -> NDArray[np.float64]:

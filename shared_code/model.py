@@ -1,8 +1,9 @@
-"""The matting networks: described in models/manifest.json, built by `make model`, run by ONNX Runtime."""
+"""The matting networks: described in models/manifest.json, built by `make model`, run by OpenVINO."""
 
 import asyncio
 import hashlib
 import logging
+import sys
 import threading
 import time
 from collections import OrderedDict
@@ -19,7 +20,7 @@ from models.manifest import Network, built_path, load_manifest
 from shared_code.errors import ResourceNotFound, ServiceUnavailable
 
 if TYPE_CHECKING:
-    import onnxruntime
+    import openvino
 
 log = logging.getLogger(__name__)
 
@@ -45,14 +46,14 @@ class OnnxNetwork:
     name: str
     sha256: str
     side: int
-    _session: "onnxruntime.InferenceSession"
-    # Two runs at once would share the same cores, and each would need its own 100 MB for activations.
+    _request: "openvino.InferRequest"
+    # Two runs at once would share the same cores, and each would need its own memory for activations.
     _turn: threading.Lock = field(default_factory=threading.Lock)
 
     def mask(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """uint8 RGB (side, side, 3), 0..255 -> uint8 (side, side), 0 background .. 255 foreground."""
         with self._turn:
-            (mask,) = self._session.run(None, {self._session.get_inputs()[0].name: rgb[np.newaxis]})
+            (mask,) = self._request.infer([rgb[np.newaxis]]).values()
         return np.asarray(mask, np.uint8).reshape(self.side, self.side)
 
 
@@ -70,21 +71,22 @@ def load_network(description: Network, threads: int) -> OnnxNetwork:
     sha256 = hashlib.sha256(model).hexdigest()
     if sha256 != expected:
         raise ModelError(f"{path} has sha256 {sha256}, not {expected}; build it again")
-    return OnnxNetwork(description.name, sha256, description.input.side_px, _open_session(model, threads))
+    return OnnxNetwork(description.name, sha256, description.input.side_px, compiled(model, threads))
 
 
-def _open_session(model: bytes, threads: int) -> "onnxruntime.InferenceSession":
-    import onnxruntime  # 0.15 s, and only the loader thread needs it
+def compiled(model: bytes, threads: int) -> "openvino.InferRequest":
+    """A network, the content of an ONNX file, ready to run on this processor."""
+    # OpenVINO's converter sends a usage report over the network when it is imported; such an import fails.
+    sys.modules.setdefault("openvino.tools.ovc", None)  # type: ignore[arg-type]
+    import openvino  # only the loader thread needs it
 
-    options = onnxruntime.SessionOptions()
-    # The file is optimised when it is built; doing it again would quantize the layers kept in float.
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # The arena keeps the activations' memory from run to run; with patterns it would keep 40 MB more.
-    options.enable_mem_pattern = False
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    core = openvino.Core()
+    options = {
+        "INFERENCE_NUM_THREADS": threads,
+        "ENABLE_CPU_PINNING": False,  # the cores are shared with the decoding of other pictures
+        "INFERENCE_PRECISION_HINT": "f32",  # else what is not 8-bit is rounded to what the processor likes
+    }
+    return core.compile_model(core.read_model(model), "CPU", options).create_infer_request()
 
 
 class NetworkStore:

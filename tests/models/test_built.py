@@ -1,6 +1,10 @@
 """What `make model` has built: safe on every processor, float where it must be, true to the float network."""
 
 import hashlib
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -10,6 +14,8 @@ from onnx import ModelProto, numpy_helper
 from models.build import is_built, make, mean_difference
 from models.fetch import verified_weights
 from models.manifest import Network, built_path, load_manifest
+from shared_code.model import compiled
+from tests.support.hosts import PROJECT, environment
 
 NETWORKS = list(load_manifest().networks.values())
 INT16_MAX = 32_767
@@ -23,15 +29,16 @@ def built(network: Network) -> ModelProto:
 def test_no_pair_of_products_overflows_int16(network: Network) -> None:
     """Without VNNI a processor adds two products of uint8 and int8 in 16 bits, and saturates."""
     model = built(network)
-    constants = {tensor.name: tensor for tensor in model.graph.initializer}
-    places = {"QLinearConv": 3, "MatMulIntegerToFloat": 1}
-    products = [node for node in model.graph.node if node.op_type in places]
-    assert len(products) > 100
-    for node in products:
-        weights = numpy_helper.to_array(constants[node.input[places[node.op_type]]])
-        assert weights.dtype == np.int8
-        magnitudes = np.abs(weights.astype(np.int32))
-        assert 255 * 2 * magnitudes.max() <= INT16_MAX, node.name
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    weights = [
+        constants[node.input[0]]
+        for node in model.graph.node
+        if node.op_type == "DequantizeLinear" and node.input[0] in constants
+    ]
+    assert len(weights) > 100
+    for each in weights:
+        assert each.dtype == np.int8
+        assert 255 * 2 * np.abs(each.astype(np.int32)).max() <= INT16_MAX
 
 
 @pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network.name)
@@ -39,13 +46,49 @@ def test_convolutions_that_stay_float(network: Network) -> None:
     """The named ones, the first, which reads the picture, and the last, which makes the mask."""
     assert network.quantization is not None
     model = built(network)
-    assert {"Conv_0", "Conv_1047"} <= {node.name for node in model.graph.node}
-    floats = {node.name for node in model.graph.node if node.op_type in ("Conv", "FusedConv")}
-    assert set(network.quantization.float_convolutions) <= floats
     constants = {tensor.name: tensor for tensor in model.graph.initializer}
-    for node in model.graph.node:
-        if node.name in network.quantization.float_convolutions:
-            assert numpy_helper.to_array(constants[node.input[1]]).dtype == np.float32
+    floats = {node.name for node in model.graph.node if node.op_type == "Conv" and node.input[1] in constants}
+    assert {"Conv_0", "Conv_1047", *network.quantization.float_convolutions} <= floats
+
+
+@pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network.name)
+def test_the_runtime_computes_on_bytes(network: Network) -> None:
+    """It finds the pairs of quantize and dequantize nodes, and leaves none of them over."""
+    request = compiled(built_path(network.name).read_bytes(), threads=2)
+    about = [node.get_rt_info() for node in request.get_compiled_model().get_runtime_model().get_ops()]
+    kinds = Counter((each["layerType"].astype(str), each["runtimePrecision"].astype(str)) for each in about)
+    assert kinds["Convolution", "u8"] > 100
+    assert kinds["Pooling", "u8"] > 30
+    assert not {kind for kind, _ in kinds} & {"FakeQuantize", "Quantize", "Dequantize"}
+
+
+_MASKS = """
+import sys
+from pathlib import Path
+import numpy as np
+from models.photos import held_out_pictures
+from shared_code.model import compiled
+request = compiled(Path(sys.argv[1]).read_bytes(), threads=1)
+pictures = list(held_out_pictures(320))[:4]
+np.save(sys.argv[2], [request.infer([rgb[np.newaxis]])[0].copy() for rgb in pictures])
+"""
+
+
+@pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network.name)
+def test_masks_are_the_same_on_every_processor(network: Network, tmp_path: Path) -> None:
+    """oneDNN, which computes OpenVINO's convolutions, can be told to do without newer instructions."""
+    masks = []
+    for instructions in ("AVX2", "AVX512_CORE", "ALL"):
+        path = tmp_path / f"{instructions}.npy"
+        subprocess.run(
+            [sys.executable, "-c", _MASKS, str(built_path(network.name)), str(path)],
+            cwd=PROJECT,
+            env=environment({"ONEDNN_MAX_CPU_ISA": instructions}),
+            check=True,
+        )
+        masks.append(np.load(path))
+    np.testing.assert_array_equal(masks[0], masks[-1])
+    np.testing.assert_array_equal(masks[1], masks[-1])
 
 
 @pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network.name)

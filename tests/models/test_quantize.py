@@ -1,3 +1,5 @@
+from collections import Counter
+
 import numpy as np
 import onnxruntime as ort
 import pytest
@@ -6,6 +8,7 @@ from onnx import ModelProto, helper
 
 from models.errors import QuantizationError
 from models.quantize import quantized
+from shared_code.model import compiled
 from tests.models.graphs import RANDOM, chain, graph_of, pointwise
 
 PICTURES = [RANDOM.normal(0.5, 1, (1, 3, 8, 8)).astype(np.float32) for _ in range(6)]
@@ -24,15 +27,22 @@ def run(model: ModelProto, picture: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def assert_agree(model: ModelProto, levels: ModelProto, share: float) -> None:
-    """The mean difference is at most that share of the mean output."""
+    """The mean difference is at most that share of the mean output, whatever runs the graph."""
+    request = compiled(levels.SerializeToString(), threads=1)
     for picture in PICTURES:
-        exact, found = run(model, picture), run(levels, picture)
-        assert found.shape == exact.shape
-        assert np.abs(found - exact).mean() <= share * np.abs(exact).mean() + 1e-6
+        exact = run(model, picture)
+        for found in (run(levels, picture), request.infer([picture])[0]):
+            assert found.shape == exact.shape
+            assert np.abs(found - exact).mean() <= share * np.abs(exact).mean() + 1e-6
 
 
-def operators(model: ModelProto) -> list[str]:
-    return [node.op_type for node in model.graph.node]
+def operators(model: ModelProto) -> Counter[str]:
+    """How often each occurs; convolutions of 8-bit weights apart."""
+    weights = {each.name for each in model.graph.initializer}
+    return Counter(
+        "Conv on levels" if node.op_type == "Conv" and node.input[1] not in weights else node.op_type
+        for node in model.graph.node
+    )
 
 
 def test_chain() -> None:
@@ -40,15 +50,15 @@ def test_chain() -> None:
         a=RANDOM.normal(0, 1, (16, 3, 3, 3)).astype(np.float32), b=pointwise(8, 16), c=pointwise(8, 8)
     )
     levels = quantized(model, [], PICTURES, no_step)
-    assert operators(levels).count("QLinearConv") == 3
+    assert operators(levels)["Conv on levels"] == 3
     assert_agree(model, levels, 0.05)
 
 
 def test_a_float_convolution_between_quantized_ones() -> None:
-    model = chain(a=pointwise(16, 3), b=pointwise(16, 16), c=pointwise(8, 16))
+    model = chain(a=pointwise(16, 3), b=pointwise(20, 16), c=pointwise(8, 20))
     levels = quantized(model, ["b"], PICTURES, no_step)
-    assert operators(levels).count("QLinearConv") == 2
-    assert operators(levels).count("Conv") == 1
+    assert operators(levels)["Conv on levels"] == 2
+    assert operators(levels)["Conv"] == 1
     assert_agree(model, levels, 0.05)
 
 
@@ -82,9 +92,8 @@ def test_every_operator_on_levels(gain: float, outputs: int) -> None:
     }
     model = graph_of(nodes, nodes[-1].output[0], **constants)
     levels = quantized(model, [], PICTURES, no_step)
-    found = operators(levels)
-    assert {"QLinearConv", "NhwcMaxPool", "QLinearAdd", "Resize", "QLinearConcat"} <= set(found)
-    assert found.count("MatMulIntegerToFloat") == (outputs == 1)
+    assert operators(levels)["Conv on levels"] == 3
+    assert operators(levels)["Conv"] == (outputs == 1)  # adds up the two parts of the narrow one
     assert_agree(model, levels, 0.05)
 
 
