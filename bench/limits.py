@@ -14,7 +14,7 @@ from models.fetch import verified_weights
 from models.graph import float_graph
 from models.manifest import load_manifest
 from models.nodes import Nodes
-from shared_code.model import compiled
+from shared_code.inference import compiled
 from shared_code.png import DEFLATE_LEVEL, PngColour, deflate_strip
 
 _ROUNDS = 7
@@ -73,7 +73,8 @@ def products_per_second() -> float:
     output = helper.make_tensor_value_info("y", TensorProto.UINT8, None)
     graph = helper.make_graph(nodes.nodes, "limit", [levels], [output], nodes.constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    request = compiled(model.SerializeToString(), os.process_cpu_count() or 1)
+    network = compiled(model.SerializeToString(), os.process_cpu_count() or 1)
+    request = network.create_infer_request()
     feeds = [random.integers(0, 255, (1, _CHANNELS, _SIDE, _SIDE), np.uint8)]
     products = (_SIDE - 2) ** 2 * 9 * _CHANNELS * _OUTPUTS
     return products / fastest(lambda: request.infer(feeds), _ROUNDS)

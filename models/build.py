@@ -1,7 +1,8 @@
 """`python -m models.build [NAME ...]`: build the networks of the manifest that are not built yet.
 
 For each: fetch the weights, quantize them, compare the result with the float network, and write
-models/built/<name>.onnx, its sha256 beside it, and a stamp of all it was made from.
+models/built/<name>.onnx, its sha256 beside it, and a stamp of all it was made from. Then compile it for this
+kind of processor, which spares the service half a second when it starts on such a one.
 """
 
 import hashlib
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from models.errors import BuildError, FidelityError, ManifestError
 from models.fetch import file_sha256, verified_weights
-from models.manifest import MODELS_DIR, Network, built_path, load_manifest
+from models.manifest import MODELS_DIR, Network, blob_path, built_path, load_manifest
 
 _TOOLS = ("numpy", "onnx", "onnxruntime", "pillow", "scikit-image")
 
@@ -29,6 +30,8 @@ def main(names: list[str]) -> int:
         for name in names or networks:
             if not is_built(networks[name]):
                 build(networks[name])
+            if not is_compiled(networks[name]):
+                compile_here(networks[name])
     except (ManifestError, BuildError) as error:
         print(f"model not built: {error}", file=sys.stderr)
         return 1
@@ -66,6 +69,27 @@ def build(network: Network) -> None:
     step(f"built, {len(model) / 1e6:.1f} MB")
 
 
+def is_compiled(network: Network) -> bool:
+    """Whether it is compiled for this processor, unaltered."""
+    from shared_code.model import ModelError, load_compiled
+
+    try:
+        return load_compiled(network, threads=1) is not None
+    except ModelError:
+        return False
+
+
+def compile_here(network: Network) -> None:
+    """Write the compiled network and its sha256."""
+    from shared_code import inference
+
+    model, blob = built_path(network.name), blob_path(network.name)
+    content = inference.exported(inference.compiled(model.read_bytes(), threads=1))
+    _write(blob, content)
+    sums = [f"{file_sha256(path)}  {path.name}\n" for path in (model, blob)]
+    _write(_sha256_path(model), "".join(sums).encode())
+
+
 def make(network: Network, weights: Path, step: Callable[[str], None]) -> bytes:
     """The network as it is shipped, an ONNX file; `step` is told what begins.
 
@@ -90,9 +114,10 @@ def mean_difference(network: Network, weights: Path, model: bytes) -> float:
     import numpy as np
 
     from models import photos, reference
-    from shared_code.model import OnnxNetwork, compiled
+    from shared_code import inference
+    from shared_code.model import OnnxNetwork
 
-    shipped = OnnxNetwork(network.name, "", network.input.side_px, compiled(model, threads=2))
+    shipped = OnnxNetwork(network, "", inference.compiled(model, threads=2))
     exact = reference.Reference(network, weights)
     pictures = photos.held_out_pictures(network.input.side_px)
     return float(np.mean([np.abs(shipped.mask(rgb) / 255 - exact.mask(rgb)).mean() for rgb in pictures]))

@@ -1,6 +1,7 @@
 """What flows through the float network: how large tensors get, and what convolutions read."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import onnxruntime as ort
@@ -19,15 +20,30 @@ _SEED = 5
 type Floats = NDArray[np.float32]
 
 
-def tensor_peaks(model: ModelProto, names: Sequence[str], pictures: Iterable[Floats]) -> dict[str, float]:
-    """The largest value of each tensor over the pictures.
+@dataclass(frozen=True)
+class Statistics:
+    """The largest value and the mean square of each channel, float32, (channels,)."""
+
+    peaks: Floats
+    energies: Floats
+
+
+def channel_statistics(
+    model: ModelProto, names: Sequence[str], pictures: Iterable[Floats]
+) -> dict[str, Statistics]:
+    """What the channels of each tensor are like over the pictures, by its name.
 
     pictures: inputs of the network, float32 (1, 3, side, side), normalised.
     """
     probes = Nodes("probe")
-    peaks = [probes.add("ReduceMax", name, keepdims=0) for name in names]
-    largest = np.max([np.array(found) for found in _run(model, probes, peaks, pictures)], axis=0)
-    return dict(zip(names, map(float, largest), strict=True))
+    wanted = []
+    for name in names:
+        wanted.append(probes.add("ReduceMax", name, axes=[0, 2, 3], keepdims=0))
+        wanted.append(probes.add("ReduceMean", probes.add("Mul", name, name), axes=[0, 2, 3], keepdims=0))
+    found = list(_run(model, probes, wanted, pictures))
+    peaks = [np.max(each, axis=0) for each in zip(*(seen[::2] for seen in found), strict=True)]
+    energies = [np.mean(each, axis=0) for each in zip(*(seen[1::2] for seen in found), strict=True)]
+    return dict(zip(names, map(Statistics, peaks, energies), strict=True))
 
 
 def observed(

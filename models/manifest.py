@@ -113,6 +113,11 @@ def built_path(name: str) -> Path:
     return BUILT_DIR / f"{name}.onnx"
 
 
+def blob_path(name: str) -> Path:
+    """The same, compiled for the kind of processor it was built on. Its sha256 stands below the model's."""
+    return BUILT_DIR / f"{name}.blob"
+
+
 def load_manifest(path: Path = MANIFEST_PATH) -> Manifest:
     """Read and check a manifest file.
 

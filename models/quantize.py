@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, numpy_helper
 
-from models.calibrate import observed, tensor_peaks
+from models.calibrate import channel_statistics, observed
 from models.errors import QuantizationError
 from models.levels import (
     attribute,
@@ -22,6 +22,7 @@ from models.levels import (
     wanted_levels,
 )
 from models.lower import lowered
+from models.prune import pruned
 from models.rounding import drift, rounded_convolution
 
 
@@ -31,15 +32,17 @@ def quantized(
     pictures: Sequence[NDArray[np.float32]],
     step: Callable[[str], None],
 ) -> ModelProto:
-    """The float graph with 8-bit levels where convolutions and Relus follow each other.
+    """The float graph, pruned, with 8-bit levels where convolutions and Relus follow each other.
 
     model: every convolution has a bias, as `graph.float_graph` leaves it.
     pictures: calibration inputs, float32 (1, 3, side, side), normalised. `step` is told what begins.
     Raises QuantizationError for a name in `float_convolutions` that is no convolution of the graph, and
     for a convolution whose weight or bias is no constant.
     """
-    step(f"measuring the range of each tensor, {len(pictures)} pictures")
-    steps = level_steps(model, tensor_peaks(model, measured_tensors(model), pictures))
+    step(f"measuring the range of each channel, {len(pictures)} pictures")
+    statistics = channel_statistics(model, measured_tensors(model), pictures)
+    model = pruned(model, {name: channels.energies for name, channels in statistics.items()})
+    steps = level_steps(model, {name: float(each.peaks.max()) for name, each in statistics.items()})
     relus = quantized_convolutions(model, float_convolutions, steps)
     narrow = narrow_convolutions(model, relus.keys(), steps)
     held = held_in_levels(model, relus.values(), wanted_levels(model, narrow | relus.keys(), steps))

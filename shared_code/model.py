@@ -3,20 +3,20 @@
 import asyncio
 import hashlib
 import logging
-import sys
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.manifest import Network, built_path, load_manifest
+from models.manifest import Network, blob_path, built_path, load_manifest
+from shared_code import inference
 from shared_code.errors import ResourceNotFound, ServiceUnavailable
 
 if TYPE_CHECKING:
@@ -39,16 +39,17 @@ class State(StrEnum):
     SETUP_FAILED = "SETUP_FAILED"
 
 
-@dataclass(frozen=True)
 class OnnxNetwork:
     """A loaded network. `mask` may be called from several threads; one at a time uses all cores."""
 
-    name: str
-    sha256: str
-    side: int
-    _request: "openvino.InferRequest"
-    # Two runs at once would share the same cores, and each would need its own memory for activations.
-    _turn: threading.Lock = field(default_factory=threading.Lock)
+    def __init__(self, description: Network, sha256: str, compiled: "openvino.CompiledModel") -> None:
+        """`sha256`: of its ONNX file."""
+        self.name = description.name
+        self.side = description.input.side_px
+        self.sha256 = sha256
+        self._request = compiled.create_infer_request()
+        # Two runs at once would share the same cores, and each would need its own memory for activations.
+        self._turn = threading.Lock()
 
     def mask(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """uint8 RGB (side, side, 3), 0..255 -> uint8 (side, side), 0 background .. 255 foreground."""
@@ -63,30 +64,47 @@ def load_network(description: Network, threads: int) -> OnnxNetwork:
     Raises ModelError.
     """
     path = built_path(description.name)
+    sums = _checksums(path)
+    compiled = load_compiled(description, threads) or inference.compiled(_checked(path, sums), threads)
+    return OnnxNetwork(description, sums[path.name], compiled)
+
+
+def load_compiled(description: Network, threads: int) -> "openvino.CompiledModel | None":
+    """The network as the build compiled it; None when that was done elsewhere, or not at all.
+
+    Raises ModelError.
+    """
+    path = blob_path(description.name)
+    sums = _checksums(built_path(description.name))
+    if path.name not in sums:
+        return None
+    blob = _checked(path, sums)
     try:
-        model = path.read_bytes()
-        expected = path.with_name(path.name + ".sha256").read_text().split()[0]
-    except (OSError, IndexError) as error:
-        raise ModelError(f"{path} is missing or has no sha256 beside it; `make model` builds it") from error
-    sha256 = hashlib.sha256(model).hexdigest()
-    if sha256 != expected:
-        raise ModelError(f"{path} has sha256 {sha256}, not {expected}; build it again")
-    return OnnxNetwork(description.name, sha256, description.input.side_px, compiled(model, threads))
+        return inference.imported(blob, threads)
+    except RuntimeError as error:
+        log.info("%s is for another processor, the network is compiled anew: %s", path, error)
+        return None
 
 
-def compiled(model: bytes, threads: int) -> "openvino.InferRequest":
-    """A network, the content of an ONNX file, ready to run on this processor."""
-    # OpenVINO's converter sends a usage report over the network when it is imported; such an import fails.
-    sys.modules.setdefault("openvino.tools.ovc", None)  # type: ignore[arg-type]
-    import openvino  # only the loader thread needs it
+def _checksums(model: Path) -> dict[str, str]:
+    """The sha256 of each built file of a network, by the file's name."""
+    try:
+        lines = model.with_name(model.name + ".sha256").read_text().splitlines()
+        sums = {name: sha256 for sha256, name in map(str.split, lines)}
+        return {model.name: sums[model.name], **sums}
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(f"{model} has no sha256 beside it; `make model` builds it") from error
 
-    core = openvino.Core()
-    options = {
-        "INFERENCE_NUM_THREADS": threads,
-        "ENABLE_CPU_PINNING": False,  # the cores are shared with the decoding of other pictures
-        "INFERENCE_PRECISION_HINT": "f32",  # else what is not 8-bit is rounded to what the processor likes
-    }
-    return core.compile_model(core.read_model(model), "CPU", options).create_infer_request()
+
+def _checked(path: Path, sums: Mapping[str, str]) -> bytes:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path} is missing; `make model` builds it") from error
+    sha256 = hashlib.sha256(content).hexdigest()
+    if sha256 != sums[path.name]:
+        raise ModelError(f"{path} has sha256 {sha256}, not {sums[path.name]}; build it again")
+    return content
 
 
 class NetworkStore:

@@ -14,7 +14,7 @@ from onnx import ModelProto, numpy_helper
 from models.build import is_built, make, mean_difference
 from models.fetch import verified_weights
 from models.manifest import Network, built_path, load_manifest
-from shared_code.model import compiled
+from shared_code.inference import compiled
 from tests.support.hosts import PROJECT, environment
 
 NETWORKS = list(load_manifest().networks.values())
@@ -54,8 +54,8 @@ def test_convolutions_that_stay_float(network: Network) -> None:
 @pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network.name)
 def test_the_runtime_computes_on_bytes(network: Network) -> None:
     """It finds the pairs of quantize and dequantize nodes, and leaves none of them over."""
-    request = compiled(built_path(network.name).read_bytes(), threads=2)
-    about = [node.get_rt_info() for node in request.get_compiled_model().get_runtime_model().get_ops()]
+    ready = compiled(built_path(network.name).read_bytes(), threads=2)
+    about = [node.get_rt_info() for node in ready.get_runtime_model().get_ops()]
     kinds = Counter((each["layerType"].astype(str), each["runtimePrecision"].astype(str)) for each in about)
     assert kinds["Convolution", "u8"] > 100
     assert kinds["Pooling", "u8"] > 30
@@ -67,7 +67,7 @@ import sys
 from pathlib import Path
 import numpy as np
 from models.photos import held_out_pictures
-from shared_code.model import compiled
+from shared_code.inference import compiled
 request = compiled(Path(sys.argv[1]).read_bytes(), threads=1)
 pictures = list(held_out_pictures(320))[:4]
 np.save(sys.argv[2], [request.infer([rgb[np.newaxis]])[0].copy() for rgb in pictures])

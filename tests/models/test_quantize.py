@@ -8,7 +8,7 @@ from onnx import ModelProto, helper
 
 from models.errors import QuantizationError
 from models.quantize import quantized
-from shared_code.model import compiled
+from shared_code.inference import compiled
 from tests.models.graphs import RANDOM, chain, graph_of, pointwise
 
 PICTURES = [RANDOM.normal(0.5, 1, (1, 3, 8, 8)).astype(np.float32) for _ in range(6)]
@@ -28,7 +28,7 @@ def run(model: ModelProto, picture: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def assert_agree(model: ModelProto, levels: ModelProto, share: float) -> None:
     """The mean difference is at most that share of the mean output, whatever runs the graph."""
-    request = compiled(levels.SerializeToString(), threads=1)
+    request = compiled(levels.SerializeToString(), threads=1).create_infer_request()
     for picture in PICTURES:
         exact = run(model, picture)
         for found in (run(levels, picture), request.infer([picture])[0]):
@@ -55,7 +55,7 @@ def test_chain() -> None:
 
 
 def test_a_float_convolution_between_quantized_ones() -> None:
-    model = chain(a=pointwise(16, 3), b=pointwise(20, 16), c=pointwise(8, 20))
+    model = chain(a=pointwise(16, 3), b=pointwise(40, 16), c=pointwise(8, 40))
     levels = quantized(model, ["b"], PICTURES, no_step)
     assert operators(levels)["Conv on levels"] == 2
     assert operators(levels)["Conv"] == 1

@@ -1,5 +1,7 @@
 """Another network, described in the manifest's terms, goes the whole way that U-2-Net goes."""
 
+import hashlib
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,11 +13,12 @@ import onnxruntime as ort
 import pytest
 from numpy.typing import NDArray
 
-from models.build import is_built, main, make
+from models.build import is_built, is_compiled, main, make
 from models.errors import BuildError, GraphError, QuantizationError
 from models.manifest import Input, Manifest, Network, Output, Quantization
 from models.reference import Reference, mask_values, normalise
-from shared_code.model import OnnxNetwork, compiled
+from shared_code.inference import compiled
+from shared_code.model import OnnxNetwork, load_compiled, load_network
 from tests.models.tiny_network import SIDE_PX, tiny_network
 
 RANDOM = np.random.default_rng(3)
@@ -37,7 +40,7 @@ def no_step(what: str) -> None:
 
 
 def opened(network: Network, model: bytes) -> OnnxNetwork:
-    return OnnxNetwork(network.name, "", SIDE_PX, compiled(model, threads=1))
+    return OnnxNetwork(network, "", compiled(model, threads=1))
 
 
 def products_on_levels(model: bytes) -> int:
@@ -155,15 +158,39 @@ class TestBuild:
         self.describe(tiny, monkeypatch)
         assert main([]) == 0
         files = {path.name: path.read_bytes() for path in folder.iterdir()}
-        assert files.keys() == {"tiny.onnx", "tiny.onnx.sha256", "tiny.onnx.stamp"}
+        assert files.keys() == {"tiny.onnx", "tiny.onnx.sha256", "tiny.onnx.stamp", "tiny.blob"}
         assert "[tiny " in capsys.readouterr().out
         assert main(["tiny"]) == 0
         assert capsys.readouterr().out == ""
         assert not is_built(replace(tiny, training_data="another"))
         (folder / "tiny.onnx").write_bytes(files["tiny.onnx"] + b"\0")
+        (folder / "tiny.blob").write_bytes(files["tiny.blob"] + b"\0")
         assert not is_built(tiny)
+        assert not is_compiled(tiny)
         assert main([]) == 0
-        assert {path.name: path.read_bytes() for path in folder.iterdir()} == files
+        assert (folder / "tiny.onnx").read_bytes() == files["tiny.onnx"]
+        assert is_built(tiny)
+        assert is_compiled(tiny)
+
+    def test_compiled_on_another_processor(
+        self, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It is compiled anew when the service starts, and when it is built here."""
+        tiny = tiny_network(tmp_path)
+        self.describe(tiny, monkeypatch)
+        assert main([]) == 0
+        blob, sums = folder / "tiny.blob", folder / "tiny.onnx.sha256"
+        other = re.sub(rb"isa=[^<>;\0]{8}", b"isa=anything", blob.read_bytes(), count=1)
+        assert other != blob.read_bytes()
+        mask = load_network(tiny, threads=1).mask(PICTURES[0])
+        old_sum = hashlib.sha256(blob.read_bytes()).hexdigest()
+        sums.write_text(sums.read_text().replace(old_sum, hashlib.sha256(other).hexdigest()))
+        blob.write_bytes(other)
+        assert load_compiled(tiny, threads=1) is None
+        np.testing.assert_array_equal(load_network(tiny, threads=1).mask(PICTURES[0]), mask)
+        assert not is_compiled(tiny)
+        assert main([]) == 0
+        assert is_compiled(tiny)
 
     @pytest.mark.parametrize(
         ("names", "max_mae", "message"),

@@ -66,8 +66,10 @@ def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def build(folder: Path, name: str) -> None:
     """As `make model` leaves a network, under any name."""
-    for suffix in ("", ".sha256"):
-        shutil.copy(BUILT_DIR / f"u2netp.onnx{suffix}", folder / f"{name}.onnx{suffix}")
+    for suffix in (".onnx", ".blob"):
+        shutil.copy(BUILT_DIR / f"u2netp{suffix}", folder / f"{name}{suffix}")
+    sums = (BUILT_DIR / "u2netp.onnx.sha256").read_text()
+    (folder / f"{name}.onnx.sha256").write_text(sums.replace("u2netp", name))
 
 
 def alter(model: Path) -> None:
@@ -76,23 +78,45 @@ def alter(model: Path) -> None:
     model.write_bytes(data)
 
 
+@pytest.mark.parametrize("compiled", [True, False])
 @pytest.mark.parametrize(
     "spoil",
     [
-        pytest.param(lambda model, sha256: model.unlink(), id="no model"),
-        pytest.param(lambda model, sha256: sha256.unlink(), id="no sha256"),
-        pytest.param(lambda model, sha256: sha256.write_text(""), id="empty sha256"),
-        pytest.param(lambda model, sha256: sha256.write_text("0" * 64), id="another sha256"),
-        pytest.param(lambda model, sha256: alter(model), id="one bit altered"),
-        pytest.param(lambda model, sha256: model.write_bytes(model.read_bytes()[:-1]), id="cut"),
+        pytest.param(lambda file, sums: file.unlink(), id="no file"),
+        pytest.param(lambda file, sums: sums.unlink(), id="no sha256"),
+        pytest.param(lambda file, sums: sums.write_text(""), id="empty sha256"),
+        pytest.param(lambda file, sums: sums.write_text("0" * 64), id="a sha256 of nothing"),
+        pytest.param(
+            lambda file, sums: sums.write_text(f"{'0' * 64}  u2netp.onnx\n{'0' * 64}  u2netp.blob\n"),
+            id="another sha256",
+        ),
+        pytest.param(lambda file, sums: alter(file), id="one bit altered"),
+        pytest.param(lambda file, sums: file.write_bytes(file.read_bytes()[:-1]), id="cut"),
     ],
 )
-def test_refuses_a_file_that_is_not_what_was_built(built: Path, spoil: Callable[[Path, Path], None]) -> None:
+def test_refuses_a_file_that_is_not_what_was_built(
+    built: Path, spoil: Callable[[Path, Path], None], compiled: bool
+) -> None:
     build(built, "u2netp")
+    sums = built / "u2netp.onnx.sha256"
+    if not compiled:
+        sums.write_text(sums.read_text().splitlines()[0])
     load_network(SMALL, threads=1)
-    spoil(built / "u2netp.onnx", built / "u2netp.onnx.sha256")
-    with pytest.raises(ModelError, match=r"u2netp\.onnx"):
+    spoil(built / ("u2netp.blob" if compiled else "u2netp.onnx"), sums)
+    with pytest.raises(ModelError, match=r"u2netp\.(onnx|blob)"):
         load_network(SMALL, threads=1)
+
+
+def test_compiled_at_the_build_or_at_the_start(built: Path) -> None:
+    """One is quicker, both are the same network."""
+    build(built, "u2netp")
+    sums = built / "u2netp.onnx.sha256"
+    at_build = load_network(SMALL, threads=1)
+    sums.write_text(sums.read_text().splitlines()[0])
+    at_start = load_network(SMALL, threads=1)
+    rgb = np.asarray(photo().resize((320, 320)))
+    np.testing.assert_array_equal(at_build.mask(rgb), at_start.mask(rgb))
+    assert at_build.sha256 == at_start.sha256
 
 
 class TestStore:
