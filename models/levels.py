@@ -11,8 +11,6 @@ from onnx import ModelProto, NodeProto, helper
 from models.errors import QuantizationError
 
 HIGHEST = 255
-_HEADROOM = 1.0
-"""Other pictures reach further than the calibration pictures do."""
 _FEW_PRODUCTS = 16
 _MANY = 1 << 30
 
@@ -70,7 +68,7 @@ def level_steps(model: ModelProto, peaks: Mapping[str, float]) -> dict[str, np.f
     peaks: the largest value of each of the `measured_tensors`.
     Tensors that are joined share a step where that costs nothing, so that joining is copying bytes.
     """
-    steps = {name: np.float32(peak * _HEADROOM / HIGHEST or 1) for name, peak in peaks.items()}
+    steps = {name: np.float32(peak / HIGHEST or 1) for name, peak in peaks.items()}
     joined = {name: node for node in model.graph.node if node.op_type == "Concat" for name in node.input}
     for node in model.graph.node:
         output = node.output[0]
@@ -79,7 +77,7 @@ def level_steps(model: ModelProto, peaks: Mapping[str, float]) -> dict[str, np.f
             steps[output] = known[0]
         elif node.op_type == "Resize" and known and attribute(node, "mode") == b"linear":
             beside = joined[output].input if output in joined else ()
-            steps[output] = max(known[0], *(steps[name] for name in beside if name in steps), known[0])
+            steps[output] = max([known[0], *(steps[name] for name in beside if name in steps)])
         elif node.op_type == "Concat" and attribute(node, "axis") == 1 and len(known) == len(node.input):
             steps[output] = max(known)
     return steps
