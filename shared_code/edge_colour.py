@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_code.grid import Plane, cell_means, enlarge, enlarge_cells, window_means
+from shared_code.grid import Plane, cell_means, enlarge_cells, window_means
 from shared_code.refine import Guide, Matte
 
 FINEST_CELL = 4
@@ -77,11 +77,10 @@ def estimate(guide: Guide, matte: Matte) -> EdgeColours:
     """Local colours of the foreground and of the background of a picture, with the guide of its matte."""
     colours = guide.colours * np.float32(255)
     alpha = matte.alpha.astype(np.float32) / np.float32(255)
-    fitted = np.zeros(alpha.shape, np.uint64)
+    fitted = np.zeros((*alpha.shape, 8), np.uint8)
     for byte, plane in enumerate(enlarge_cells(_fit(colours, alpha), FINEST_CELL)):
-        level = (plane + np.float32(0.5)).astype(np.uint64)
-        fitted |= level << np.uint64(8 * byte)
-    return EdgeColours(matte.width, matte.height, fitted)
+        fitted[..., byte] = plane + np.float32(0.5)
+    return EdgeColours(matte.width, matte.height, fitted.view("<u8")[..., 0])
 
 
 def _fit(colours: Plane, alpha: Plane) -> Plane:
@@ -94,8 +93,9 @@ def _fit(colours: Plane, alpha: Plane) -> Plane:
         levels.append(np.stack([cell_means(grid, 2) for grid in levels[-1]]))
     foreground = background = colours.mean((1, 2))[:, None, None]
     for level in reversed(levels):
-        foreground = _enlarge_each(foreground, *level.shape[1:])
-        background = _enlarge_each(background, *level.shape[1:])
+        rows, columns = level.shape[1:]
+        foreground = enlarge_cells(foreground, 2)[:, :rows, :columns]
+        background = enlarge_cells(background, 2)[:, :rows, :columns]
         both, products = np.split(window_means(level), [3])
         # The normal equations of sum (I - alpha F - (1 - alpha) B)^2 + prior ((F - F0)^2 + (B - B0)^2).
         of_alpha, of_rest, mixed = both[0] + _PRIOR, both[1] + _PRIOR, both[2]
@@ -105,10 +105,6 @@ def _fit(colours: Plane, alpha: Plane) -> Plane:
         foreground = ((of_rest * with_alpha - mixed * with_rest) / determinant).clip(0, 255)
         background = ((of_alpha * with_rest - mixed * with_alpha) / determinant).clip(0, 255)
     return np.concatenate([foreground, background])
-
-
-def _enlarge_each(grids: Plane, rows: int, columns: int) -> Plane:
-    return np.stack([enlarge(grid, columns, rows) for grid in grids])
 
 
 def _byte(words: NDArray[np.uint64] | Words, shift: int) -> Plane:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from PIL.Image import Resampling
 
 type Plane = NDArray[np.float32]
 
@@ -17,7 +16,7 @@ def cell_means(plane: Plane, cell: int) -> Plane:
 
 def enlarge_cells(grids: Plane, cell: int) -> Plane:
     """Each grid of (..., rows, columns) with cells of `cell` x `cell`, interpolated linearly between their
-    centres: (..., rows * cell, columns * cell). Twice as fast as `enlarge`.
+    centres: (..., rows * cell, columns * cell). Twice as fast as Pillow, plane by plane.
     """
     before, after = _neighbours(grids, -1)
     wide = np.empty((*grids.shape, cell), np.float32)
@@ -44,11 +43,6 @@ def _interpolate(before: Plane, here: Plane, after: Plane, places: Sequence[Plan
         np.multiply(here, np.float32(1 - abs(offset)), out=place)
         np.multiply(before if offset < 0 else after, np.float32(abs(offset)), out=scratch)
         place += scratch
-
-
-def enlarge(grid: Plane, columns: int, rows: int) -> Plane:
-    """The grid at (rows, columns), interpolated linearly between the centres of its cells."""
-    return np.asarray(Image.fromarray(grid).resize((columns, rows), Resampling.BILINEAR))
 
 
 def window_means(grids: Plane) -> Plane:

@@ -68,7 +68,7 @@ from pathlib import Path
 import numpy as np
 from models.photos import held_out_pictures
 from shared_code.inference import compiled
-request = compiled(Path(sys.argv[1]).read_bytes(), threads=1)
+request = compiled(Path(sys.argv[1]).read_bytes(), threads=1).create_infer_request()
 pictures = list(held_out_pictures(320))[:4]
 np.save(sys.argv[2], [request.infer([rgb[np.newaxis]])[0].copy() for rgb in pictures])
 """

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
+from PIL import Image
+from PIL.Image import Resampling
 
-from shared_code.grid import cell_means, enlarge, enlarge_cells, window_means
+from shared_code.grid import cell_means, enlarge_cells, window_means
 
 
 def test_cell_means_include_partial_cells() -> None:
@@ -11,14 +13,17 @@ def test_cell_means_include_partial_cells() -> None:
 
 def test_enlarge_interpolates_between_cell_centres() -> None:
     grid = np.array([[0, 4]], np.float32)
-    assert enlarge(grid, 4, 1).tolist() == [[0, 1, 3, 4]]
+    assert enlarge_cells(grid, 2).tolist() == [[0, 1, 3, 4], [0, 1, 3, 4]]
 
 
 @pytest.mark.parametrize("cell", [1, 2, 4, 16])
 @pytest.mark.parametrize("shape", [(1, 1), (1, 5), (4, 1), (7, 3)])
 def test_cells_are_enlarged_as_pillow_would(shape: tuple[int, int], cell: int) -> None:
     grids = np.random.default_rng(1).normal(size=(2, *shape)).astype(np.float32)
-    expected = np.stack([enlarge(grid, shape[1] * cell, shape[0] * cell) for grid in grids])
+    size = (shape[1] * cell, shape[0] * cell)
+    expected = np.stack(
+        [np.asarray(Image.fromarray(grid).resize(size, Resampling.BILINEAR)) for grid in grids]
+    )
     np.testing.assert_allclose(enlarge_cells(grids, cell), expected, atol=1e-5)
     np.testing.assert_allclose(enlarge_cells(grids[0], cell), expected[0], atol=1e-5)
 
