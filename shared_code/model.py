@@ -76,7 +76,7 @@ def load_compiled(description: Network, threads: int) -> "openvino.CompiledModel
     """
     path = blob_path(description.name)
     sums = _checksums(built_path(description.name))
-    if path.name not in sums:
+    if path.name not in sums or not path.exists():
         return None
     blob = _checked(path, sums)
     try:

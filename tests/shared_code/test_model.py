@@ -82,7 +82,6 @@ def alter(model: Path) -> None:
 @pytest.mark.parametrize(
     "spoil",
     [
-        pytest.param(lambda file, sums: file.unlink(), id="no file"),
         pytest.param(lambda file, sums: sums.unlink(), id="no sha256"),
         pytest.param(lambda file, sums: sums.write_text(""), id="empty sha256"),
         pytest.param(lambda file, sums: sums.write_text("0" * 64), id="a sha256 of nothing"),
@@ -104,6 +103,15 @@ def test_refuses_a_file_that_is_not_what_was_built(
     load_network(SMALL, threads=1)
     spoil(built / ("u2netp.blob" if compiled else "u2netp.onnx"), sums)
     with pytest.raises(ModelError, match=r"u2netp\.(onnx|blob)"):
+        load_network(SMALL, threads=1)
+
+
+def test_refuses_to_do_without_the_model(built: Path) -> None:
+    build(built, "u2netp")
+    (built / "u2netp.blob").unlink()
+    load_network(SMALL, threads=1)
+    (built / "u2netp.onnx").unlink()
+    with pytest.raises(ModelError, match=r"u2netp\.onnx is missing"):
         load_network(SMALL, threads=1)
 
 
