@@ -91,9 +91,11 @@ def _checksums(model: Path) -> dict[str, str]:
     try:
         lines = model.with_name(model.name + ".sha256").read_text().splitlines()
         sums = {name: sha256 for sha256, name in map(str.split, lines)}
-        return {model.name: sums[model.name], **sums}
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError) as error:
         raise ModelError(f"{model} has no sha256 beside it; `make model` builds it") from error
+    if model.name not in sums:
+        raise ModelError(f"{model} has no sha256 beside it; `make model` builds it")
+    return sums
 
 
 def _checked(path: Path, sums: Mapping[str, str]) -> bytes:
