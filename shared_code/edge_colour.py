@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_code.blocks import Blocks, Marks, near
 from shared_code.grid import Plane, cell_means, enlarge_cells, window_means
 from shared_code.refine import Guide, Matte
 
@@ -37,7 +38,7 @@ class EdgeColours:
     """Local colours of foreground and background for a picture of `width` x `height` pixels.
 
     `fitted` is uint64, (rows, columns) at the guide's size; from the lowest byte foreground R, G, B, then
-    background R, G, B.
+    background R, G, B; 0 far from partial pixels.
     """
 
     width: int
@@ -51,8 +52,7 @@ class EdgeColours:
         alpha: uint8, (rows, width), the matte's.
         Returns positions in the flattened strip and as many colours, packed as above, highest byte 0.
         """
-        # 0 wraps to 255, so one comparison finds 1 to 254.
-        positions = np.flatnonzero(alpha - np.uint8(1) < 254)
+        positions = np.flatnonzero(_partial(alpha))
         rows, columns = self.fitted.shape
         at_row = ((np.arange(top, top + alpha.shape[0]) + 0.5) * rows / self.height).astype(np.intp)
         at_column = ((np.arange(self.width) + 0.5) * columns / self.width).astype(np.intp)
@@ -75,23 +75,28 @@ class EdgeColours:
 
 def estimate(guide: Guide, matte: Matte) -> EdgeColours:
     """Local colours of the foreground and of the background of a picture, with the guide of its matte."""
-    colours = guide.colours * np.float32(255)
-    alpha = matte.alpha.astype(np.float32) / np.float32(255)
-    fitted = np.zeros((*alpha.shape, 8), np.uint8)
-    for byte, plane in enumerate(enlarge_cells(_fit(colours, alpha), FINEST_CELL)):
-        fitted[..., byte] = plane + np.float32(0.5)
-    return EdgeColours(matte.width, matte.height, fitted.view("<u8")[..., 0])
+    rows, columns = matte.alpha.shape
+    words = _partial(matte.alpha).view(np.uint32)  # FINEST_CELL pixels at once
+    cells = words.reshape(rows // FINEST_CELL, FINEST_CELL, -1).any(1)
+    # Interpolated to full size, partial alpha spreads over the pixels beside it.
+    blocks = Blocks.marked(near(cells, 1), FINEST_CELL)
+    found = blocks.enlarge(_fit(guide, matte.alpha, blocks), FINEST_CELL) * np.float32(255) + np.float32(0.5)
+    packed = np.zeros((len(found), found.shape[2], 8), np.uint8)
+    packed[..., : found.shape[1]] = found.swapaxes(1, 2)
+    fitted = np.zeros((rows, columns), np.uint64)
+    blocks.put(packed.view("<u8")[..., 0], fitted)
+    return EdgeColours(matte.width, matte.height, fitted)
 
 
-def _fit(colours: Plane, alpha: Plane) -> Plane:
-    """float32 0..255, (6, ...) on a grid of FINEST_CELL: foreground R, G, B and background R, G, B."""
-    rest = 1 - alpha
-    planes = [alpha * alpha, rest * rest, alpha * rest]
-    planes += [share * channel for share in (alpha, rest) for channel in colours]
-    levels = [np.stack([cell_means(plane, FINEST_CELL) for plane in planes])]
+def _fit(guide: Guide, matte: Bytes, blocks: Blocks) -> Plane:
+    """float32 0..1, (6, ...) on a grid of FINEST_CELL: foreground R, G, B and background R, G, B."""
+    pixels = _products(blocks.take(_ALPHA[matte][np.newaxis]), blocks.take(guide.colours), 1)
+    plain = _ALPHA[matte[FINEST_CELL // 2 :: FINEST_CELL, FINEST_CELL // 2 :: FINEST_CELL]]
+    elsewhere = _products(plain[np.newaxis], guide.means[FINEST_CELL], 0)
+    levels = [blocks.cell_means(pixels, FINEST_CELL, elsewhere)]
     while max(levels[-1].shape[1:]) > 1:
-        levels.append(np.stack([cell_means(grid, 2) for grid in levels[-1]]))
-    foreground = background = colours.mean((1, 2))[:, None, None]
+        levels.append(cell_means(levels[-1], 2))
+    foreground = background = levels[0][3:].reshape(2, 3, -1).sum(0).mean(1)[:, None, None]
     for level in reversed(levels):
         rows, columns = level.shape[1:]
         foreground = enlarge_cells(foreground, 2)[:, :rows, :columns]
@@ -102,9 +107,20 @@ def _fit(colours: Plane, alpha: Plane) -> Plane:
         with_alpha = products[:3] + _PRIOR * foreground
         with_rest = products[3:] + _PRIOR * background
         determinant = of_alpha * of_rest - mixed * mixed
-        foreground = ((of_rest * with_alpha - mixed * with_rest) / determinant).clip(0, 255)
-        background = ((of_alpha * with_rest - mixed * with_alpha) / determinant).clip(0, 255)
+        foreground = ((of_rest * with_alpha - mixed * with_rest) / determinant).clip(0, 1)
+        background = ((of_alpha * with_rest - mixed * with_alpha) / determinant).clip(0, 1)
     return np.concatenate([foreground, background])
+
+
+def _products(alpha: Plane, colours: Plane, axis: int) -> Plane:
+    """alpha^2, (1 - alpha)^2, alpha (1 - alpha), alpha I and (1 - alpha) I along an axis."""
+    rest = 1 - alpha
+    return np.concatenate([alpha * alpha, rest * rest, alpha * rest, alpha * colours, rest * colours], axis)
+
+
+def _partial(alpha: Bytes) -> Marks:
+    # 0 wraps to 255, so one comparison finds 1 to 254.
+    return alpha - np.uint8(1) < 254
 
 
 def _byte(words: NDArray[np.uint64] | Words, shift: int) -> Plane:

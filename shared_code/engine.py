@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 
+from threadpoolctl import threadpool_limits
+
 from shared_code import pipeline
 from shared_code.admission import MemoryBudget, Reservation, Slots
 from shared_code.allocator import return_large_blocks
@@ -73,6 +75,7 @@ class Engine:
 
     def __init__(self, settings: Settings) -> None:
         return_large_blocks()
+        threadpool_limits(1, "blas")  # numpy's matrices are small; waiting, its threads would hold the cores
         cores = os.process_cpu_count() or 1
         self._style = Style(settings.matte_png, settings.edge_colour)
         self._slots = Slots(settings.slots, settings.slot_wait_s)

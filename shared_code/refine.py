@@ -11,7 +11,8 @@ coefficients live on a coarse grid and are applied to a finer picture. Three thi
 * Trust. How far those two colours lie apart on the fitted line says how well the colours tell foreground
   from background there; where they do not, the mask stays as it was.
 
-All work is done at a bounded size, so time and memory do not depend on the size of the picture.
+All work is done at a bounded size, so time and memory do not depend on the size of the picture, and only
+where the matte is not plain.
 """
 
 import math
@@ -23,7 +24,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.Image import Resampling
 
-from shared_code.grid import Plane, cell_means, enlarge_cells, window_means
+from shared_code.blocks import SIDE, Blocks, near
+from shared_code.grid import Plane, cell_means, window_means
 
 GUIDE_SIDE = 640
 CELLS = (16, 8, 4)
@@ -32,7 +34,11 @@ CELLS = (16, 8, 4)
 _RIDGE = np.float32(1e-3)
 _UNDECIDED = (0.04, 0.18)
 _SEPARATION = {16: (0.2, 0.6), 8: (0.2, 0.6), 4: (0.3, 0.7)}
-_FLOOR = 0.03
+_FLOOR = np.float32(0.03)
+_PARTIAL = 0.02
+"""4 alpha (1 - alpha) of a cell in which the mask is not plain."""
+_REACH = 4
+"""How many of the finest cells the windows and the interpolation reach."""
 _TILE = 16
 _PAIRS = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
 
@@ -80,17 +86,24 @@ class Guide:
     """A small copy of the picture, and what of a fit depends on its colours only.
 
     colours: float32, (3, rows, columns), 0..1.
+    means: for each cell size the means of r, g, b, float32, (3, ...).
     moments: for each cell size the window means of r, g, b, rr, rg, rb, gg, gb, bb, float32, (9, ...).
     """
 
     colours: Plane
+    means: Mapping[int, Plane]
     moments: Mapping[int, Plane]
 
     @classmethod
     def of(cls, rgb: Bytes) -> "Guide":
         """rgb: uint8, (rows, columns, 3), the whole picture at its `guide_size`."""
         colours = np.ascontiguousarray(rgb.transpose(2, 0, 1)).astype(np.float32) / np.float32(255)
-        return cls(colours, _colour_moments(colours))
+        planes = (*colours, *(colours[i] * colours[j] for i, j in _PAIRS))
+        means = {CELLS[-1]: np.stack([cell_means(plane, CELLS[-1]) for plane in planes])}
+        for finer, cell in zip(CELLS[:0:-1], CELLS[-2::-1], strict=True):
+            means[cell] = cell_means(means[finer], cell // finer)
+        moments = {cell: window_means(grids) for cell, grids in means.items()}
+        return cls(colours, {cell: grids[:3] for cell, grids in means.items()}, moments)
 
 
 def _runs(band: Bytes, margin: int) -> Iterator[tuple[int, int, int | None]]:
@@ -118,9 +131,9 @@ def guide_size(width: int, height: int) -> tuple[int, int]:
     """Columns and rows of the guide for a picture of that size; the longer side is 640.
 
     Small pictures are enlarged, so that a window means the same part of the mask in every picture. Both
-    sides are multiples of the coarsest cell.
+    sides are whole blocks.
     """
-    step = CELLS[0]
+    step = SIDE
     scale = GUIDE_SIDE / max(width, height)
     return max(step, round(width * scale / step) * step), max(step, round(height * scale / step) * step)
 
@@ -130,61 +143,84 @@ def refine(mask: Bytes, guide: Guide, width: int, height: int) -> Matte:
 
     mask: uint8, (any, any), 0 background to 255 foreground, covering the whole picture.
     """
-    colours, moments = guide.colours, guide.moments
-    rows, columns = colours.shape[1:]
+    rows, columns = guide.colours.shape[1:]
     coarse = Image.fromarray(mask.astype(np.float32) / np.float32(255))
-    alpha = np.asarray(coarse.resize((columns, rows), Resampling.BICUBIC)).clip(0, 1)
-    undecided = _undecided(alpha)
+    plane = np.asarray(coarse.resize((columns, rows), Resampling.BICUBIC)).clip(0, 1)
+    fit = _Fit(guide, plane)
     for cell in CELLS:
-        slope, offset, trust = _calibrate(*_regress(moments[cell], colours, alpha, cell), *_SEPARATION[cell])
-        weight = enlarge_cells(trust, cell)
-        if cell != CELLS[-1]:
-            weight = weight * undecided
-        alpha = alpha + (_apply(slope, offset, colours, cell) - alpha) * weight
-    # Without this pass soft parts end harder than hair does; the gradient error rises by a quarter.
-    slope, offset, _ = _regress(moments[CELLS[-1]], colours, alpha, CELLS[-1])
-    alpha = alpha + (_apply(slope, offset, colours, CELLS[-1]) - alpha) * undecided
+        fit.follow(cell)
+    fit.soften()
     # A matte of a few levels in the background would keep the old background's colours in the file.
-    stretched = ((alpha - _FLOOR) / (1 - 2 * _FLOOR)).clip(0, 1)
-    return Matte(width, height, (stretched * 255 + 0.5).astype(np.uint8))
+    stretched = ((fit.alpha - _FLOOR) / (1 - 2 * _FLOOR)).clip(0, 1)
+    matte = (plane > 0.5).view(np.uint8) * np.uint8(255)
+    fit.blocks.put((stretched * 255 + 0.5).astype(np.uint8), matte)
+    return Matte(width, height, matte)
 
 
-def _undecided(alpha: Plane) -> Plane:
-    """float32, as alpha, 0..1: 0 along edges that the mask draws sharply, 1 in wide uncertain areas."""
-    cell = CELLS[0]
-    density = window_means(cell_means(4 * alpha * (1 - alpha), cell)[None])[0]
-    return enlarge_cells(_smoothstep(density, *_UNDECIDED), cell)
+class _Fit:
+    """An alpha plane on its way from the mask to the matte.
 
-
-def _colour_moments(colours: Plane) -> dict[int, Plane]:
-    products = [colours[i] * colours[j] for i, j in _PAIRS]
-    grids = [cell_means(plane, CELLS[-1]) for plane in (*colours, *products)]
-    moments = {CELLS[-1]: window_means(np.stack(grids))}
-    for finer, cell in zip(CELLS[:0:-1], CELLS[-2::-1], strict=True):
-        grids = [cell_means(grid, cell // finer) for grid in grids]
-        moments[cell] = window_means(np.stack(grids))
-    return moments
-
-
-def _regress(
-    moments: Plane, colours: Plane, alpha: Plane, cell: int
-) -> tuple[Plane, Plane, tuple[Plane, Plane]]:
-    """Ridge regression of alpha on the colours in each window of the grid.
-
-    Returns slope (3, rows, columns), offset (rows, columns) and the windows' mean foreground and
-    background colours, each (3, rows, columns); float32.
+    blocks: where it is not plain. alpha: float32, (n, pixels of a block), 0..1.
     """
-    products = [cell_means(alpha * channel, cell) for channel in colours]
-    mean_alpha, *mean_products = window_means(np.stack([cell_means(alpha, cell), *products]))
-    mean, second, mean_product = moments[:3], moments[3:], np.stack(mean_products)
-    variance = [second[n] - mean[i] * mean[j] for n, (i, j) in enumerate(_PAIRS)]
-    slope: Plane = _solve(variance, mean_product - mean * mean_alpha)
-    offset = mean_alpha - _dot(slope, mean)
-    smooth = window_means(np.concatenate([slope, offset[None]]))
-    tiny = np.float32(1e-3)
-    foreground = mean_product / np.maximum(mean_alpha, tiny)
-    background = (mean - mean_product) / np.maximum(1 - mean_alpha, tiny)
-    return smooth[:3], smooth[3], (foreground, background)
+
+    def __init__(self, guide: Guide, plane: Plane) -> None:
+        """`plane`: the mask at the guide's size, float32, 0..1."""
+        coarse, fine = CELLS[0], CELLS[-1]
+        density = cell_means(4 * plane * (1 - plane), fine)
+        # 0 along edges that the mask draws sharply, 1 in wide uncertain areas.
+        wide = window_means(cell_means(density, coarse // fine)[np.newaxis])
+        undecided = _smoothstep(wide, *_UNDECIDED)
+        active = near(density > _PARTIAL, _REACH)
+        active |= near(undecided[0] > 0, 1).repeat(coarse // fine, 0).repeat(coarse // fine, 1)
+        self.blocks = Blocks.marked(active, fine)
+        self.alpha = self.blocks.take(plane[np.newaxis])[:, 0]
+        self._undecided = self.blocks.enlarge(undecided, coarse)[:, 0]
+        self._colours = self.blocks.take(guide.colours)
+        self._guide = guide
+        self._plain = (plane[fine // 2 :: fine, fine // 2 :: fine] > 0.5).astype(np.float32)
+
+    def follow(self, cell: int) -> None:
+        """Draw alpha to the colours in windows of that cell size, as far as they can be trusted."""
+        slope, offset, trust = _calibrate(*self._regress(cell), *_SEPARATION[cell])
+        fine = self.blocks.enlarge(np.concatenate([slope, offset[np.newaxis], trust[np.newaxis]]), cell)
+        weight = fine[:, 4]
+        self._blend(fine, weight if cell == CELLS[-1] else weight * self._undecided)
+
+    def soften(self) -> None:
+        """The regression once more, uncalibrated: without it soft parts end harder than hair does.
+
+        The gradient error rises by a quarter.
+        """
+        slope, offset, _ = self._regress(CELLS[-1])
+        fine = self.blocks.enlarge(np.concatenate([slope, offset[np.newaxis]]), CELLS[-1])
+        self._blend(fine, self._undecided)
+
+    def _blend(self, fine: Plane, weight: Plane) -> None:
+        fitted = fine[:, 3] + _dot(fine.swapaxes(0, 1), self._colours.swapaxes(0, 1))
+        self.alpha = self.alpha + (fitted.clip(0, 1) - self.alpha) * weight
+
+    def _regress(self, cell: int) -> tuple[Plane, Plane, tuple[Plane, Plane]]:
+        """Ridge regression of alpha on the colours in each window of the grid.
+
+        Returns slope (3, rows, columns), offset (rows, columns) and the windows' mean foreground and
+        background colours, each (3, rows, columns); float32.
+        """
+        plain = self._plain[:: cell // CELLS[-1], :: cell // CELLS[-1]]
+        elsewhere = np.concatenate([plain[np.newaxis], plain * self._guide.means[cell]])
+        products = np.empty((len(self.alpha), 4, SIDE * SIDE), np.float32)
+        products[:, 0] = self.alpha
+        np.multiply(self.alpha[:, np.newaxis], self._colours, out=products[:, 1:])
+        mean_alpha, *mean_products = window_means(self.blocks.cell_means(products, cell, elsewhere))
+        moments = self._guide.moments[cell]
+        mean, second, mean_product = moments[:3], moments[3:], np.stack(mean_products)
+        variance = [second[n] - mean[i] * mean[j] for n, (i, j) in enumerate(_PAIRS)]
+        slope: Plane = _solve(variance, mean_product - mean * mean_alpha)
+        offset = mean_alpha - _dot(slope, mean)
+        smooth = window_means(np.concatenate([slope, offset[np.newaxis]]))
+        tiny = np.float32(1e-3)
+        foreground = mean_product / np.maximum(mean_alpha, tiny)
+        background = (mean - mean_product) / np.maximum(1 - mean_alpha, tiny)
+        return smooth[:3], smooth[3], (foreground, background)
 
 
 def _calibrate(
@@ -202,12 +238,6 @@ def _calibrate(
     steeper: Plane = slope / divisor
     shifted = np.asarray((offset - at_background) / divisor, np.float32)
     return steeper, shifted, _smoothstep(separation, low, high)
-
-
-def _apply(slope: Plane, offset: Plane, colours: Plane, cell: int) -> Plane:
-    fine = enlarge_cells(np.concatenate([slope, offset[None]]), cell)
-    alpha: Plane = fine[3] + _dot(fine, colours)
-    return alpha.clip(0, 1)
 
 
 def _solve(variance: list[Plane], covariance: Plane) -> Plane:

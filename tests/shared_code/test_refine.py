@@ -5,6 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
+from shared_code import refine as refinement
 from shared_code.refine import Guide, Matte, guide_size, refine
 
 MASK_SIDE = 320
@@ -124,3 +125,18 @@ def test_guide_size(width: int, height: int, expected: tuple[int, int]) -> None:
 def test_rows_of_a_narrow_giant_are_bounded_by_the_strip() -> None:
     matte = Matte(16000, 16000, np.full((640, 640), 255, np.uint8))
     assert matte.rows(15990, 16000).shape == (10, 16000)
+
+
+@pytest.mark.parametrize("blur", [0, 3, 25])
+def test_nothing_is_lost_where_nothing_is_computed(blur: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    width, height = 640, 480
+    rng = np.random.default_rng(2)
+    rough = rng.normal(0, 25, (*guide_size(width, height)[::-1], 3))
+    guide = Guide.of((disc_guide(width, height) + rough).clip(0, 255).astype(np.uint8))
+    mask = np.asarray(Image.fromarray(disc_mask()).filter(ImageFilter.GaussianBlur(blur)))
+    chosen = refine(mask, guide, width, height).alpha.astype(int)
+    monkeypatch.setattr(refinement, "_PARTIAL", -1)
+    everywhere = refine(mask, guide, width, height).alpha
+    difference = np.abs(chosen - everywhere)
+    assert difference.max() <= 1
+    assert np.count_nonzero(difference) < 1e-3 * difference.size
