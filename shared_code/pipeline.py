@@ -138,16 +138,16 @@ def plan(data: bytes, mode: Mode) -> Plan:
 def cut_out(data: bytes, plan: Plan, network: MattingNetwork, style: Style) -> Cutout:
     """Decode the picture and find its matte. Raises ImageFormatInvalid or ImageTooLargeForInstance."""
     scale = max(plan.scale, preview_scale(plan.header, network.side))
-    # The network needs a small picture only: while it computes, the guide is made and the whole decoded.
+    # The network needs a small picture only: while it computes, the whole is decoded.
     with ThreadPoolExecutor(2, "beside") as beside:
         whole = beside.submit(decode, data, plan.header, plan.scale)
         preview = decode(data, plan.header, scale) if scale > plan.scale else whole.result()
+        guided = beside.submit(_guide, preview)
         # Lanczos, as the network's authors and peers feed it: other filters move its masks on hard pictures.
         small = _opaque(preview.thumbnail(network.side, network.side, Resampling.LANCZOS))
-        mask = beside.submit(network.mask, np.asarray(small))
-        rgb = _opaque(preview.thumbnail(*guide_size(preview.width, preview.height), Resampling.BICUBIC))
-        guide = Guide.of(np.asarray(rgb))
-        matte = refine(mask.result(), guide, plan.width, plan.height)
+        mask = network.mask(np.asarray(small))
+        guide = guided.result()
+        matte = refine(mask, guide, plan.width, plan.height)
         picture = whole.result()
     if plan.mode is Mode.FOREGROUND_MATTING:
         colour = PngColour.GRAY_PALETTE if style.matte_png == "indexed" else PngColour.GRAY
@@ -160,6 +160,11 @@ def preview_scale(header: ImageHeader, side: int) -> int:
     """What the picture can be decoded at for the network and the guide; 1 if that takes memory of its own."""
     columns, rows = guide_size(header.width, header.height)
     return 1 if header.fixed_bytes else decode_scale(header, max(columns, side), max(rows, side))
+
+
+def _guide(picture: Picture) -> Guide:
+    small = picture.thumbnail(*guide_size(picture.width, picture.height), Resampling.BICUBIC)
+    return Guide.of(np.asarray(_opaque(small)))
 
 
 def _at_most(width: int, height: int, pixels: int) -> tuple[int, int]:
