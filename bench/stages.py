@@ -36,8 +36,8 @@ def run() -> list[Table]:
         columns = ("megapixels", *taken, "sum")
     note = (
         f"`backgroundRemoval`, milliseconds, fastest of {_ROUNDS}. The network uses all cores, "
-        "every other step one; in the service the guide is made and the whole decoded while the network "
-        "computes on a preview, and the strips are made on all cores."
+        "every other step one; in the service the guide is made beside the network's input, all is decoded "
+        "while the network computes on a preview, and the strips are made on all cores."
     )
     return [Table("Stage by stage", note, columns, rows), _distances(network, measured["12"])]
 
@@ -73,7 +73,12 @@ def _measure(photo: bytes, network: OnnxNetwork) -> dict[str, float]:
     scale = max(planned.scale, preview_scale(planned.header, network.side))
     whole = decode(photo, planned.header, planned.scale)
     picture = decode(photo, planned.header, scale)
-    guide = picture.thumbnail(*guide_size(picture.width, picture.height), Resampling.BICUBIC)
+
+    def make_guide() -> Guide:
+        size = guide_size(picture.width, picture.height)
+        return Guide.of(np.asarray(picture.thumbnail(*size, Resampling.BICUBIC)))
+
+    guide = make_guide()
     small = np.asarray(picture.thumbnail(network.side, network.side, Resampling.LANCZOS))
     mask = network.mask(small)
     cutout = cut_out(photo, planned, network, Style())
@@ -84,13 +89,12 @@ def _measure(photo: bytes, network: OnnxNetwork) -> dict[str, float]:
         "preview": _fastest(lambda: decode(photo, planned.header, scale)) if scale > planned.scale else 0.0,
         "decode": _fastest(lambda: decode(photo, planned.header, planned.scale)),
         "network input": _fastest(lambda: picture.thumbnail(network.side, network.side, Resampling.LANCZOS)),
-        "guide": _fastest(lambda: picture.thumbnail(guide.width, guide.height, Resampling.BICUBIC)),
+        "guide": _fastest(make_guide),
         "network": _fastest(lambda: network.mask(small)),
-        "refine": _fastest(lambda: refine(mask, Guide.of(np.asarray(guide)), cutout.width, cutout.height)),
+        "refine": _fastest(lambda: refine(mask, guide, cutout.width, cutout.height)),
     }
-    colours = Guide.of(np.asarray(guide))
-    matte = refine(mask, colours, cutout.width, cutout.height)
-    taken["edge colours"] = _fastest(lambda: edge_colour.estimate(colours, matte))
+    matte = refine(mask, guide, cutout.width, cutout.height)
+    taken["edge colours"] = _fastest(lambda: edge_colour.estimate(guide, matte))
     size = (cutout.width, cutout.height)
     taken["colours"] = _fastest(lambda: [whole.rows(*rows, *size) for rows in bounds])
     strips = _fastest(lambda: [cutout.strip(top) for top in tops])

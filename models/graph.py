@@ -11,6 +11,7 @@ from onnx.utils import Extractor
 from onnx.version_converter import convert_version
 
 from models.errors import GraphError
+from models.heads import with_products
 from models.manifest import Network
 
 OPSET = 17
@@ -21,7 +22,8 @@ def float_graph(weights: Path, network: Network) -> ModelProto:
     """The float32 graph from the described input to the described output, at OPSET, of one fixed shape.
 
     Outputs that are not described are cut away, what only depends on shapes is computed here, batch
-    normalisation is folded into the convolutions, and every convolution has a bias.
+    normalisation is folded into the convolutions, every convolution has a bias, and planes of several scales
+    are summed as `models.heads` says.
     Raises GraphError when the file has no such input or output, or cannot be brought to that form.
     """
     side = network.input.side_px
@@ -34,7 +36,7 @@ def float_graph(weights: Path, network: Network) -> ModelProto:
     except Exception as error:  # both libraries raise bare exceptions beside their own classes
         raise GraphError(f"{network.name}: {error}") from error
     _give_biases(model)
-    return model
+    return with_products(model)
 
 
 def _simplified(model: ModelProto) -> ModelProto:

@@ -6,17 +6,14 @@ on bytes throughout, joins are copies, and any other runtime computes the same i
 """
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from onnx import ModelProto, NodeProto, helper, numpy_helper
+from onnx import ModelProto, NodeProto, numpy_helper
 
 from models.levels import Steps, wanted_levels
-from models.nodes import Nodes
-from models.rounding import LARGEST_WEIGHT, RoundedConvolution
-
-_WINDOW = ("auto_pad", "kernel_shape", "pads", "strides", "dilations", "group", "ceil_mode")
+from models.narrow import add_narrow_convolution
+from models.nodes import Nodes, shapes, window
+from models.rounding import RoundedConvolution
 
 
 def lowered(
@@ -49,6 +46,7 @@ class _Lowering:
         self._relus = {relu for relu, _ in convolutions.values()}
         self._constants = {tensor.name: tensor for tensor in model.graph.initializer}
         self._narrow = narrow
+        self._shapes = shapes(model)
         self._wanted = wanted_levels(model, {*narrow, *convolutions}, steps)
         self._out = Nodes("levels")
         self._one = self._out.constant(np.array(1, np.float32))
@@ -96,32 +94,18 @@ class _Lowering:
             self._floats.update(node.output)
 
     def _convolution(self, node: NodeProto, rounded: RoundedConvolution, step: np.float32) -> str:
-        weight = self._weight(rounded.weight, rounded.unit / step)
+        weight = self._out.weight(rounded.weight, rounded.unit / step)
         bias = self._out.constant(rounded.bias / step)
         levels = self._as_levels(node.input[0])
-        return self._rounded(self._out.add("Conv", levels, weight, bias, **_attributes(node)))
+        return self._rounded(self._out.add("Conv", levels, weight, bias, **window(node)))
 
     def _narrow_convolution(self, node: NodeProto) -> None:
-        """Levels in, floats out. Each weight is the sum of two of 7 bits, which is as good as float."""
-        weight = numpy_helper.to_array(self._constants[node.input[1]]) * self._steps[node.input[0]]
-        largest = np.abs(weight).max(axis=(1, 2, 3), keepdims=True)
-        coarse = np.maximum(largest, np.finfo(np.float32).tiny) / LARGEST_WEIGHT
-        fine = coarse / (2 * LARGEST_WEIGHT)
-        high = np.rint(weight / coarse)
-        low = np.rint((weight - high * coarse) / fine)
-        both = self._weight(
-            np.concatenate([high, low]).astype(np.int8), np.concatenate([coarse, fine]).ravel()
+        weight, bias = (numpy_helper.to_array(self._constants[name]) for name in node.input[1:])
+        levels = self._as_levels(node.input[0])
+        add_narrow_convolution(
+            self._out, node, levels, weight * self._steps[node.input[0]], bias, self._shapes[node.output[0]]
         )
-        parts = self._out.add("Conv", self._as_levels(node.input[0]), both, **_attributes(node))
-        one = np.eye(len(weight), dtype=np.float32)
-        together = self._out.constant(np.hstack([one, one])[:, :, np.newaxis, np.newaxis])
-        self._out.add("Conv", parts, together, *node.input[2:3], output=node.output[0], kernel_shape=[1, 1])
         self._floats.add(node.output[0])
-
-    def _weight(self, levels: NDArray[np.int8], units: NDArray[np.float32]) -> str:
-        zeros = np.zeros(len(levels), np.int8)
-        parameters = (self._out.constant(each) for each in (levels, units, zeros))
-        return self._out.add("DequantizeLinear", *parameters, axis=0)
 
     def _sum(self, node: NodeProto) -> str:
         output = node.output[0]
@@ -138,7 +122,7 @@ class _Lowering:
         return self._out.add("Concat", *parts, axis=1)
 
     def _pool(self, node: NodeProto) -> str:
-        return self._out.add("MaxPool", self._as_levels(node.input[0]), **_attributes(node))
+        return self._out.add("MaxPool", self._as_levels(node.input[0]), **window(node))
 
     def _resize(self, node: NodeProto) -> str:
         resized = NodeProto()
@@ -168,8 +152,3 @@ class _Lowering:
             step = self._out.constant(np.array(self._steps[name], np.float32))
             self._out.add("Mul", self._levels[name], step, output=name)
             self._floats.add(name)
-
-
-def _attributes(node: NodeProto) -> dict[str, Any]:
-    """Where a convolution or pooling looks."""
-    return {each.name: helper.get_attribute_value(each) for each in node.attribute if each.name in _WINDOW}
