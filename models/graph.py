@@ -18,21 +18,35 @@ OPSET = 17
 """What the quantizer and the added nodes are written for; in 18 the axes of reductions became inputs."""
 
 
-def float_graph(weights: Path, network: Network) -> ModelProto:
-    """The float32 graph from the described input to the described output, at OPSET, of one fixed shape.
+def described_graph(weights: Path, network: Network) -> ModelProto:
+    """The float32 graph as it was published, from the described input to the described output, for the
+    described side.
 
-    Outputs that are not described are cut away, what only depends on shapes is computed here, batch
-    normalisation is folded into the convolutions, every convolution has a bias, and planes of several scales
-    are summed as `models.heads` says.
-    Raises GraphError when the file has no such input or output, or cannot be brought to that form.
+    Raises GraphError when the file cannot be read or has no such input or output.
     """
     side = network.input.side_px
     try:
-        model = convert_version(onnx.load(weights), OPSET)
-        model = Extractor(model).extract_model([network.input.name], [network.output.name])
+        model = Extractor(onnx.load(weights)).extract_model([network.input.name], [network.output.name])
         shape = helper.make_tensor_type_proto(TensorProto.FLOAT, [1, 3, side, side])
         model.graph.input[0].type.CopyFrom(shape)
-        model = _simplified(model)
+    except Exception as error:  # the library raises bare exceptions beside its own classes
+        raise GraphError(f"{network.name}: {error}") from error
+    # The file may say what follows from another side.
+    del model.graph.value_info[:]
+    model.graph.output[0].type.tensor_type.ClearField("shape")
+    return model
+
+
+def float_graph(weights: Path, network: Network) -> ModelProto:
+    """The `described_graph` at OPSET, in the form that is quantized.
+
+    What only depends on shapes is computed here, batch normalisation is folded into the convolutions, every
+    convolution has a bias, and planes of several scales are summed as `models.heads` says.
+    Raises GraphError when the file cannot be brought to that form.
+    """
+    described = described_graph(weights, network)
+    try:
+        model = _simplified(convert_version(described, OPSET))
     except Exception as error:  # both libraries raise bare exceptions beside their own classes
         raise GraphError(f"{network.name}: {error}") from error
     _give_biases(model)

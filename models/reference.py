@@ -8,6 +8,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from models.ends import TINY
+from models.graph import described_graph
 from models.manifest import Input, Network, Output
 
 
@@ -19,7 +20,8 @@ class Reference:
         self._network = network
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
-        self._session = ort.InferenceSession(str(weights), options, providers=["CPUExecutionProvider"])
+        model = described_graph(weights, network).SerializeToString()
+        self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
     def mask(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
         """uint8 RGB (side, side, 3), 0..255 -> float32 (side, side), 0 background .. 1 foreground."""

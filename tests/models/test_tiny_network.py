@@ -80,6 +80,21 @@ def test_int8_network(tmp_path: Path, kept: tuple[str, ...]) -> None:
     assert np.mean(differences) < 0.02
 
 
+def test_another_side_than_the_file_says(tmp_path: Path) -> None:
+    """Files are often exported for one size, with all that follows from it written down."""
+    tiny = tiny_network(tmp_path)
+    open_sides = Reference(tiny, weights(tiny))
+    model = onnx.load(weights(tiny))
+    shape = model.graph.input[0].type.tensor_type.shape
+    for dimension, size in zip(shape.dim, [1, 3, SIDE_PX // 2, SIDE_PX // 2], strict=True):
+        dimension.dim_value = size
+    onnx.save(onnx.shape_inference.infer_shapes(model), weights(tiny))
+    shipped, exact = opened(tiny, make(tiny, weights(tiny), no_step)), Reference(tiny, weights(tiny))
+    for picture in PICTURES:
+        np.testing.assert_array_equal(exact.mask(picture), open_sides.mask(picture))
+        np.testing.assert_allclose(shipped.mask(picture) / 255, exact.mask(picture), atol=HALF_A_LEVEL + 1e-3)
+
+
 def test_ends_are_pictures(tmp_path: Path) -> None:
     tiny = tiny_network(tmp_path)
     options = ort.SessionOptions()
