@@ -117,7 +117,7 @@ def mean_difference(network: Network, weights: Path, model: bytes) -> float:
     from shared_code import inference
     from shared_code.model import OnnxNetwork
 
-    shipped = OnnxNetwork(network, "", inference.compiled(model, threads=2))
+    shipped = OnnxNetwork(network, "", 2, lambda at_once: inference.compiled(model, 2, at_once))
     exact = reference.Reference(network, weights)
     pictures = photos.held_out_pictures(network.input.side_px)
     return float(np.mean([np.abs(shipped.mask(rgb) / 255 - exact.mask(rgb)).mean() for rgb in pictures]))

@@ -7,18 +7,21 @@ if TYPE_CHECKING:
     import openvino
 
 
-def compiled(model: bytes, threads: int) -> "openvino.CompiledModel":
-    """A network, the content of an ONNX file, ready to run on this processor."""
+def compiled(model: bytes, threads: int, at_once: int = 1) -> "openvino.CompiledModel":
+    """A network, the content of an ONNX file, ready to run on this processor.
+
+    As many requests as `at_once` run side by side and share the `threads`.
+    """
     core = _core()
-    return core.compile_model(core.read_model(model), "CPU", _options(threads))
+    return core.compile_model(core.read_model(model), "CPU", _options(threads, at_once))
 
 
-def imported(blob: bytes, threads: int) -> "openvino.CompiledModel":
+def imported(blob: bytes, threads: int, at_once: int = 1) -> "openvino.CompiledModel":
     """What `exported` wrote, several times quicker than compiling the network again.
 
     Raises RuntimeError if that was for another kind of processor or by another release of OpenVINO.
     """
-    return _core().import_model(blob, "CPU", _options(threads))
+    return _core().import_model(blob, "CPU", _options(threads, at_once))
 
 
 def exported(network: "openvino.CompiledModel") -> bytes:
@@ -35,9 +38,10 @@ def _core() -> "openvino.Core":
     return openvino.Core()
 
 
-def _options(threads: int) -> dict[str, Any]:
+def _options(threads: int, at_once: int) -> dict[str, Any]:
     return {
         "INFERENCE_NUM_THREADS": threads,
+        "NUM_STREAMS": at_once,
         "ENABLE_CPU_PINNING": False,  # the cores are shared with the decoding of other pictures
         "INFERENCE_PRECISION_HINT": "f32",  # else floats are rounded to what the processor likes
     }

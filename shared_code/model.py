@@ -6,10 +6,11 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from concurrent.futures import Future, ThreadPoolExecutor
 from enum import StrEnum
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,6 +27,9 @@ log = logging.getLogger(__name__)
 
 _LOAD_WAIT_S = 30
 
+type Prepare = Callable[[int], openvino.CompiledModel]
+"""Makes a network ready to answer so many requests at once."""
+
 
 class ModelError(RuntimeError):
     """A network cannot be loaded: not built, altered, or not what the manifest says."""
@@ -40,22 +44,56 @@ class State(StrEnum):
 
 
 class OnnxNetwork:
-    """A loaded network. `mask` may be called from several threads; one at a time uses all cores."""
+    """A loaded network. `mask` may be called from several threads.
 
-    def __init__(self, description: Network, sha256: str, compiled: "openvino.CompiledModel") -> None:
-        """`sha256`: of its ONNX file."""
+    A picture that comes alone gets all threads. Those that come while another is under way get one each: no
+    thread then waits for the other's half of a layer, and more pictures are done in the same time.
+    """
+
+    def __init__(self, description: Network, sha256: str, threads: int, prepare: Prepare) -> None:
+        """`sha256`: of its ONNX file. `prepare` is called once, and again when pictures first meet."""
         self.name = description.name
         self.side = description.input.side_px
         self.sha256 = sha256
-        self._request = compiled.create_infer_request()
-        # Two runs at once would share the same cores, and each would need its own memory for activations.
-        self._turn = threading.Lock()
+        self._threads = threads
+        self._prepare = prepare
+        self._alone = prepare(1).create_infer_request()
+        self._beside: SimpleQueue[openvino.InferRequest] | None = None
+        self._under_way = 0
+        self._counting, self._preparing = threading.Lock(), threading.Lock()
+        # More at once would share the same cores, and each needs memory of its own for activations.
+        self._turn = threading.BoundedSemaphore(threads)
 
     def mask(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """uint8 RGB (side, side, 3), 0..255 -> uint8 (side, side), 0 background .. 255 foreground."""
         with self._turn:
-            (mask,) = self._request.infer([rgb[np.newaxis]]).values()
-        return np.asarray(mask, np.uint8).reshape(self.side, self.side)
+            with self._counting:
+                alone = self._under_way == 0
+                self._under_way += 1
+            try:
+                mask = _infer(self._alone, rgb) if alone else self._mask_beside_another(rgb)
+            finally:
+                with self._counting:
+                    self._under_way -= 1
+        return mask.reshape(self.side, self.side)
+
+    def _mask_beside_another(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        with self._preparing:
+            if self._beside is None:
+                network = self._prepare(self._threads)
+                self._beside = SimpleQueue()
+                for _ in range(self._threads):
+                    self._beside.put(network.create_infer_request())
+        request = self._beside.get()
+        try:
+            return _infer(request, rgb)
+        finally:
+            self._beside.put(request)
+
+
+def _infer(request: "openvino.InferRequest", rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    (mask,) = request.infer([rgb[np.newaxis]]).values()
+    return np.asarray(mask, np.uint8)
 
 
 def load_network(description: Network, threads: int) -> OnnxNetwork:
@@ -65,8 +103,12 @@ def load_network(description: Network, threads: int) -> OnnxNetwork:
     """
     path = built_path(description.name)
     sums = _checksums(path)
-    compiled = load_compiled(description, threads) or inference.compiled(_checked(path, sums), threads)
-    return OnnxNetwork(description, sums[path.name], compiled)
+
+    def prepare(at_once: int) -> "openvino.CompiledModel":
+        ready = _compiled_at_build(description, sums, threads, at_once)
+        return ready or inference.compiled(_checked(path, sums), threads, at_once)
+
+    return OnnxNetwork(description, sums[path.name], threads, prepare)
 
 
 def load_compiled(description: Network, threads: int) -> "openvino.CompiledModel | None":
@@ -74,13 +116,18 @@ def load_compiled(description: Network, threads: int) -> "openvino.CompiledModel
 
     Raises ModelError.
     """
+    return _compiled_at_build(description, _checksums(built_path(description.name)), threads, at_once=1)
+
+
+def _compiled_at_build(
+    description: Network, sums: Mapping[str, str], threads: int, at_once: int
+) -> "openvino.CompiledModel | None":
     path = blob_path(description.name)
-    sums = _checksums(built_path(description.name))
     if path.name not in sums or not path.exists():
         return None
     blob = _checked(path, sums)
     try:
-        return inference.imported(blob, threads)
+        return inference.imported(blob, threads, at_once)
     except RuntimeError as error:
         log.info("%s is for another processor, the network is compiled anew: %s", path, error)
         return None

@@ -40,7 +40,7 @@ def no_step(what: str) -> None:
 
 
 def opened(network: Network, model: bytes) -> OnnxNetwork:
-    return OnnxNetwork(network, "", compiled(model, threads=1))
+    return OnnxNetwork(network, "", 1, lambda at_once: compiled(model, 1, at_once))
 
 
 def products_on_levels(model: bytes) -> int:

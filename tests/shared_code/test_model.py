@@ -7,10 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import openvino
 import pytest
 
 from models.manifest import BUILT_DIR, Manifest, built_path, load_manifest
 from shared_code.errors import ResourceNotFound, ServiceUnavailable
+from shared_code.inference import compiled
 from shared_code.model import ModelError, NetworkStore, OnnxNetwork, State, load_network
 from tests.support.photos import photo
 
@@ -34,7 +36,9 @@ def test_mask_tells_the_foreground(network: OnnxNetwork) -> None:
     mask = network.mask(rgb)
     assert mask.dtype == np.uint8
     assert mask.shape == (network.side, network.side)
-    face, corner = mask[60:120, 125:160], mask[:20, :20]
+    side = network.side
+    face = mask[side * 3 // 16 : side * 3 // 8, side * 25 // 64 : side // 2]
+    corner = mask[: side // 16, : side // 16]
     assert face.mean() > 240
     assert corner.mean() < 15
 
@@ -48,13 +52,34 @@ def test_mask_of_a_black_picture() -> None:
     )
 
 
-def test_threads_share_a_network() -> None:
-    network = load_network(SMALL, threads=1)
-    pictures = [np.asarray(photo().resize((320, 320)).rotate(angle)) for angle in (0, 90)]
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_threads_share_a_network(threads: int) -> None:
+    """Pictures that meet get masks of their own, and the same as alone."""
+    network = load_network(SMALL, threads)
+    portrait = photo().resize((network.side, network.side))
+    pictures = [np.asarray(portrait.rotate(angle)) for angle in range(0, 360, 45)]
     alone = [network.mask(picture) for picture in pictures]
-    with ThreadPoolExecutor(2) as threads:
-        together = list(threads.map(network.mask, pictures))
+    with ThreadPoolExecutor(8) as callers:
+        together = list(callers.map(network.mask, pictures))
     np.testing.assert_array_equal(alone, together)
+
+
+def test_is_made_ready_for_several_when_pictures_first_meet() -> None:
+    """A lone caller, however often, pays for one copy of the network only."""
+    ready: list[int] = []
+
+    def prepare(at_once: int) -> openvino.CompiledModel:
+        ready.append(at_once)
+        return compiled(built_path(SMALL.name).read_bytes(), 2, at_once)
+
+    network = OnnxNetwork(SMALL, "", 2, prepare)
+    picture = np.zeros((network.side, network.side, 3), np.uint8)
+    for _ in range(2):
+        network.mask(picture)
+    assert ready == [1]
+    with ThreadPoolExecutor(4) as callers:
+        list(callers.map(network.mask, [picture] * 12))
+    assert ready == [1, 2]
 
 
 @pytest.fixture
@@ -122,7 +147,7 @@ def test_compiled_at_the_build_or_at_the_start(built: Path) -> None:
     at_build = load_network(SMALL, threads=1)
     sums.write_text(sums.read_text().splitlines()[0])
     at_start = load_network(SMALL, threads=1)
-    rgb = np.asarray(photo().resize((320, 320)))
+    rgb = np.asarray(photo().resize((SMALL.input.side_px, SMALL.input.side_px)))
     np.testing.assert_array_equal(at_build.mask(rgb), at_start.mask(rgb))
     assert at_build.sha256 == at_start.sha256
 
