@@ -20,21 +20,22 @@ _ROUNDS = 5
 class DiscNetwork:
     """Stands in for the network: a soft disc at once, so that only the picture's way takes time."""
 
-    side = 320
+    side = 256
 
     def mask(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """uint8 (320, 320, 3) -> uint8 (320, 320)."""
+        """uint8 RGB (side, side, 3) -> uint8 (side, side)."""
         y, x = np.mgrid[: self.side, : self.side]
-        distance = np.hypot(x - 159.5, y - 159.5)
-        soft: NDArray[np.uint8] = np.clip((120 - distance) * 40 + 128, 0, 255).astype(np.uint8)
+        distance = np.hypot(x + 0.5 - self.side / 2, y + 0.5 - self.side / 2)
+        soft: NDArray[np.uint8] = np.clip((0.375 * self.side - distance) * 40 + 128, 0, 255).astype(np.uint8)
         return soft
 
 
 def plain(photo: bytes) -> bytes:
     """What most peers do: decode, resize the mask, putalpha, save."""
     image = Image.open(io.BytesIO(photo)).convert("RGB")
-    small = image.resize((320, 320), Image.Resampling.LANCZOS)
-    mask = Image.fromarray(DiscNetwork().mask(np.asarray(small)))
+    network = DiscNetwork()
+    small = image.resize((network.side, network.side), Image.Resampling.LANCZOS)
+    mask = Image.fromarray(network.mask(np.asarray(small)))
     image.putalpha(mask.resize(image.size, Image.Resampling.LANCZOS))
     out = io.BytesIO()
     image.save(out, "PNG")

@@ -14,8 +14,6 @@ from shared_code.pipeline import Mode, Style, cut_out, plan
 from shared_code.png import PngWriter
 from tests.support.photos import photo
 
-SIDE = 320
-
 
 @pytest.fixture(scope="module")
 def reference() -> Reference:
@@ -51,7 +49,7 @@ def test_the_same_subject(
     name: str, least_iou: float, largest_mae: float, reference: Reference, shipped: OnnxNetwork
 ) -> None:
     image = photo(name)
-    small = image.resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+    small = image.resize((shipped.side, shipped.side), Image.Resampling.LANCZOS)
     mask = Image.fromarray(reference.mask(np.asarray(small)))
     expected = np.asarray(mask.resize(image.size, Image.Resampling.BICUBIC)).clip(0, 1)
     found = np.asarray(matte(image, shipped), np.float32) / 255

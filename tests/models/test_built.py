@@ -72,7 +72,7 @@ import numpy as np
 from models.photos import held_out_pictures
 from shared_code.inference import compiled
 request = compiled(Path(sys.argv[1]).read_bytes(), threads=1).create_infer_request()
-pictures = list(held_out_pictures(320))[:4]
+pictures = list(held_out_pictures(int(sys.argv[3])))[:4]
 np.save(sys.argv[2], [request.infer([rgb[np.newaxis]])[0].copy() for rgb in pictures])
 """
 
@@ -84,7 +84,14 @@ def test_masks_are_the_same_on_every_processor(network: Network, tmp_path: Path)
     for instructions in ("AVX2", "AVX512_CORE", "ALL"):
         path = tmp_path / f"{instructions}.npy"
         subprocess.run(
-            [sys.executable, "-c", _MASKS, str(built_path(network.name)), str(path)],
+            [
+                sys.executable,
+                "-c",
+                _MASKS,
+                str(built_path(network.name)),
+                str(path),
+                str(network.input.side_px),
+            ],
             cwd=PROJECT,
             env=environment({"ONEDNN_MAX_CPU_ISA": instructions}),
             check=True,

@@ -8,7 +8,7 @@ from PIL import Image, ImageFilter
 from shared_code import refine as refinement
 from shared_code.refine import Guide, Matte, guide_size, refine
 
-MASK_SIDE = 320
+MASK_SIDE = 256
 SIZES = [(640, 480), (641, 479), (1001, 667), (333, 500), (97, 64), (2000, 1499)]
 OBJECT, BACKGROUND = (190, 60, 40), (40, 90, 170)
 
