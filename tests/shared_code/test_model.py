@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import openvino
 import pytest
+from numpy.typing import NDArray
 
 from models.manifest import BUILT_DIR, Manifest, built_path, load_manifest
 from shared_code.errors import ResourceNotFound, ServiceUnavailable
@@ -64,22 +65,44 @@ def test_threads_share_a_network(threads: int) -> None:
     np.testing.assert_array_equal(alone, together)
 
 
-def test_is_made_ready_for_several_when_pictures_first_meet() -> None:
-    """A lone caller, however often, pays for one copy of the network only."""
-    ready: list[int] = []
+def together(network: OnnxNetwork) -> list[NDArray[np.uint8]]:
+    """Masks of one picture that several callers send at once."""
+    picture = np.asarray(photo().resize((network.side, network.side)))
+    with ThreadPoolExecutor(4) as callers:
+        return list(callers.map(network.mask, [picture] * 8))
+
+
+def test_a_second_copy_is_made_when_pictures_first_meet() -> None:
+    """A lone caller, however often, pays for one only; the other stands for all that meet later."""
+    made: list[int] = []
 
     def prepare(at_once: int) -> openvino.CompiledModel:
-        ready.append(at_once)
+        made.append(at_once)
         return compiled(built_path(SMALL.name).read_bytes(), 2, at_once)
 
     network = OnnxNetwork(SMALL, "", 2, prepare)
-    picture = np.zeros((network.side, network.side, 3), np.uint8)
     for _ in range(2):
-        network.mask(picture)
-    assert ready == [1]
-    with ThreadPoolExecutor(4) as callers:
-        list(callers.map(network.mask, [picture] * 12))
-    assert ready == [1, 2]
+        alone = network.mask(np.asarray(photo().resize((network.side, network.side))))
+    assert made == [1]
+    for _ in range(3):
+        for mask in together(network):
+            np.testing.assert_array_equal(mask, alone)
+    assert made == [1, 2]
+
+
+def test_pictures_take_turns_where_no_second_copy_can_be_made() -> None:
+    made: list[int] = []
+
+    def prepare(at_once: int) -> openvino.CompiledModel:
+        made.append(at_once)
+        if at_once > 1:
+            raise ModelError("the file is gone")
+        return compiled(built_path(SMALL.name).read_bytes(), 2)
+
+    network = OnnxNetwork(SMALL, "", 2, prepare)
+    for _ in range(3):
+        assert len(together(network)) == 8
+    assert made == [1, 2]
 
 
 @pytest.fixture
