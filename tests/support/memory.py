@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.support.hosts import PROJECT, environment
@@ -13,15 +14,18 @@ from pathlib import Path
 from shared_code.errors import SegmentError
 from shared_code.pipeline import Mode
 from shared_code.process import engine
-async def main():
-    engine.start()
-    data = Path(sys.argv[1]).read_bytes()
-    outcome = "PNG"
+async def cut_out(data):
     try:
         async for _ in await engine.cut_out(data, Mode(sys.argv[2])):
             pass
     except SegmentError as error:
-        outcome = error.id
+        return error.id
+    return "PNG"
+async def main():
+    engine.start()
+    picture, *before = (Path(path).read_bytes() for path in sys.argv[1:2] + sys.argv[3:])
+    await asyncio.gather(*map(cut_out, before))
+    outcome = await cut_out(picture)
     # Not getrusage: its maximum begins with the parent's.
     status = Path("/proc/self/status").read_text()
     print(int(re.search(r"VmHWM:\\s+(\\d+)", status)[1]) // 1024, outcome)
@@ -29,10 +33,13 @@ asyncio.run(main())
 """
 
 
-def peak(picture: Path, mode: str) -> tuple[int, str]:
-    """Peak resident memory in MB (2**20) of a fresh process that cuts out `picture`, and what came of it."""
+def peak(picture: Path, mode: str, before: Sequence[Path] = ()) -> tuple[int, str]:
+    """Peak resident memory in MB (2**20) of a fresh process that cuts out `picture`, and what came of it.
+
+    before: pictures that it cuts out first, all at once.
+    """
     out = subprocess.run(
-        [sys.executable, "-c", _PROBE, str(picture), mode],
+        [sys.executable, "-c", _PROBE, str(picture), mode, *map(str, before)],
         check=True,
         cwd=PROJECT,
         env=environment({}),
