@@ -14,7 +14,7 @@ from isal import isal_zlib
 from numpy.typing import NDArray
 
 DEFLATE_LEVEL = 1
-STRIP_BYTES = 1 << 20
+STRIP_BYTES = 2 << 20
 
 _FILTER_SUB = 1
 _FILTER_UP = 2
