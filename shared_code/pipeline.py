@@ -98,8 +98,9 @@ class Cutout:
 
     @property
     def strip_tops(self) -> range:
-        """The first row of each strip."""
-        return range(0, self.height, rows_per_strip(self.width, self.colour))
+        """The first row of each strip. The more the picture is scaled down, the fewer rows a strip has."""
+        rows = rows_per_strip(self.width, self.colour) * self.height // max(self.height, self._picture.height)
+        return range(0, self.height, max(1, rows))
 
     def strip(self, top: int) -> DeflatedStrip:
         """The strip that starts at row `top`."""

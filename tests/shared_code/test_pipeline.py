@@ -232,12 +232,21 @@ def test_own_alpha_multiplies_into_the_matte(mode: Mode, pixels: str) -> None:
 
 
 def test_strips_are_made_in_any_order() -> None:
-    cutout = cut(encoded("PNG", 2000, 700), REMOVAL)
+    cutout = cut(encoded("PNG", 2000, 1400), REMOVAL)
     tops = list(cutout.strip_tops)
     assert len(tops) > 4
     random.Random(1).shuffle(tops)
     shuffled = {top: cutout.strip(top) for top in tops}
     assert [shuffled[top] for top in sorted(tops)] == [cutout.strip(top) for top in cutout.strip_tops]
+
+
+def test_strips_read_no_more_rows_where_the_picture_is_scaled_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = encoded("PNG", 2000, 1000)
+    rows = cut(data, REMOVAL).strip_tops.step
+    monkeypatch.setattr("shared_code.pipeline.MAX_CUTOUT_PIXELS", 125_000)
+    scaled = cut(data, REMOVAL)
+    assert (scaled.width, scaled.height) == (500, 250)
+    assert scaled.strip_tops.step == rows
 
 
 def test_a_large_cut_out_is_scaled_down(monkeypatch: pytest.MonkeyPatch) -> None:
