@@ -284,13 +284,13 @@ def test_a_stream_nobody_reads_holds_its_deflated_bytes_only() -> None:
 def test_the_stream_is_made_of_strips() -> None:
     async def scene() -> None:
         engine = engine_of(FlatNetwork())
-        stream = await engine.cut_out(encoded("BMP", 1000, 800, "coffee.png"), REMOVAL)
+        stream = await engine.cut_out(encoded("BMP", 1600, 1200, "coffee.png"), REMOVAL)
         pieces = [piece async for piece in stream]
         assert pieces[0].startswith(b"\x89PNG\r\n\x1a\n")
         assert pieces[-1].endswith(b"IEND\xaeB`\x82")
         assert len(pieces) > 4
         cutout = np.asarray(Image.open(io.BytesIO(b"".join(pieces))))
-        source = np.asarray(photo("coffee.png").resize((1000, 800)))
-        np.testing.assert_array_equal(cutout[300:500, 400:600, :3], source[300:500, 400:600])
+        source = np.asarray(photo("coffee.png").resize((1600, 1200)))
+        np.testing.assert_array_equal(cutout[450:750, 640:960, :3], source[450:750, 640:960])
 
     run(scene())
