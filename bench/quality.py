@@ -24,7 +24,8 @@ from models.fetch import verified_weights
 from models.manifest import load_manifest
 from models.reference import Reference
 from shared_code import pipeline
-from shared_code.model import OnnxNetwork, load_network
+from shared_code.model import load_network
+from shared_code.network import OnnxNetwork
 from shared_code.pipeline import Mode, Style
 from shared_code.png import PngWriter
 from shared_code.refine import Guide, Matte, guide_size, refine

@@ -16,7 +16,8 @@ from bench.report import Table
 from bench.timing import fastest
 from models.manifest import load_manifest
 from shared_code import edge_colour
-from shared_code.model import OnnxNetwork, load_network
+from shared_code.model import load_network
+from shared_code.network import OnnxNetwork
 from shared_code.picture import decode
 from shared_code.pipeline import Mode, Style, cut_out, plan, preview_scale
 from shared_code.refine import Guide, guide_size, refine

@@ -115,7 +115,7 @@ def mean_difference(network: Network, weights: Path, model: bytes) -> float:
 
     from models import photos, reference
     from shared_code import inference
-    from shared_code.model import OnnxNetwork
+    from shared_code.network import OnnxNetwork
 
     shipped = OnnxNetwork(network, "", 2, lambda at_once: inference.compiled(model, 2, at_once))
     exact = reference.Reference(network, weights)

@@ -2,7 +2,7 @@
 
 bytes ── image_header ──> Plan          what comes out, and the memory it takes; nothing is decoded yet
 Plan  ── picture ───────> Picture       decoded, read in upright strips of sRGB
-      ── model ─────────> mask          uint8 (side, side): what the network sees
+      ── network ───────> mask          uint8 (side, side): what the network sees
       ── refine ────────> Matte         the mask fitted to the picture's own edges
       ── edge_colour ───> EdgeColours   the foreground's own colour where the matte is partial
 Cutout.strip(top) ──────> DeflatedStrip colours + matte, composed, filtered, deflated; any order, any thread

@@ -9,7 +9,8 @@ from PIL import Image
 from models.fetch import verified_weights
 from models.manifest import load_manifest
 from models.reference import Reference
-from shared_code.model import OnnxNetwork, load_network
+from shared_code.model import load_network
+from shared_code.network import OnnxNetwork
 from shared_code.pipeline import Mode, Style, cut_out, plan
 from shared_code.png import PngWriter
 from tests.support.photos import photo

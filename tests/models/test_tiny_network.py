@@ -18,7 +18,8 @@ from models.errors import BuildError, GraphError, QuantizationError
 from models.manifest import Input, Manifest, Network, Output, Quantization
 from models.reference import Reference, mask_values, normalise
 from shared_code.inference import compiled
-from shared_code.model import OnnxNetwork, load_compiled, load_network
+from shared_code.model import load_compiled, load_network
+from shared_code.network import OnnxNetwork
 from tests.models.tiny_network import SIDE_PX, tiny_network
 
 RANDOM = np.random.default_rng(3)
