@@ -42,7 +42,7 @@ bench: model
 	$(RUN) -m bench
 
 model: $(VENV)/ready
-	@$(RUN) -m models.build
+	@$(RUN) -m model_build.build
 
 lock: $(VENV)/ready
 	$(LOCK) -o requirements.txt requirements.in

@@ -8,7 +8,7 @@ import azure.functions as func
 
 from cutout_function import blueprint as cutout
 from segment_function import blueprint as segment
-from segment_function.pages import blueprint as pages
+from segment_function.pages.handlers import blueprint as pages
 from segment_function.worker_port import use_handler_app
 
 use_handler_app()

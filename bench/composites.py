@@ -8,8 +8,8 @@ from PIL import Image
 from PIL.Image import Resampling
 from scipy import ndimage
 
-from shared_code.edge_colour import estimate
-from shared_code.refine import Guide, Matte, guide_size
+from shared_code.matte.edge_colour import estimate
+from shared_code.matte.refine import Guide, Matte, guide_size
 
 type Bytes = NDArray[np.uint8]
 

@@ -11,8 +11,8 @@ from bench.photos import MEGAPIXELS, jpeg
 from bench.report import Table
 from bench.timing import interleaved
 from shared_code import pipeline
+from shared_code.encode.png import PngWriter
 from shared_code.pipeline import Mode, Style
-from shared_code.png import PngWriter
 
 _ROUNDS = 5
 

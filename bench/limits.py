@@ -10,12 +10,12 @@ from onnx import TensorProto, helper, shape_inference
 from bench.photos import sized
 from bench.report import Table
 from bench.timing import fastest
-from models.fetch import verified_weights
-from models.graph import float_graph
-from models.manifest import load_manifest
-from models.nodes import Nodes
-from shared_code.inference import compiled
-from shared_code.png import DEFLATE_LEVEL, PngColour, deflate_strip
+from model_build.fetch import verified_weights
+from model_build.graph import float_graph
+from model_build.manifest import load_manifest
+from model_build.nodes import Nodes
+from shared_code.encode.png import DEFLATE_LEVEL, PngColour, deflate_strip
+from shared_code.matte.inference import compiled
 
 _ROUNDS = 7
 _SIDE, _CHANNELS, _OUTPUTS = 42, 1024, 256

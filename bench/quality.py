@@ -20,15 +20,15 @@ from PIL.Image import Resampling
 from bench.composites import ColourErrors, composite, errors_with_own_matte, errors_with_true_matte
 from bench.metrics import Scores, mean_scores, score
 from bench.report import Table
-from models.fetch import verified_weights
-from models.manifest import load_manifest
-from models.reference import Reference
+from model_build.fetch import verified_weights
+from model_build.manifest import load_manifest
+from model_build.reference import Reference
 from shared_code import pipeline
-from shared_code.model import load_network
-from shared_code.network import OnnxNetwork
+from shared_code.encode.png import PngWriter
+from shared_code.matte.network import OnnxNetwork
+from shared_code.matte.networks import load_network
+from shared_code.matte.refine import Guide, Matte, guide_size, refine
 from shared_code.pipeline import Mode, Style
-from shared_code.png import PngWriter
-from shared_code.refine import Guide, Matte, guide_size, refine
 
 DEFAULT_FOLDER = Path(__file__).resolve().parents[2] / "shared" / "data" / "quality"
 

@@ -13,8 +13,8 @@ from tempfile import TemporaryDirectory
 
 import httpx
 
-from models.fetch import verified_weights
-from models.manifest import load_manifest
+from model_build.fetch import verified_weights
+from model_build.manifest import load_manifest
 from tests.support.hosts import embedded_host, free_port
 
 _HERE = Path(__file__).parent

@@ -14,13 +14,13 @@ from bench.limits import deflate_seconds, memcpy_seconds, network_products, prod
 from bench.photos import MEGAPIXELS, jpeg
 from bench.report import Table
 from bench.timing import fastest
-from models.manifest import load_manifest
-from shared_code import edge_colour
-from shared_code.model import load_network
-from shared_code.network import OnnxNetwork
-from shared_code.picture import decode
+from model_build.manifest import load_manifest
+from shared_code.matte import edge_colour
+from shared_code.matte.network import OnnxNetwork
+from shared_code.matte.networks import load_network
+from shared_code.matte.refine import Guide, guide_size, refine
+from shared_code.picture.decoding import decode
 from shared_code.pipeline import Mode, Style, cut_out, plan, preview_scale
-from shared_code.refine import Guide, guide_size, refine
 
 _ROUNDS = 5
 

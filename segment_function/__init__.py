@@ -6,7 +6,7 @@ from azurefunctions.extensions.http.fastapi import Request, Response
 from segment_function.answer import answer
 from segment_function.body import Body
 from segment_function.call import BodyKind, Call, parse_call
-from segment_function.image_url import UrlPolicy, fetch_image
+from segment_function.fetch.image_url import UrlPolicy, fetch_image
 from segment_function.keys import KEY_HEADER, check_key
 from segment_function.responses import Exchange, png_response
 from shared_code.process import engine, settings

@@ -16,9 +16,9 @@ from threadpoolctl import threadpool_limits
 from shared_code import pipeline
 from shared_code.admission import MemoryBudget, Reservation, Slots
 from shared_code.allocator import return_large_blocks
-from shared_code.model import NetworkStore
+from shared_code.encode.png import DeflatedStrip, PngWriter
+from shared_code.matte.networks import NetworkStore
 from shared_code.pipeline import Cutout, Mode, Style
-from shared_code.png import DeflatedStrip, PngWriter
 from shared_code.settings import Settings
 
 

@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.Image import Resampling
 
-from shared_code import edge_colour
-from shared_code.compose import colour_words, combine_alpha, cutout_rows
-from shared_code.edge_colour import EdgeColours
+from shared_code.encode.compose import colour_words, combine_alpha, cutout_rows
+from shared_code.encode.png import DeflatedStrip, PngColour, deflate_strip, rows_per_strip
 from shared_code.errors import ModeInvalid
-from shared_code.image_header import ImageHeader, read_header
-from shared_code.picture import Picture, decode, decode_scale
-from shared_code.png import DeflatedStrip, PngColour, deflate_strip, rows_per_strip
-from shared_code.refine import Guide, Matte, guide_size, refine
+from shared_code.matte import edge_colour
+from shared_code.matte.edge_colour import EdgeColours
+from shared_code.matte.refine import Guide, Matte, guide_size, refine
+from shared_code.picture.decoding import Picture, decode, decode_scale
+from shared_code.picture.header import ImageHeader, read_header
 from shared_code.settings import EdgeColour, MattePng
 
 MAX_CUTOUT_PIXELS = 16_000_000

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from segment_function.openapi import ERROR_EXAMPLES
+from segment_function.pages.openapi import ERROR_EXAMPLES
 from shared_code.errors import SegmentError
 from shared_code.settings import documented_variables
 

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.fetch import verified_weights
-from models.manifest import load_manifest
-from models.reference import Reference
-from shared_code.model import load_network
-from shared_code.network import OnnxNetwork
+from model_build.fetch import verified_weights
+from model_build.manifest import load_manifest
+from model_build.reference import Reference
+from shared_code.encode.png import PngWriter
+from shared_code.matte.network import OnnxNetwork
+from shared_code.matte.networks import load_network
 from shared_code.pipeline import Mode, Style, cut_out, plan
-from shared_code.png import PngWriter
 from tests.support.photos import photo
 
 

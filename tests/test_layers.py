@@ -10,12 +10,12 @@ import pytest
 from tests.support.hosts import PROJECT, environment
 from tests.support.photos import encoded
 
-SHARED = sorted((PROJECT / "shared_code").glob("*.py"))
+SHARED = sorted((PROJECT / "shared_code").rglob("*.py"))
 RUNTIME = [
     path
     for folder in ("shared_code", "segment_function", "cutout_function", "local_host")
-    for path in sorted((PROJECT / folder).glob("*.py"))
-] + [PROJECT / "function_app.py", PROJECT / "models" / "manifest.py"]
+    for path in sorted((PROJECT / folder).rglob("*.py"))
+] + [PROJECT / "function_app.py", PROJECT / "model_build" / "manifest.py"]
 EDGES = {
     "azure",
     "azurefunctions",
@@ -56,13 +56,14 @@ def loaded_by(program: str, *arguments: str) -> set[str]:
     return set(done.stdout.split())
 
 
-@pytest.mark.parametrize("path", SHARED, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", SHARED, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_pictures_know_no_edge(path: Path) -> None:
     assert not set(imports(path)) & EDGES
 
 
 def test_pictures_load_no_edge() -> None:
-    modules = ", ".join(f"shared_code.{path.stem}" for path in SHARED if path.stem != "__init__")
+    names = [".".join(path.relative_to(PROJECT).with_suffix("").parts) for path in SHARED]
+    modules = ", ".join(name.removesuffix(".__init__") for name in names)
     loaded = loaded_by(f"import {modules}")
     assert "shared_code" in loaded
     assert not loaded & EDGES

@@ -20,11 +20,11 @@ from shared_code.errors import (
     SegmentError,
     TooManyRequests,
 )
-from shared_code.model import NetworkStore, State
+from shared_code.matte.networks import NetworkStore, State
 from shared_code.pipeline import Mode, plan
 from shared_code.settings import load_settings
-from tests.shared_code.networks import FlatNetwork
-from tests.shared_code.samples import png
+from tests.shared_code.matte.networks import FlatNetwork
+from tests.shared_code.picture.samples import png
 from tests.support.photos import encoded, photo
 
 REMOVAL, MATTING = Mode.BACKGROUND_REMOVAL, Mode.FOREGROUND_MATTING

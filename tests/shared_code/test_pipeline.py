@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from shared_code.encode.png import PngWriter
 from shared_code.errors import (
     ImageDimensionNotAllowed,
     ImageFormatInvalid,
@@ -16,9 +17,8 @@ from shared_code.errors import (
     SegmentError,
 )
 from shared_code.pipeline import MAX_CUTOUT_PIXELS, Cutout, Mode, Style, cut_out, plan
-from shared_code.png import PngWriter
-from tests.shared_code.networks import FlatNetwork
-from tests.shared_code.samples import png, saved, turned
+from tests.shared_code.matte.networks import FlatNetwork
+from tests.shared_code.picture.samples import png, saved, turned
 from tests.support.hosts import PROJECT
 from tests.support.photos import encoded, photo
 
@@ -268,7 +268,7 @@ import ctypes, os, sys
 from pathlib import Path
 from shared_code.allocator import return_large_blocks
 from shared_code.pipeline import Mode, Style, cut_out, plan
-from tests.shared_code.networks import FlatNetwork
+from tests.shared_code.matte.networks import FlatNetwork
 
 def status(key):
     return int(Path("/proc/self/status").read_text().split(key + ":")[1].split()[0]) * 1024

@@ -1,0 +1,68 @@
+"""uint8 pictures at both ends of a network: its normalisation as nodes of the graph."""
+
+import numpy as np
+from onnx import ModelProto, TensorProto, helper
+
+from model_build.manifest import Input, Network, Output
+from model_build.nodes import Nodes
+
+INPUT = "image"
+OUTPUT = "mask"
+TINY = 1e-6
+"""Keeps a black picture, or a mask of one value, from dividing by zero."""
+
+
+def with_uint8_ends(model: ModelProto, network: Network) -> ModelProto:
+    """The float graph with pictures for input and output.
+
+    Input "image": uint8 RGB (1, side, side, 3), 0..255.
+    Output "mask": uint8 (1, side, side), 0 background .. 255 foreground.
+    """
+    result = ModelProto()
+    result.CopyFrom(model)
+    graph, side = result.graph, network.input.side_px
+    before, after = _normalising_nodes(network.input), _mask_nodes(network.output, side)
+    nodes = [*before.nodes, *graph.node, *after.nodes]
+    del graph.node[:], graph.input[:], graph.output[:], graph.value_info[:]
+    graph.node.extend(nodes)
+    graph.initializer.extend([*before.constants, *after.constants])
+    graph.input.append(helper.make_tensor_value_info(INPUT, TensorProto.UINT8, [1, side, side, 3]))
+    graph.output.append(helper.make_tensor_value_info(OUTPUT, TensorProto.UINT8, [1, side, side]))
+    return result
+
+
+def _normalising_nodes(described: Input) -> Nodes:
+    """uint8 (1, side, side, 3) -> the network's float32 input (1, 3, side, side)."""
+    nodes = Nodes("normalise")
+    # Planes first: ONNX Runtime takes several times longer to repeat three values along the last axis.
+    planes = nodes.add("Transpose", INPUT, perm=[0, 3, 1, 2])
+    pixels = nodes.add("Cast", planes, to=TensorProto.FLOAT)
+    if described.divide_by == "maximum":
+        divisor = nodes.add("Max", nodes.add("ReduceMax", pixels, keepdims=1), nodes.floats(TINY))
+    else:
+        divisor = nodes.floats(described.divide_by)
+    scaled = nodes.add("Div", pixels, divisor)
+    mean, std = (np.array(three, np.float32).reshape(3, 1, 1) for three in (described.mean, described.std))
+    centred = nodes.add("Sub", scaled, nodes.constant(mean))
+    nodes.add("Div", centred, nodes.constant(std), output=described.name)
+    return nodes
+
+
+def _mask_nodes(described: Output, side: int) -> Nodes:
+    """The network's float32 output, side * side values -> uint8 (1, side, side)."""
+    nodes = Nodes("mask")
+    value = described.name
+    match described.values:
+        case "relative":
+            least = nodes.add("ReduceMin", value, keepdims=1)
+            span = nodes.add("Sub", nodes.add("ReduceMax", value, keepdims=1), least)
+            raised = nodes.add("Sub", value, least)
+            value = nodes.add("Div", raised, nodes.add("Max", span, nodes.floats(TINY)))
+        case "logit":
+            value = nodes.add("Sigmoid", value)
+        case "probability":
+            value = nodes.add("Min", nodes.add("Max", value, nodes.floats(0)), nodes.floats(1))
+    levels = nodes.add("Round", nodes.add("Mul", value, nodes.floats(255)))
+    plane = nodes.add("Reshape", levels, nodes.constant(np.array([1, side, side], np.int64)))
+    nodes.add("Cast", plane, to=TensorProto.UINT8, output=OUTPUT)
+    return nodes

@@ -1,0 +1,1 @@
+"""Images by URL, behind an address guard."""

@@ -1,0 +1,1 @@
+"""What is served beside the API: the page, its files, the description."""

