@@ -1,6 +1,9 @@
 """The tables of the docs against the code they speak of."""
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -41,3 +44,46 @@ def test_setting_is_documented(variable: str, default: str) -> None:
 def test_no_other_setting_is_documented() -> None:
     documented = {first for first in rows("README.md") if first.startswith(("SEGMENT_", "CUTOUT_"))}
     assert documented == documented_variables().keys()
+
+
+PAGES = [*sorted((PROJECT / "docs").rglob("*.md")), PROJECT / "README.md"]
+
+
+def links(page: Path) -> Iterator[tuple[Path, str]]:
+    """Files of this project that a page links to, and the headings in them."""
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if "://" not in target and not target.startswith("mailto:"):
+            path, _, heading = target.partition("#")
+            yield ((page.parent / unquote(path)).resolve() if path else page), heading
+
+
+def headings(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    found = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in found}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    for path, heading in links(page):
+        assert path.exists(), path
+        assert not heading or heading in headings(path), f"{path} has no heading {heading}"
+
+
+def test_every_page_is_reached_from_the_front_door() -> None:
+    reached: set[Path] = set()
+    waiting = [PROJECT / "docs" / "README.md"]
+    while waiting:
+        page = waiting.pop()
+        if page not in reached and page.suffix == ".md":
+            reached.add(page)
+            waiting += [path for path, _ in links(page) if path.is_file()]
+    assert set(PAGES) <= reached
+
+
+@pytest.mark.parametrize(
+    "place", re.findall(r"`((?:\w+/)+(?:[\w.]+)?)`", (PROJECT / "docs/README.md").read_text())
+)
+def test_places_of_the_front_door_exist(place: str) -> None:
+    assert (PROJECT / place).exists() or (PROJECT / "shared_code" / place).exists()
