@@ -1,7 +1,7 @@
 """Fetching the image a caller names by URL, without becoming a way into the network this runs in.
 
-The rules are modules of their own, met in this order: url_target (what a URL can mean), name_resolver,
-address_guard (who may be reached), pinned_http (the connection), content_coding (the size of the body).
+The rules are modules of their own, met in this order: target (what a URL can mean), resolver, guard
+(who may be reached), pinned_http (the connection), shared_code.content_coding (the size of the body).
 """
 
 import asyncio
@@ -10,10 +10,10 @@ import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from segment_function.fetch.content_coding import ContentCodingError, decoder_for, read_body
 from segment_function.fetch.guard import AddressGuard
 from segment_function.fetch.resolver import SYSTEM_RESOLVER, Resolver
 from segment_function.fetch.target import UrlTarget, not_accessible, parse_target
+from shared_code.content_coding import ContentCodingError, decoder_for, read_body
 from shared_code.errors import MAX_IMAGE_BYTES, ImageSizeNotAllowed, UrlStatus
 from shared_code.settings import IPNetwork
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from segment_function.fetch.content_coding import ContentCodingError, decoder_for, read_body
+from shared_code.content_coding import ContentCodingError, decoder_for, read_body
 from shared_code.errors import ImageSizeNotAllowed
 
 PICTURE = bytes(range(256)) * 40

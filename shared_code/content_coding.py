@@ -1,4 +1,4 @@
-"""Reading a response body whose size is bounded twice: as it arrives, and with its coding removed."""
+"""Reading a body whose size is bounded twice: as it arrives, and with its coding removed."""
 
 import asyncio
 import zlib
