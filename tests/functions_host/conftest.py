@@ -1,0 +1,27 @@
+"""One host that most tests share."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.functions_host import HOW_TO_GET_ONE, Instance, find_host, functions_host
+from tests.functions_host.needed import skip
+from tests.support.hosts import KEYS
+
+SETTINGS = {"SEGMENT_API_KEYS": ",".join(KEYS)}
+
+
+@pytest.fixture(scope="session")
+def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for the hosts' logs, which pytest keeps when a test fails; skips where there is no host."""
+    if find_host() is None:
+        skip(HOW_TO_GET_ONE)
+    return tmp_path_factory.mktemp("functions-host")
+
+
+@pytest.fixture(scope="session")
+def instance(logs: Path) -> Iterator[Instance]:
+    """The host with two keys and otherwise default settings."""
+    with functions_host(logs / "shared.txt", SETTINGS) as running:
+        yield running

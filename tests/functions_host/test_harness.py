@@ -1,0 +1,60 @@
+"""The harness itself: what it serves, and that it leaves nothing behind."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.functions_host import Instance, find_host, functions_host
+from tests.functions_host.conftest import SETTINGS
+from tests.functions_host.instance import NoHostError
+
+
+def test_host_serves_the_app(instance: Instance) -> None:
+    assert httpx.get(instance.url + "/status", trust_env=False).json() == {"status": "alive"}
+    assert len(instance.worker_pids) == 1
+
+
+def test_packages_are_found_where_a_deployment_has_them(instance: Instance) -> None:
+    (pid,) = instance.worker_pids
+    mapped = Path(f"/proc/{pid}/maps").read_text()
+    assert (instance.app / ".python_packages/lib/site-packages").is_dir()
+    assert "numpy" in mapped
+
+
+@pytest.mark.parametrize("killed", ["host", "worker", "both"])
+def test_nothing_is_left_of_a_host_that_was_killed(killed: str, logs: Path) -> None:
+    with functions_host(logs / f"killed {killed}.txt", SETTINGS) as running:
+        pids = (running.pid, *running.worker_pids)
+        for pid in {"host": pids[:1], "worker": pids[1:], "both": pids}[killed]:
+            os.kill(pid, signal.SIGKILL)
+    assert [pid for pid in pids if is_alive(pid)] == []
+
+
+def is_alive(pid: int) -> bool:
+    """Whether the process runs; an ended one can take a moment to be reaped."""
+    for _ in range(100):
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except FileNotFoundError:
+            return False
+        if state == "Z":
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def test_named_host_must_exist(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="FUNCTIONS_HOST"):
+        find_host({"FUNCTIONS_HOST": str(tmp_path)})
+
+
+def test_without_a_host_there_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("FUNCTIONS_HOST", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("tests.functions_host.program.ARCHIVE", tmp_path / "none")
+    with pytest.raises(NoHostError), functions_host(tmp_path / "log.txt", {}):
+        pass
