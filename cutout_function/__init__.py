@@ -1,5 +1,6 @@
 """The queue edge: a cut-out for every picture that arrives in the watched container."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterable
 from functools import cache
@@ -27,13 +28,18 @@ log = logging.getLogger(__name__)
 async def cutout(message: func.QueueMessage) -> None:
     """Cut out the picture that the event tells of. Whatever is raised makes the queue deliver it again."""
     event = parse_event(message.get_body())
-    storage = _storage()
+    # In a thread, since the first call imports for long while others wait for the event loop.
+    storage = await asyncio.to_thread(_storage)
     names = watched_names(event, storage.account, settings.cutout.input_container)
     if isinstance(names, Ignored):
-        log.info("message %s ignored: %s", message.id, names.reason)
+        _log(message, f"ignored: {names.reason}", names.needs_operator)
         return
     outcome = await CutoutJob(storage.inbox, storage.outbox, _cut_out).settle(names)
-    log.info("message %s: %r %s", message.id, names[0], outcome)
+    _log(message, f"{names[0]!r} {outcome}", outcome.needs_operator)
+
+
+def _log(message: func.QueueMessage, text: str, needs_operator: bool) -> None:
+    log.log(logging.WARNING if needs_operator else logging.INFO, "message %s: %s", message.id, text)
 
 
 async def _cut_out(picture: bytes) -> AsyncIterable[bytes]:

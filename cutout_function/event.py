@@ -9,7 +9,14 @@ import re
 from dataclasses import dataclass
 from urllib.parse import unquote
 
+from cutout_function.names import is_addressable, is_folder
+
 BLOB_CREATED = "Microsoft.Storage.BlobCreated"
+BLOB_RENAMED = "Microsoft.Storage.BlobRenamed"
+"""Of accounts with a hierarchical namespace: a blob has a new name, and no BlobCreated tells of it."""
+
+_UNFINISHED = {"CreateFile", "SftpCreate", "SftpWrite"}
+"""Calls that announce a blob before it is whole; FlushWithClose or SftpCommit announces it again."""
 
 _ACCOUNT = re.compile(r"/providers/Microsoft\.Storage/storageAccounts/([^/]+)", re.IGNORECASE)
 _SUBJECT = re.compile(r"/blobServices/default/containers/([^/]+)/blobs/(.+)", re.DOTALL)
@@ -23,9 +30,13 @@ class MalformedMessageError(ValueError):
 
 @dataclass(frozen=True)
 class Event:
-    """An event in either schema. What it does not say is empty; so is `account` for other sources."""
+    """An event in either schema. What it does not say is empty; so is `account` for other sources.
+
+    `api` is the storage call that caused it; `url` is that of the blob as it is called after it.
+    """
 
     type: str
+    api: str
     account: str
     subject: str
     url: str
@@ -33,9 +44,10 @@ class Event:
 
 @dataclass(frozen=True)
 class Ignored:
-    """The event is none of ours."""
+    """Nothing is to be done about the event, or nothing before somebody has done something."""
 
     reason: str
+    needs_operator: bool = False
 
 
 def parse_event(message: bytes) -> Event:
@@ -53,12 +65,16 @@ def parse_event(message: bytes) -> Event:
         raise MalformedMessageError("not one event")
     is_cloud_event = "specversion" in document
     account = _ACCOUNT.search(_text(document.get("source" if is_cloud_event else "topic")))
+    type_ = _text(document.get("type" if is_cloud_event else "eventType"))
     data = document.get("data")
+    if not isinstance(data, dict):
+        data = {}
     event = Event(
-        type=_text(document.get("type" if is_cloud_event else "eventType")),
+        type=type_,
+        api=_text(data.get("api")),
         account=account[1] if account else "",
         subject=_text(document.get("subject")),
-        url=_text(data.get("url")) if isinstance(data, dict) else "",
+        url=_text(data.get("destinationUrl" if type_ == BLOB_RENAMED else "url")),
     )
     if not event.type:
         raise MalformedMessageError("not an event")
@@ -66,7 +82,7 @@ def parse_event(message: bytes) -> Event:
 
 
 def watched_names(event: Event, account: str, container: str) -> tuple[str, ...] | Ignored:
-    """The names the new blob can have, most likely first, if it is in this container of this account.
+    """The names the blob can have now, most likely first, if it is a picture of this container and account.
 
     `subject` has the name as it is, but Event Grid loses characters outside the basic multilingual plane
     there; `data.url` has all of them, percent-encoded except for some reserved ones. Where the two do not
@@ -74,7 +90,7 @@ def watched_names(event: Event, account: str, container: str) -> tuple[str, ...]
 
     Raises MalformedMessageError when the event is of a new blob but does not tell which.
     """
-    if event.type != BLOB_CREATED:
+    if event.type not in (BLOB_CREATED, BLOB_RENAMED):
         return Ignored(f"event type {event.type!r}")
     subject = _SUBJECT.fullmatch(event.subject)
     if not event.account or subject is None:
@@ -89,7 +105,20 @@ def watched_names(event: Event, account: str, container: str) -> tuple[str, ...]
     intact = tuple(name for name in names if name and not _DAMAGED.search(name))
     if not intact:
         raise MalformedMessageError("neither subject nor url has an intact name")
-    return intact
+    if event.api in _UNFINISHED:
+        return Ignored(f"{event.api} of {intact[0]!r}: the upload has only begun")
+    return _of_pictures(intact)
+
+
+def _of_pictures(names: tuple[str, ...]) -> tuple[str, ...] | Ignored:
+    files = tuple(name for name in names if not is_folder(name))
+    if not files:
+        return Ignored(f"{names[0]!r} is the name of a folder")
+    addressable = tuple(name for name in files if is_addressable(name))
+    if not addressable:
+        reason = f"{files[0]!r} has a segment . or .. and cannot be read; give the blob another name"
+        return Ignored(reason, needs_operator=True)
+    return addressable
 
 
 def _json_text(message: bytes) -> bytes:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from cutout_function.content import without_coding
 from cutout_function.names import error_name, png_name
 from shared_code.errors import MAX_IMAGE_BYTES, ImageSizeNotAllowed, SegmentError
 
@@ -44,15 +45,30 @@ class Outcome(StrEnum):
     REFUSED = "refused"
     ALREADY_DONE = "already done"
     GONE = "gone"
+    FOLDER = "left alone: it is the marker of a folder"
+    BEGUN = "left alone: it is an append blob with nothing appended yet"
+    ARCHIVED = "not read: it is in the archive tier; to have it cut out, copy it to an online tier"
+    REHYDRATING = "not read: it is being rehydrated, and nothing tells of the end; copy it once it is online"
+
+    @property
+    def needs_operator(self) -> bool:
+        """Whether there will be no cut-out until somebody does something."""
+        return self in (Outcome.ARCHIVED, Outcome.REHYDRATING)
 
 
 @dataclass(frozen=True)
 class Source:
-    """A blob of the watched container, at one moment."""
+    """A blob of the watched container, at one moment.
+
+    `size_bytes` are those stored, in the coding `content_encoding`. `set_aside` is what a job for it comes to
+    if it is one of which nothing can be made, whatever its bytes.
+    """
 
     name: str
     etag: str
     size_bytes: int
+    content_encoding: str = ""
+    set_aside: Outcome | None = None
 
 
 @dataclass(frozen=True)
@@ -80,7 +96,7 @@ class Inbox(Protocol):
         """The blob, if it exists."""
 
     async def read(self, source: Source) -> bytes:
-        """What the blob holds. Raises ChangedError."""
+        """The bytes that are stored, in whatever coding. Raises ChangedError."""
 
 
 class Outbox(Protocol):
@@ -112,7 +128,7 @@ class CutoutJob:
     cut_out: CutOut
 
     async def settle(self, names: Sequence[str]) -> Outcome:
-        """Leave exactly one right output for the first of `names` that exists.
+        """Leave exactly one right output for the first of `names` that exists, or none if it is set aside.
 
         Raises UnsettledError, SegmentError when the picture is not at fault, and the faults of storage.
         """
@@ -125,6 +141,8 @@ class CutoutJob:
                 self.outbox.look(png_name(source.name)), self.outbox.look(error_name(source.name))
             )
             right = next((seen for seen in (png, error) if seen and seen.source_etag == source.etag), None)
+            if right is None and source.set_aside is not None:
+                return source.set_aside
             stale = error if right is png else png
             with suppress(ChangedError):  # another worker was faster, or the source is newer
                 if right is None:
@@ -162,7 +180,8 @@ class CutoutJob:
     async def _picture(self, source: Source) -> bytes:
         if not 1 <= source.size_bytes <= MAX_IMAGE_BYTES:
             raise ImageSizeNotAllowed
-        return await self.inbox.read(source)
+        stored = await self.inbox.read(source)
+        return await without_coding(stored, source.content_encoding, MAX_IMAGE_BYTES)
 
 
 async def _once(content: bytes) -> AsyncIterator[bytes]:

@@ -1,7 +1,11 @@
-"""What a job's output is called.
+"""What a job's output is called, and which names are none of a picture.
 
 The ending is added to the whole name, so that `a.jpg` and `a.png` have outputs of their own.
 """
+
+import re
+
+_SEPARATOR = re.compile(r"[/\\]")  # Blob Storage takes one for the other
 
 
 def png_name(name: str) -> str:
@@ -12,3 +16,17 @@ def png_name(name: str) -> str:
 def error_name(name: str) -> str:
     """The document that says why the blob `name` has no cut-out."""
     return name + ".error.json"
+
+
+def is_folder(name: str) -> bool:
+    """Whether the name is one that tools give to an empty blob that stands for a folder."""
+    return _SEPARATOR.fullmatch(name[-1:]) is not None
+
+
+def is_addressable(name: str) -> bool:
+    """Whether a URL can lead to the blob `name`.
+
+    HTTP clients resolve the segments `.` and `..` (RFC 3986 section 5.2.4), however they are escaped: a
+    request for `a/../b` would read or write `b`.
+    """
+    return not {".", ".."} & set(_SEPARATOR.split(name))

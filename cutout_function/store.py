@@ -25,6 +25,7 @@ from azure.storage.blob import (
 )
 
 from cutout_function.job import ChangedError, Output, Source, Upload
+from cutout_function.kind import set_aside
 from shared_code.settings import CutoutSettings, StorageConnection
 
 BLOCK_BYTES = 4 << 20
@@ -35,7 +36,9 @@ _SOURCE_ETAG = "source_etag"
 # A block list is invalid when another upload to the same name was committed: that drops all other blocks.
 # A condition on a blob that is gone fails as such in the emulator, and may be BlobNotFound in the service.
 _CHANGED = {
+    StorageErrorCode.BLOB_ARCHIVED,
     StorageErrorCode.BLOB_ALREADY_EXISTS,
+    StorageErrorCode.BLOB_BEING_REHYDRATED,
     StorageErrorCode.BLOB_NOT_FOUND,
     StorageErrorCode.CONDITION_NOT_MET,
     StorageErrorCode.INVALID_BLOCK_LIST,
@@ -53,7 +56,7 @@ class SourceContainer:
         return await asyncio.to_thread(self._look, name)
 
     async def read(self, source: Source) -> bytes:
-        """What the blob holds. Raises ChangedError when it is not as it was seen."""
+        """The bytes that are stored, in whatever coding. Raises ChangedError when they are not as seen."""
         return await asyncio.to_thread(self._read, source)
 
     def _look(self, name: str) -> Source | None:
@@ -61,13 +64,19 @@ class SourceContainer:
             properties = self.client.get_blob_client(name).get_blob_properties()
         except ResourceNotFoundError:
             return None
-        return Source(name, properties.etag, properties.size)
+        return Source(
+            name,
+            properties.etag,
+            properties.size,
+            properties.content_settings.content_encoding or "",
+            set_aside(properties),
+        )
 
     def _read(self, source: Source) -> bytes:
         content = io.BytesIO()
         with _conditions():
             self.client.get_blob_client(source.name).download_blob(
-                etag=source.etag, match_condition=MatchConditions.IfNotModified
+                etag=source.etag, match_condition=MatchConditions.IfNotModified, decompress=False
             ).readinto(content)
         return content.getvalue()
 

@@ -1,5 +1,6 @@
 """Pictures by way of storage: the embedded host drains the queue into the real pipeline."""
 
+import gzip
 import io
 import os
 import random
@@ -8,9 +9,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from azure.storage.blob import ContentSettings
 from PIL import Image
 
 from cutout_function.names import error_name, png_name
@@ -25,12 +28,18 @@ KILLS = (10, 30)
 
 
 @pytest.fixture(scope="module")
-def served(emulator: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    """An account whose queue a host drains."""
+def served_with_log(emulator: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cloud, Path]]:
+    """An account whose queue a host drains, and what the host logs."""
     cloud = new_cloud(emulator)
     log = tmp_path_factory.mktemp("host") / "log.txt"
     with embedded_host(log, cloud.environment):
-        yield cloud
+        yield cloud, log
+
+
+@pytest.fixture
+def served(served_with_log: tuple[Cloud, Path]) -> Cloud:
+    """An account whose queue a host drains."""
+    return served_with_log[0]
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
@@ -86,6 +95,72 @@ def test_a_bad_picture_gets_the_contracts_error(
     wait_for(lambda: is_empty(served))
     assert served.uploader.fetch(error_name(name)) == error.body()
     assert not served.outputs.get_blob_client(png_name(name)).exists()
+
+
+def test_a_packed_picture_is_cut_out(served: Cloud) -> None:
+    packed = ContentSettings(content_encoding="gzip")
+    picture = gzip.compress(encoded("BMP", 1400, 1100))
+    blob = served.uploader.upload("packed.bmp", b"")
+    served.inputs.upload_blob(blob.name, picture, overwrite=True, content_settings=packed)
+    served.uploader.announce(blob)
+    wait_for(lambda: is_empty(served))
+    with Image.open(io.BytesIO(served.uploader.fetch("packed.bmp.png"))) as image:
+        assert image.size == (1400, 1100)
+
+
+def with_api(blob: NewBlob, api: str) -> dict[str, object]:
+    event = blob_created(blob)
+    data = event["data"]
+    assert isinstance(data, dict)
+    return {**event, "data": {**data, "api": api}}
+
+
+@pytest.mark.parametrize(("begin", "end"), [("CreateFile", "FlushWithClose"), ("SftpCreate", "SftpCommit")])
+def test_an_upload_in_two_steps(served_with_log: tuple[Cloud, Path], begin: str, end: str) -> None:
+    cloud, log = served_with_log
+    name = f"{end}.jpg"
+    empty = cloud.uploader.upload(name, b"")
+    cloud.queue.send_message(queue_message(with_api(empty, begin)))
+    wait_for(lambda: is_empty(cloud))
+    assert not [output for output in cloud.written() if output.startswith(name)]
+    assert f"{begin} of {name!r}: the upload has only begun" in log.read_text()
+    whole = cloud.uploader.upload(name, encoded("JPEG", 80, 70))
+    cloud.queue.send_message(queue_message(with_api(whole, end)))
+    wait_for(lambda: is_empty(cloud))
+    assert source_etag(cloud, png_name(name)) == whole.etag
+
+
+def test_a_renamed_blob_is_cut_out_under_its_new_name(served: Cloud) -> None:
+    blob = served.uploader.upload("new name é.jpg", encoded("JPEG", 90, 70))
+    urls = {"sourceUrl": f"{blob.service_url}/{blob.container}/old.tmp"}
+    urls["destinationUrl"] = f"{blob.service_url}/{blob.container}/new%20name%20%C3%A9.jpg"
+    event = {**blob_created(blob), "eventType": "Microsoft.Storage.BlobRenamed"}
+    served.queue.send_message(queue_message({**event, "data": {"api": "RenameFile", **urls}}))
+    wait_for(lambda: is_empty(served))
+    assert source_etag(served, png_name(blob.name)) == blob.etag
+
+
+def test_what_is_left_alone_is_logged(served_with_log: tuple[Cloud, Path]) -> None:
+    cloud, log = served_with_log
+    before = cloud.written()
+    archived = cloud.uploader.upload("archived.jpg", encoded("JPEG", 90, 70))
+    cloud.inputs.get_blob_client(archived.name).set_standard_blob_tier("Archive")
+    marker = cloud.uploader.upload("2026", b"")
+    cloud.inputs.get_blob_client(marker.name).set_blob_metadata({"hdi_isfolder": "true"})
+    named = cloud.uploader.upload("2026/11/", b"")
+    elsewhere = replace(marker, name="2026/../archived.jpg")
+    for blob in (archived, marker, named, elsewhere):
+        cloud.uploader.announce(blob)
+    wait_for(lambda: is_empty(cloud))
+    assert cloud.written() == before
+    lines = log.read_text().splitlines()
+    for level, text in (
+        ("WARNING", "'archived.jpg' not read: it is in the archive tier"),
+        ("INFO", "'2026' left alone: it is the marker of a folder"),
+        ("INFO", "'2026/11/' is the name of a folder"),
+        ("WARNING", "'2026/../archived.jpg' has a segment . or .. and cannot be read"),
+    ):
+        assert [line for line in lines if text in line and f" {level} " in line], text
 
 
 def test_the_upload_command(served: Cloud, tmp_path: Path) -> None:

@@ -3,11 +3,13 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from cutout_function.event import Ignored, MalformedMessageError, parse_event, watched_names
 from local_host.events import NewBlob, blob_created, blob_created_cloud_event, queue_message
+from tests.cutout_function.test_names import NOT_ADDRESSABLE
 
 BLOB = NewBlob(
     "https://pictures.blob.core.windows.net/", "pictures", "uploads", "a.jpg", '"0x8D"', 5, "image/jpeg"
@@ -93,6 +95,8 @@ def test_letter_case_of_the_account_does_not_count() -> None:
         ({"eventType": "Microsoft.Storage.BlobDeleted"}, "event type 'Microsoft.Storage.BlobDeleted'"),
         ({"eventType": "Microsoft.EventGrid.SubscriptionDeletedEvent"}, "event type"),
         ({"eventType": "microsoft.storage.blobcreated"}, "event type"),
+        ({"eventType": "Microsoft.Storage.DirectoryRenamed"}, "event type"),
+        ({"eventType": "Microsoft.Storage.BlobTierChanged"}, "event type"),
         ({"subject": "/blobServices/default/containers/cutouts/blobs/a.jpg"}, "container 'cutouts'"),
         ({"subject": "/blobServices/default/containers/uploads-2/blobs/a.jpg"}, "container 'uploads-2'"),
     ],
@@ -101,6 +105,98 @@ def test_what_is_not_ours_is_ignored(change: dict[str, str], reason: str) -> Non
     decision = names(blob_created(BLOB) | change)
     assert isinstance(decision, Ignored)
     assert decision.reason.startswith(reason)
+
+
+RENAMED = {
+    "topic": "/subscriptions/s/resourceGroups/r/providers/Microsoft.Storage/storageAccounts/pictures",
+    "subject": "/blobServices/default/containers/uploads/blobs/new/a b.jpg",
+    "eventType": "Microsoft.Storage.BlobRenamed",
+    "eventTime": "2026-06-26T18:41:00.9584103Z",
+    "id": "831e1650-001e-001b-66ab-eeb76e069631",
+    "data": {
+        "api": "RenameFile",
+        "destinationUrl": "https://pictures.dfs.core.windows.net/uploads/new/a%20b.jpg",
+        "sourceUrl": "https://pictures.dfs.core.windows.net/uploads/old/a.tmp",
+        "sequencer": "00000000000004420000000000028963",
+    },
+    "dataVersion": "1",
+    "metadataVersion": "1",
+}
+
+
+@pytest.mark.parametrize(
+    ("subject_name", "destination", "expected"),
+    [
+        ("new/a b.jpg", "new/a%20b.jpg", ("new/a b.jpg",)),
+        ("cup \ufffd\ufffd.png", "cup%20%F0%9F%8F%86.png", ("cup 🏆.png",)),
+        ("50%25.jpg", "50%25.jpg", ("50%25.jpg", "50%.jpg")),
+    ],
+)
+def test_a_renamed_blob_has_its_new_name(
+    subject_name: str, destination: str, expected: tuple[str, ...]
+) -> None:
+    data = {
+        "api": "SftpRename",
+        "destinationUrl": "https://pictures.blob.core.windows.net/uploads/" + destination,
+        "sourceUrl": "https://pictures.blob.core.windows.net/uploads/old.jpg",
+        "url": "https://pictures.blob.core.windows.net/uploads/not%20this%20one.jpg",
+    }
+    subject = "/blobServices/default/containers/uploads/blobs/" + subject_name
+    assert names(RENAMED | {"data": data, "subject": subject}) == expected
+
+
+def test_a_renamed_blob_in_either_schema() -> None:
+    cloud_event = {key: value for key, value in RENAMED.items() if key in {"subject", "data", "id"}}
+    cloud_event |= {"specversion": "1.0", "type": RENAMED["eventType"], "source": RENAMED["topic"]}
+    assert names(RENAMED) == names(cloud_event) == ("new/a b.jpg",)
+
+
+def test_a_blob_renamed_out_of_the_container_is_ignored() -> None:
+    subject = "/blobServices/default/containers/archive/blobs/a.jpg"
+    data = {"destinationUrl": "https://pictures.dfs.core.windows.net/archive/a.jpg"}
+    assert names(RENAMED | {"subject": subject, "data": data}) == Ignored("container 'archive'")
+
+
+@pytest.mark.parametrize("schema", [blob_created, blob_created_cloud_event])
+@pytest.mark.parametrize(
+    ("api", "is_whole"),
+    [
+        ("PutBlob", True),
+        ("PutBlockList", True),
+        ("CopyBlob", True),
+        ("CreateFile", False),
+        ("FlushWithClose", True),
+        ("SftpCreate", False),
+        ("SftpWrite", False),
+        ("SftpCommit", True),
+        ("ACallOfTheFuture", True),
+    ],
+)
+def test_an_upload_that_has_only_begun_is_ignored(
+    schema: Callable[[NewBlob], dict[str, Any]], api: str, is_whole: bool
+) -> None:
+    event = schema(replace(BLOB, size_bytes=0))
+    event["data"]["api"] = api
+    event["data"]["url"] = "https://pictures.dfs.core.windows.net/uploads/a.jpg"
+    ignored = Ignored(f"{api} of 'a.jpg': the upload has only begun")
+    assert names(event) == (("a.jpg",) if is_whole else ignored)
+
+
+@pytest.mark.parametrize("in_url", ["a/", "a%2F"])
+def test_a_folder_is_ignored(in_url: str) -> None:
+    assert names(event_of("a/", in_url)) == Ignored("'a/' is the name of a folder")
+
+
+def test_only_readings_that_a_picture_can_have_are_looked_for() -> None:
+    assert names(event_of("a%2F", "a%2F")) == ("a%2F",)
+    assert names(event_of("a/%2E%2E/b", "a/%2E%2E/b")) == ("a/%2E%2E/b",)
+
+
+@pytest.mark.parametrize("name", NOT_ADDRESSABLE)
+def test_a_name_that_leads_elsewhere_is_ignored(name: str) -> None:
+    decision = names(event_of(name, quote(name)))
+    assert isinstance(decision, Ignored)
+    assert decision.reason.startswith(repr(name))
 
 
 def test_another_account_is_ignored() -> None:

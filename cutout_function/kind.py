@@ -1,0 +1,22 @@
+"""Blobs of which nothing can be made, told by their properties."""
+
+from azure.storage.blob import BlobProperties, BlobType, StandardBlobTier
+
+from cutout_function.job import Outcome
+
+# How tools mark a folder where there are none: Hadoop's and Azure's own by the metadata, others by the type.
+_FOLDER_METADATA = "hdi_isfolder"
+_FOLDER_TYPES = {"inode/directory", "httpd/unix-directory", "application/x-directory"}
+
+
+def set_aside(properties: BlobProperties) -> Outcome | None:
+    """What a job for the blob comes to if nothing can be made of it, whatever its bytes."""
+    metadata = {name.lower(): value.lower() for name, value in properties.metadata.items()}
+    media_type = (properties.content_settings.content_type or "").partition(";")[0].strip().lower()
+    if metadata.get(_FOLDER_METADATA) == "true" or media_type in _FOLDER_TYPES:
+        return Outcome.FOLDER
+    if properties.blob_type == BlobType.APPENDBLOB and not properties.size:
+        return Outcome.BEGUN
+    if properties.blob_tier == StandardBlobTier.ARCHIVE:
+        return Outcome.REHYDRATING if properties.archive_status else Outcome.ARCHIVED
+    return None
