@@ -1,19 +1,28 @@
-"""The Function App: begins to load the network, and registers the functions."""
+"""The Function App, wired in order: settings, process, networks, engine, functions."""
 
-from shared_code.process import engine, settings
+from shared_code.matte.networks import NetworkStore
+from shared_code.process import cores, tune_process
+from shared_code.settings import load_settings
 
-engine.start()  # first, so that the network loads while all the rest is imported
+settings = load_settings()
+tune_process()
+networks = NetworkStore(settings.model, settings.models_in_memory, threads=cores())
+networks.preload()  # so that the network loads while all the rest is imported
 
 import azure.functions as func
 
-from cutout_function import blueprint as cutout
-from segment_function import blueprint as segment
-from segment_function.pages.handlers import blueprint as pages
+from cutout_function import cutout_blueprint
+from segment_function import SegmentApi, segment_blueprint
+from segment_function.pages.handlers import pages_blueprint
 from segment_function.worker_port import use_handler_app
+from shared_code.engine import Engine
+
+engine = Engine(settings, networks)
+api = SegmentApi(settings, engine)
 
 use_handler_app()
 app = func.FunctionApp()
-app.register_functions(segment)
-app.register_functions(pages)
+app.register_functions(segment_blueprint(api))
+app.register_functions(pages_blueprint(api))
 if settings.cutout.storage is not None:  # the host cannot start a queue trigger without a connection
-    app.register_functions(cutout)
+    app.register_functions(cutout_blueprint(settings.cutout, engine))

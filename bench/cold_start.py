@@ -16,11 +16,11 @@ import time
 begin = time.perf_counter()
 import function_app
 imported = time.perf_counter()
-from shared_code.process import engine
-while engine.networks.state == "STARTING":
+networks = function_app.networks
+while networks.state == "STARTING":
     time.sleep(0.001)
 loaded = time.perf_counter()
-assert engine.networks.state == "READY"
+assert networks.state == "READY"
 print(imported - begin, loaded - imported)
 """
 

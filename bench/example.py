@@ -9,7 +9,9 @@ import io
 from PIL import Image
 
 from shared_code.engine import Engine
+from shared_code.matte.networks import NetworkStore
 from shared_code.pipeline import Mode
+from shared_code.process import cores
 from shared_code.settings import load_settings
 from tests.support.hosts import PROJECT
 from tests.support.photos import encoded, photo
@@ -54,8 +56,8 @@ async def sheet(engine: Engine, name: str) -> Image.Image:
 
 async def main() -> None:
     """Write docs/images/example.jpg, and the pictures of docs/models.md that show what goes wrong."""
-    engine = Engine(load_settings({}))
-    engine.start()
+    settings = load_settings({})
+    engine = Engine(settings, NetworkStore(settings.model, settings.models_in_memory, threads=cores()))
     folder = PROJECT / "docs" / "images"
     folder.mkdir(exist_ok=True)
     for target, name in _PICTURES.items():

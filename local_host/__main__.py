@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shared_code.settings import SettingsError
+from shared_code.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
     from azure.functions import FunctionApp
@@ -21,28 +21,28 @@ def main() -> None:
     if not port.isdecimal() or not 1 <= int(port) <= 65_535:
         sys.exit(f"PORT must be a number from 1 to 65535, not {port!r}")
     try:
-        from function_app import app  # before anything else is imported: it begins to load the network
+        import function_app  # before anything else is imported: it begins to load the network
     except SettingsError as error:
         sys.exit(str(error))
     import uvicorn
 
-    uvicorn.run(_server(app), host="127.0.0.1", port=int(port), log_config=None)
+    server = _server(function_app.app, function_app.settings)
+    uvicorn.run(server, host="127.0.0.1", port=int(port), log_config=None)
 
 
-def _server(app: "FunctionApp") -> "ASGIApp":
+def _server(app: "FunctionApp", settings: Settings) -> "ASGIApp":
     """The HTTP functions and, when storage is set by a connection string, the queue function."""
     from local_host.app import asgi_app
-    from shared_code.process import settings
 
+    functions = app.get_functions()  # which can be asked for once
     storage = settings.cutout.storage
     if storage is None or not storage.connection_string:
-        return asgi_app(app)
-    from cutout_function import cutout
-    from local_host.queue_pump import QueuePump, host_options, with_pump
+        return asgi_app(functions)
+    from local_host.queue_pump import QueuePump, host_options, queue_function, with_pump
 
     options = host_options(Path(__file__).parents[1] / "host.json")
-    pump = QueuePump(storage.connection_string, settings.cutout.queue, cutout, options)
-    return with_pump(asgi_app(app), pump)
+    pump = QueuePump(storage.connection_string, settings.cutout.queue, queue_function(functions), options)
+    return with_pump(asgi_app(functions), pump)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 """An ASGI application made from the functions' own metadata, with the Functions host's routing habits."""
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
-import azure.functions as func
+from azure.functions.decorators.function_app import Function
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -22,10 +22,10 @@ class HttpFunction:
     handler: Handler
 
 
-def http_functions(app: func.FunctionApp) -> list[HttpFunction]:
-    """The HTTP functions of `app`, by name: the order in which the Functions host tries them."""
+def http_functions(functions: Iterable[Function]) -> list[HttpFunction]:
+    """Those that HTTP triggers, by name: the order in which the Functions host tries them."""
     found = []
-    for function in app.get_functions():
+    for function in functions:
         trigger = function.get_trigger()
         if trigger is None or trigger.get_binding_name() != "httpTrigger":
             continue
@@ -49,15 +49,15 @@ def _pattern(route: str) -> re.Pattern[str]:
     return re.compile(pattern, re.IGNORECASE | re.DOTALL)
 
 
-def asgi_app(app: func.FunctionApp) -> ASGIApp:
-    """Serve the HTTP functions of `app`. A path of another method is no match, as in the Functions host."""
-    functions = http_functions(app)
+def asgi_app(functions: Iterable[Function]) -> ASGIApp:
+    """Serve the HTTP functions. A path of another method is no match, as in the Functions host."""
+    ranked = http_functions(functions)
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
         path = scope["path"].removeprefix("/").removesuffix("/")
-        for http in functions:
+        for http in ranked:
             match = http.path.fullmatch(path)
             if match and scope["method"] in http.methods:
                 scope["path_params"] = match.groupdict()

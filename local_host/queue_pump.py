@@ -8,13 +8,14 @@ until its lease is over; then it is delivered again.
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import azure.functions as func
 from azure.core.exceptions import AzureError, ResourceExistsError
+from azure.functions.decorators.function_app import Function
 from azure.storage.queue import QueueClient, QueueMessage
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -40,6 +41,16 @@ def host_options(host_json: Path) -> PumpOptions:
     queues = json.loads(host_json.read_text())["extensions"]["queues"]
     hours, minutes, seconds = (int(part) for part in queues["visibilityTimeout"].split(":"))
     return PumpOptions(hours * 3600 + minutes * 60 + seconds, queues["maxDequeueCount"])
+
+
+def queue_function(functions: Iterable[Function]) -> QueueFunction:
+    """The one that a queue triggers."""
+    for function in functions:
+        trigger = function.get_trigger()
+        if trigger is not None and trigger.get_binding_name() == "queueTrigger":
+            found: QueueFunction = function.get_user_function()
+            return found
+    raise LookupError("no function is triggered by a queue")
 
 
 class QueuePump:

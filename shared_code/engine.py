@@ -4,21 +4,18 @@ Both edges use one engine, so its slots and its memory budget hold for the whole
 """
 
 import asyncio
-import os
 import threading
 import weakref
 from collections.abc import AsyncIterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 
-from threadpoolctl import threadpool_limits
-
 from shared_code import pipeline
 from shared_code.admission import MemoryBudget, Reservation, Slots
-from shared_code.allocator import return_large_blocks
 from shared_code.encode.png import DeflatedStrip, PngWriter
 from shared_code.matte.networks import NetworkStore
 from shared_code.pipeline import Cutout, Mode, Style
+from shared_code.process import cores
 from shared_code.settings import Settings
 
 
@@ -71,22 +68,15 @@ def _drop(strips: list[Future[DeflatedStrip]], reservation: Reservation) -> None
 
 
 class Engine:
-    """Owns the networks, the threads and the admission of one process."""
+    """Owns the threads and the admission of one process; `networks` are its matting networks."""
 
-    def __init__(self, settings: Settings) -> None:
-        return_large_blocks()
-        threadpool_limits(1, "blas")  # numpy's matrices are small; waiting, its threads would hold the cores
-        cores = os.process_cpu_count() or 1
+    def __init__(self, settings: Settings, networks: NetworkStore) -> None:
         self._style = Style(settings.matte_png, settings.edge_colour)
         self._slots = Slots(settings.slots, settings.slot_wait_s)
         self._budget = MemoryBudget(settings.memory_budget_mb << 20, settings.slot_wait_s)
         self._pictures = ThreadPoolExecutor(settings.slots, "picture")
-        self._strips = ThreadPoolExecutor(cores, "strip")
-        self.networks = NetworkStore(settings.model, settings.models_in_memory, threads=cores)
-
-    def start(self) -> None:
-        """Begin to load the default network in the background; returns at once."""
-        self.networks.preload()
+        self._strips = ThreadPoolExecutor(cores(), "strip")
+        self.networks = networks
 
     def place(self) -> AbstractContextManager[None]:
         """A place in the queue, to be taken before a body is read. Raises TooManyRequests."""

@@ -84,12 +84,62 @@ def test_environment_is_read_in_one_place(path: Path) -> None:
     assert not reads or path in allowed
 
 
+IMPORT_ALONE = """
+import _thread, importlib, os, sys, threading
+
+PROJECT = os.getcwd()
+touched = []
+
+def watch(event, arguments):
+    if event.startswith("_thread.start_"):
+        touched.append("starts a thread")
+    elif event == "open" and str(arguments[0]).startswith(PROJECT):
+        path = str(arguments[0])
+        if not path.endswith((".py", ".pyc")) and "/.venv/" not in path and "__pycache__" not in path:
+            touched.append(f"opens {path}")
+    elif event == "ctypes.dlsym" and arguments[1] == "mallopt":
+        touched.append("changes the allocator")
+
+class Watched(dict):
+    def get(self, name, default=None):
+        if str(name).startswith(("SEGMENT_", "CUTOUT_")):
+            touched.append(f"reads {name}")
+        return default
+
+sys.addaudithook(watch)
+os.environ = Watched(os.environ)
+importlib.import_module(sys.argv[1])
+sys.exit("\\n".join(touched) or 0)
+"""
+WIRING = PROJECT / "function_app.py"
+
+
+@pytest.mark.parametrize("path", RUNTIME, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_only_the_wiring_does_something_when_imported(path: Path) -> None:
+    """No other module reads settings, starts a thread, tunes the allocator or opens a file of ours."""
+    parts = path.relative_to(PROJECT).with_suffix("").parts
+    name = ".".join(parts).removesuffix(".__init__")
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORT_ALONE, name],
+        cwd=PROJECT,
+        env=environment({"SEGMENT_MODEL": "u2netp"}),
+        capture_output=True,
+        text=True,
+    )
+    if path == WIRING:
+        assert "starts a thread" in done.stderr
+        assert "reads SEGMENT_MODEL" in done.stderr
+        assert "changes the allocator" in done.stderr
+        assert "manifest.json" in done.stderr
+    else:
+        assert done.returncode == 0, done.stderr
+
+
 CUT_OUT = """
 import asyncio, sys
 from pathlib import Path
-import function_app
+from function_app import engine
 from shared_code.pipeline import Mode
-from shared_code.process import engine
 
 async def main():
     for path in Path(sys.argv[1]).iterdir():
@@ -112,7 +162,7 @@ def test_nothing_heavy_is_loaded_for_a_cut_out(tmp_path: Path) -> None:
 
 def test_the_app_is_registered_before_a_network_is_loaded() -> None:
     """The host waits for the import; the network comes in the background."""
-    loaded = loaded_by("import segment_function, shared_code.process")
+    loaded = loaded_by("import segment_function, shared_code.engine")
     assert "openvino" not in loaded
     assert not loaded & TOO_HEAVY
 

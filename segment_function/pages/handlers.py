@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import azure.functions as func
 from azurefunctions.extensions.http.fastapi import Request, Response
 
-from segment_function import ALIAS, ROUTE, segment
+from segment_function import ALIAS, ROUTE, SegmentApi
 from segment_function.answer import answer
 from segment_function.body import Body
 from segment_function.pages.assets import HOME_ASSETS, HOME_PAGE, Asset
@@ -15,15 +15,12 @@ from segment_function.pages.openapi import openapi_json
 from segment_function.pages.swagger import SWAGGER_PAGE, swagger_assets
 from segment_function.responses import Exchange, content_response
 from shared_code.errors import ResourceNotFound
-from shared_code.matte.networks import State
-from shared_code.process import engine, settings
+from shared_code.matte.networks import NetworkStore, State
 
 type Work = Callable[[Exchange, Body], Awaitable[Response]]
 
-blueprint = func.Blueprint()
-
 _JSON = "application/json; charset=utf-8"
-_ALL_METHODS = ["GET", "POST", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"]
+_ALL_METHODS = ("GET", "POST", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS")
 _ASSET_MAX_AGE_S = 3600
 
 # https://www.w3.org/TR/CSP3/: our own page makes and shows pictures as blob: URLs; Swagger UI also
@@ -35,75 +32,61 @@ _SWAGGER_POLICY = (
 )
 
 
-@blueprint.function_name("status")
-@blueprint.route("status", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
-async def status(req: Request) -> Response:
+def pages_blueprint(api: SegmentApi) -> func.Blueprint:
+    """The functions beside the API, which need no key, and the one that answers every other path."""
+    blueprint = func.Blueprint()
+    region, networks = api.settings.region, api.engine.networks
+
+    def serve(name: str, route: str, work: Work) -> None:
+        @blueprint.function_name(name)
+        @blueprint.route(route, methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+        async def page(req: Request) -> Response:
+            return await answer(req, region, work)
+
+    serve("status", "status", _status)
+    serve("ready", "ready", _ready(networks))
+    serve("openapi", "openapi.json", _openapi(networks))
+    serve("swagger", "swagger", _page(SWAGGER_PAGE, _SWAGGER_POLICY))
+    serve("swagger_file", "swagger/{file}", _file(swagger_assets))
+    serve("static_file", "static/{file}", _file(lambda: HOME_ASSETS))
+
+    @blueprint.function_name("unknown_path")
+    @blueprint.route("{*path}", methods=_ALL_METHODS, auth_level=func.AuthLevel.ANONYMOUS)
+    async def unknown_path(req: Request) -> Response:
+        """The home page; the API under a path with doubled slashes; "Resource not found" for all else."""
+        path = re.sub("/+", "/", req.scope["path"]).strip("/").lower()
+        if req.method == "POST" and path in (ROUTE.lower(), ALIAS):
+            return await api.segment(req)
+        is_home = req.method == "GET" and not path
+        return await answer(req, region, _page(HOME_PAGE, _HOME_POLICY) if is_home else _not_found)
+
+    return blueprint
+
+
+async def _status(exchange: Exchange, body: Body) -> Response:
     """Alive: answers whatever else the process is doing."""
-
-    async def work(exchange: Exchange, body: Body) -> Response:
-        return content_response(b'{"status":"alive"}', _JSON, exchange)
-
-    return await answer(req, settings.region, work)
+    return content_response(b'{"status":"alive"}', _JSON, exchange)
 
 
-@blueprint.function_name("ready")
-@blueprint.route("ready", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
-async def ready(req: Request) -> Response:
+def _ready(networks: NetworkStore) -> Work:
     """Whether the default network is loaded: 200, or 503 until then."""
 
     async def work(exchange: Exchange, body: Body) -> Response:
-        networks = engine.networks
         state = networks.state
         document = {"status": state, "model": networks.default, "sha256": networks.sha256}
         code = 200 if state is State.READY else 503
         return content_response(json.dumps(document).encode(), _JSON, exchange, code)
 
-    return await answer(req, settings.region, work)
+    return work
 
 
-@blueprint.function_name("openapi")
-@blueprint.route("openapi.json", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
-async def openapi(req: Request) -> Response:
+def _openapi(networks: NetworkStore) -> Work:
     """The API's description."""
 
     async def work(exchange: Exchange, body: Body) -> Response:
-        networks = engine.networks
         return content_response(openapi_json(tuple(networks.names), networks.default), _JSON, exchange)
 
-    return await answer(req, settings.region, work)
-
-
-@blueprint.function_name("swagger")
-@blueprint.route("swagger", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
-async def swagger(req: Request) -> Response:
-    """The API's description as an interactive page."""
-    return await answer(req, settings.region, _page(SWAGGER_PAGE, _SWAGGER_POLICY))
-
-
-@blueprint.function_name("swagger_file")
-@blueprint.route("swagger/{file}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
-async def swagger_file(req: Request) -> Response:
-    """A file of Swagger UI."""
-    return await answer(req, settings.region, _file(swagger_assets))
-
-
-@blueprint.function_name("static_file")
-@blueprint.route("static/{file}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
-async def static_file(req: Request) -> Response:
-    """A file of the home page."""
-    return await answer(req, settings.region, _file(lambda: HOME_ASSETS))
-
-
-@blueprint.function_name("unknown_path")
-@blueprint.route("{*path}", methods=_ALL_METHODS, auth_level=func.AuthLevel.ANONYMOUS)
-async def unknown_path(req: Request) -> Response:
-    """The home page; the API under a path with doubled slashes; "Resource not found" for all else."""
-    path = re.sub("/+", "/", req.scope["path"]).strip("/").lower()
-    if req.method == "POST" and path in (ROUTE.lower(), ALIAS):
-        response: Response = await segment(req)
-        return response
-    is_home = req.method == "GET" and not path
-    return await answer(req, settings.region, _page(HOME_PAGE, _HOME_POLICY) if is_home else _not_found)
+    return work
 
 
 def _page(page: Asset, policy: str) -> Work:

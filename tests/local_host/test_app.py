@@ -41,12 +41,12 @@ def call(method: str, path: str, query: str = "", data: bytes = b"") -> Sent:
 
 async def serve(request: Scope, script: Script) -> Sent:
     sent = Sent()
-    await asgi_app(function_app())(request, script, sent)
+    await asgi_app(function_app().get_functions())(request, script, sent)
     return sent
 
 
 def test_functions_are_found_by_their_metadata() -> None:
-    functions = {http.name: http.methods for http in http_functions(function_app())}
+    functions = {http.name: http.methods for http in http_functions(function_app().get_functions())}
     assert functions == {
         "a_colon": {"POST"},
         "a_file": {"GET"},

@@ -65,9 +65,8 @@ class OneNetwork(NetworkStore):
 def engine_of(
     network: FlatNetwork, *, slots: int = 2, wait_s: float = LONG_S, budget_mb: int = 1080
 ) -> Engine:
-    engine = Engine(replace(BASE, slots=slots, slot_wait_s=wait_s, memory_budget_mb=budget_mb))
-    engine.networks = OneNetwork(network)
-    return engine
+    settings = replace(BASE, slots=slots, slot_wait_s=wait_s, memory_budget_mb=budget_mb)
+    return Engine(settings, OneNetwork(network))
 
 
 async def read(stream: PngStream) -> Image.Image:
@@ -90,8 +89,7 @@ def run(scene: Coroutine[object, object, None]) -> None:
 
 def test_with_a_real_network() -> None:
     async def scene() -> None:
-        engine = Engine(BASE)
-        engine.start()
+        engine = Engine(BASE, NetworkStore("u2netp", kept=2, threads=2))
         data = encoded("JPEG", 400, 300)
         stream = await engine.cut_out(data, REMOVAL)
         assert engine.networks.state is State.READY
@@ -110,8 +108,8 @@ def test_with_a_real_network() -> None:
 @pytest.mark.parametrize(("matte_png", "mode"), [("gray", "L"), ("indexed", "P")])
 def test_matte_as_the_settings_say(matte_png: str, mode: str) -> None:
     async def scene() -> None:
-        engine = Engine(load_settings({"SEGMENT_MATTE_PNG": matte_png}))
-        engine.networks = OneNetwork(FlatNetwork())
+        settings = load_settings({"SEGMENT_MATTE_PNG": matte_png})
+        engine = Engine(settings, OneNetwork(FlatNetwork()))
         assert (await read(await engine.cut_out(encoded("PNG", 60, 50), MATTING))).mode == mode
 
     run(scene())

@@ -266,7 +266,7 @@ def test_a_large_cut_out_is_scaled_down(monkeypatch: pytest.MonkeyPatch) -> None
 MEASURE = """
 import ctypes, os, sys
 from pathlib import Path
-from shared_code.allocator import return_large_blocks
+from shared_code.process import tune_process
 from shared_code.pipeline import Mode, Style, cut_out, plan
 from tests.shared_code.matte.networks import FlatNetwork
 
@@ -283,7 +283,7 @@ def whole(path, mode):
         cutout.strip(top)
     return planned.peak_bytes, status("VmHWM") - before
 
-return_large_blocks()
+tune_process()
 folder = Path(sys.argv[1])
 for path in sorted(folder.glob("*.small")):
     whole(path, Mode.BACKGROUND_REMOVAL)

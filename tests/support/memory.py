@@ -11,9 +11,16 @@ MODES = ("backgroundRemoval", "foregroundMatting")
 _PROBE = """
 import asyncio, re, sys
 from pathlib import Path
+from shared_code.engine import Engine
 from shared_code.errors import SegmentError
+from shared_code.matte.networks import NetworkStore
 from shared_code.pipeline import Mode
-from shared_code.process import engine
+from shared_code.process import cores, tune_process
+from shared_code.settings import load_settings
+settings = load_settings()
+tune_process()
+networks = NetworkStore(settings.model, settings.models_in_memory, threads=cores())
+engine = Engine(settings, networks)
 async def cut_out(data):
     try:
         async for _ in await engine.cut_out(data, Mode(sys.argv[2])):
@@ -22,7 +29,7 @@ async def cut_out(data):
         return error.id
     return "PNG"
 async def main():
-    engine.start()
+    networks.preload()
     picture, *before = (Path(path).read_bytes() for path in sys.argv[1:2] + sys.argv[3:])
     await asyncio.gather(*map(cut_out, before))
     outcome = await cut_out(picture)

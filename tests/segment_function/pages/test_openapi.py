@@ -6,10 +6,13 @@ import httpx
 import pytest
 from openapi_spec_validator import validate
 
-from segment_function import ALIAS, ROUTE, blueprint
-from segment_function.pages import handlers as pages
+from segment_function import ALIAS, ROUTE, SegmentApi, segment_blueprint
+from segment_function.pages.handlers import pages_blueprint
 from segment_function.pages.openapi import ERROR_EXAMPLES, JsonObject, openapi_document, openapi_json
+from shared_code.engine import Engine
 from shared_code.errors import SegmentError
+from shared_code.matte.networks import NetworkStore
+from shared_code.settings import load_settings
 from tests.support.hosts import KEYS, Host
 from tests.support.photos import encoded
 
@@ -58,8 +61,10 @@ def test_every_error_is_an_example_of_its_status(error: SegmentError, path: str)
 
 def test_every_route_is_described() -> None:
     app = func.FunctionApp()
-    app.register_functions(blueprint)
-    app.register_functions(pages.blueprint)
+    settings = load_settings({})
+    api = SegmentApi(settings, Engine(settings, NetworkStore("", kept=2, threads=1)))
+    app.register_functions(segment_blueprint(api))
+    app.register_functions(pages_blueprint(api))
     triggers = [
         trigger.get_dict_repr() for function in app.get_functions() if (trigger := function.get_trigger())
     ]
