@@ -127,7 +127,9 @@ PATHS = [
 KEY_HEADERS = [
     _header("first key", OK, Ocp_Apim_Subscription_Key=KEYS[0]),
     _header("second key", OK, Ocp_Apim_Subscription_Key=KEYS[1]),
-    _header("key header in lower case", OK, ocp_apim_subscription_key=KEYS[1]),
+    _header(
+        "key header in lower case", OK, Ocp_Apim_Subscription_Key=None, ocp_apim_subscription_key=KEYS[1]
+    ),
     _header("wrong key", E_401, Ocp_Apim_Subscription_Key="not-a-key"),
     _header("key with a longer end", E_401, Ocp_Apim_Subscription_Key=KEYS[0] + "x"),
     _header("both keys as the setting has them", E_401, Ocp_Apim_Subscription_Key=",".join(KEYS)),

@@ -9,7 +9,7 @@ from tests.functions_host import HOW_TO_GET_ONE, Instance, find_host, functions_
 from tests.functions_host.needed import skip
 from tests.support.hosts import KEYS
 
-SETTINGS = {"SEGMENT_API_KEYS": ",".join(KEYS)}
+SETTINGS = {"SEGMENT_API_KEYS": ",".join(KEYS), "SEGMENT_URL_INPUT": "off"}
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +22,6 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def instance(logs: Path) -> Iterator[Instance]:
-    """The host with two keys and otherwise default settings."""
+    """The host with two keys and without image URLs."""
     with functions_host(logs / "shared.txt", SETTINGS) as running:
         yield running

@@ -1,6 +1,5 @@
 """Hosts under test: real processes that serve the functions on a real socket."""
 
-import json
 import os
 import socket
 import subprocess
@@ -10,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import httpx
 
@@ -30,13 +28,6 @@ class Host:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
-
-
-@dataclass(frozen=True)
-class WorkerHost(Host):
-    """`report` is a JSON file of what the worker told when it started."""
-
-    report: Path
 
 
 def free_port() -> int:
@@ -63,36 +54,6 @@ def embedded_host(
         host = Host(port, process.pid, log)
         _wait_until_ready(host, process, ready_status)
         yield host
-
-
-@contextmanager
-def worker_host(
-    log: Path,
-    settings: Mapping[str, str],
-    app: Path = PROJECT,
-    ready_status: int = 200,
-    *,
-    placeholder: bool = False,
-) -> Iterator[WorkerHost]:
-    """Microsoft's worker library with the app, behind a front that plays the Functions host.
-
-    A placeholder starts without the app and without `settings`, and is given both afterwards.
-    """
-    port = free_port()
-    with TemporaryDirectory() as elsewhere:
-        report = Path(elsewhere, "report.json")
-        options: list[str | Path] = ["--app", app, "--port", str(port), "--report", report]
-        started_with = environment({} if placeholder else settings)
-        if placeholder:
-            later = Path(elsewhere, "environment.json")
-            later.write_text(json.dumps(environment(settings)))
-            options += ["--placeholder", later]
-        command = [sys.executable, "-m", "tests.worker", *options]
-        paths = {"PYTHONPATH": str(PROJECT)}
-        with _running(command, Path(elsewhere), started_with | paths, log) as process:
-            host = WorkerHost(port, process.pid, log, report)
-            _wait_until_ready(host, process, ready_status)
-            yield host
 
 
 @contextmanager

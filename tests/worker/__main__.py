@@ -1,81 +1,48 @@
-"""`python -m tests.worker`: the pinned worker library with the app, behind a front that plays the host.
+"""`python -m tests.worker APP [ENVIRONMENT]`: has the pinned worker library index the app.
 
-To be run outside the app's folder. Writes what the worker reported to a file, then serves.
+To be run outside the app's folder. Prints what the worker reported, as JSON. With a JSON file of environment
+variables it starts as a placeholder that is given the app and them afterwards.
 """
 
-import argparse
 import asyncio
 import json
-import logging
 import os
 import sys
+import tempfile
 import time
 from pathlib import Path
 
-from tests.worker.front import Front
-from tests.worker.library import LIBRARY, IndexedFunction, Worker
-from tests.worker.routing import routes
+from tests.worker.library import LIBRARY, Worker
 
 
-def main() -> None:
-    """Read the arguments and run."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--app", type=Path, required=True, help="the app's folder")
-    parser.add_argument("--port", type=int, required=True, help="where to listen as the host")
-    parser.add_argument(
-        "--report", type=Path, required=True, help="file to write what the worker reported to"
-    )
-    parser.add_argument("--placeholder", type=Path, help="start without the app; its environment, as JSON")
-    arguments = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    sys.path.remove(str(Path(__file__).parents[2]))  # the app is to be found where the platform puts it
-    environment = json.loads(arguments.placeholder.read_text()) if arguments.placeholder else None
-    host_json = json.loads((arguments.app / "host.json").read_text())
-    prefix = host_json["extensions"]["http"]["routePrefix"]
-    asyncio.run(_run(arguments.app, arguments.port, arguments.report, environment, prefix))
-
-
-async def _run(app: Path, port: int, report: Path, environment: dict[str, str] | None, prefix: str) -> None:
-    """Start the worker, with the app or as a placeholder first, and serve until the process is ended."""
+async def main(app: Path, environment: dict[str, str] | None) -> dict[str, object]:
+    """Start the worker, with the app or as a placeholder first."""
     worker = Worker()
     begin = time.monotonic()
     if environment is None:
         sys.path.append(str(app))
         await worker.init(app)
     else:
-        await worker.init(report.parent)
+        await worker.init(Path(tempfile.mkdtemp()))
         assert await worker.functions() == [], "a placeholder has no functions"
         begin = time.monotonic()
         await worker.reload(app, environment)
     init_s = time.monotonic() - begin
     functions = await worker.functions()
-    loaded = [await worker.load(function) for function in functions]
-    _write(report, functions, loaded, init_s)
-    await _listening(worker)
-    await Front(worker, routes(functions, prefix)).serve(port)
-
-
-def _write(report: Path, functions: list[IndexedFunction], loaded: list[str], init_s: float) -> None:
-    document = {
+    return {
         "init_s": init_s,
         "functions": [function.report() for function in functions],
-        "loaded": loaded,
+        "loaded": [await worker.load(function) for function in functions],
         "library": sys.modules[LIBRARY].__file__,
         "folder": os.getcwd(),
     }
-    report.write_text(json.dumps(document))
-
-
-async def _listening(worker: Worker) -> None:
-    while True:
-        try:
-            _, writer = await asyncio.open_connection("127.0.0.1", worker.http_port)
-        except ConnectionError:
-            await asyncio.sleep(0.01)
-        else:
-            writer.close()
-            return
 
 
 if __name__ == "__main__":
-    main()
+    sys.path.remove(str(Path(__file__).parents[2]))  # the app is to be found where the platform puts it
+    given = [Path(argument) for argument in sys.argv[1:]]
+    later = json.loads(given[1].read_text()) if len(given) > 1 else None
+    report = json.dumps(asyncio.run(main(given[0], later)))
+    sys.stdout.write(report)
+    sys.stdout.flush()
+    os._exit(0)  # the HTTP port serves on

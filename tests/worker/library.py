@@ -1,4 +1,8 @@
-"""Microsoft's worker library, driven as the Functions host drives it."""
+"""Microsoft's worker library, asked to index the app as the Functions host asks it.
+
+The messages here are all that this takes; their names and fields are those of FunctionRpc.proto. Calls of
+functions are tested on the host itself.
+"""
 
 import importlib
 import json
@@ -8,10 +12,40 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
-from tests.worker import protocol
-from tests.worker.protocol import InvocationRequest, ParameterBinding, StatusResult
-
 LIBRARY = "azure_functions_runtime"
+
+
+class Message(SimpleNamespace):
+    """Any message: fields are set by name."""
+
+
+class StatusResult(Message):
+    """How a request to the worker ended."""
+
+    Failure = 0
+    Success = 1
+
+
+class BindingInfo(Message):
+    """One binding; the numbers are those of `Direction` and `DataType`."""
+
+    out = 1
+    inout = 2
+    undefined = 0
+
+
+_ANSWERS = (
+    "RpcException",
+    "RpcFunctionMetadata",
+    "WorkerMetadata",
+    "WorkerInitResponse",
+    "FunctionMetadataResponse",
+    "FunctionLoadResponse",
+    "FunctionEnvironmentReloadResponse",
+)
+PROTOS = SimpleNamespace(
+    StatusResult=StatusResult, BindingInfo=BindingInfo, **dict.fromkeys(_ANSWERS, Message)
+)
 
 
 class WorkerError(RuntimeError):
@@ -37,15 +71,11 @@ class Worker:
     def __init__(self) -> None:
         self._library = importlib.import_module(LIBRARY)
         self._library.start_threadpool_executor()
-        self.http_port: int | None = None
 
     async def init(self, app: Path) -> None:
         """WorkerInitRequest. Raises WorkerError."""
-        response = await self._send(
-            "worker_init_request",
-            worker_init_request=SimpleNamespace(capabilities={}, function_app_directory=str(app)),
-        )
-        self._note_port(response)
+        content = Message(capabilities={}, function_app_directory=str(app))
+        await self._send("worker_init_request", worker_init_request=content)
 
     async def reload(self, app: Path, environment: Mapping[str, str]) -> None:
         """FunctionEnvironmentReloadRequest, with the app's own copy of the library as the platform does.
@@ -54,13 +84,9 @@ class Worker:
         """
         self._library = _imported_anew()
         self._library.start_threadpool_executor()
-        response = await self._send(
-            "function_environment_reload_request",
-            function_environment_reload_request=SimpleNamespace(
-                environment_variables=dict(environment), function_app_directory=str(app)
-            ),
-        )
-        self._note_port(response)
+        content = Message(environment_variables=dict(environment), function_app_directory=str(app))
+        kind = "function_environment_reload_request"
+        await self._send(kind, function_environment_reload_request=content)
 
     async def functions(self) -> list[IndexedFunction]:
         """FunctionsMetadataRequest: what was indexed; nothing in a placeholder."""
@@ -72,34 +98,18 @@ class Worker:
 
     async def load(self, function: IndexedFunction) -> str:
         """FunctionLoadRequest; gives the id the worker answers with. Raises WorkerError."""
-        response = await self._send(
-            "function_load_request", function_load_request=SimpleNamespace(function_id=function.id)
-        )
+        content = Message(function_id=function.id)
+        response = await self._send("function_load_request", function_load_request=content)
         return str(response.function_id)
 
-    async def invoke(self, invocation_id: str, function_id: str, *values: ParameterBinding) -> None:
-        """InvocationRequest; returns when the function has. Raises WorkerError."""
-        await self._send(
-            "invocation_request",
-            invocation_request=InvocationRequest(invocation_id, function_id, values),
-        )
-
-    async def _send(self, kind: str, **content: object) -> SimpleNamespace:
-        message = SimpleNamespace(
-            name=kind,
-            request=SimpleNamespace(**content),
-            properties={"protos": protocol, "host": "127.0.0.1"},
-        )
-        response: SimpleNamespace = await getattr(self._library, kind)(message)
+    async def _send(self, kind: str, **content: object) -> Message:
+        properties = {"protos": PROTOS, "host": "127.0.0.1"}
+        message = Message(name=kind, request=Message(**content), properties=properties)
+        response: Message = await getattr(self._library, kind)(message)
         if response.result.status != StatusResult.Success:
             exception = response.result.exception
             raise WorkerError(f"{kind}: {exception.message}\n{exception.stack_trace}")
         return response
-
-    def _note_port(self, response: SimpleNamespace) -> None:
-        uri = response.capabilities.get("HttpUri")
-        if uri is not None:
-            self.http_port = int(uri.rpartition(":")[2])
 
 
 def _imported_anew() -> ModuleType:
