@@ -19,7 +19,8 @@ from typing import Protocol
 
 from cutout_function.content import without_coding
 from cutout_function.names import error_name, png_name
-from shared_code.errors import MAX_IMAGE_BYTES, ImageSizeNotAllowed, SegmentError
+from shared_code.errors import ImageSizeNotAllowed, SegmentError
+from shared_code.limits import MAX_IMAGE_BYTES
 
 log = logging.getLogger(__name__)
 

@@ -11,12 +11,8 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect
 
-from shared_code.errors import (
-    MAX_IMAGE_BYTES,
-    ImageFormatInvalid,
-    ImageSizeNotAllowed,
-    ImageUrlBadlyFormatted,
-)
+from shared_code.errors import ImageFormatInvalid, ImageSizeNotAllowed, ImageUrlBadlyFormatted
+from shared_code.limits import MAX_IMAGE_BYTES
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks

@@ -40,11 +40,16 @@ def parse_call(request: Request, networks: Container[str]) -> Call:
     network = _parameter(request, "model-name")
     if network is not None and network not in networks:
         raise ResourceNotFound
-    mode = _parameter(request, "mode")
-    if mode is None:
-        raise ModeInvalid
+    mode = _mode(_parameter(request, "mode"))
     content_type = request.headers.get("content-type", "")
-    return Call(Mode.parse(mode), network, _body_kind(content_type), content_type)
+    return Call(mode, network, _body_kind(content_type), content_type)
+
+
+def _mode(value: str | None) -> Mode:
+    for mode in Mode:
+        if value is not None and mode.lower() == value.lower():
+            return mode
+    raise ModeInvalid
 
 
 def _parameter(request: Request, name: str) -> str | None:

@@ -21,11 +21,9 @@ into HTTP; `cutout_function` stores `body()` beside the picture it could not cut
 """
 
 import json
-from typing import ClassVar
+from typing import ClassVar, Self
 
-MAX_IMAGE_BYTES = 20_971_520
-MIN_SIDE_PX = 50
-MAX_SIDE_PX = 16_000
+from shared_code.limits import MAX_IMAGE_BYTES, MAX_SIDE_PX, MIN_SIDE_PX
 
 _DIMENSION_MESSAGE = (
     f"The image dimension is not allowed to be smaller than {MIN_SIDE_PX} and larger than {MAX_SIDE_PX}."
@@ -34,7 +32,10 @@ _MEMORY_MESSAGE = "The image is too large to be decoded by this instance."
 
 
 class SegmentError(Exception):
-    """One documented error: `id` is its name in the docs, `status` its HTTP status."""
+    """One documented error: `id` is its name in the docs, `status` its HTTP status.
+
+    The docstring of each class says when it is answered, in the docs and in the API's description.
+    """
 
     id: ClassVar[str]
     status: ClassVar[int]
@@ -48,6 +49,16 @@ class SegmentError(Exception):
     def __str__(self) -> str:
         return f"{self.id}: {self.message}"
 
+    @classmethod
+    def when(cls) -> str:
+        """When it is answered; Markdown, one line."""
+        return " ".join(str(cls.__doc__).split())
+
+    @classmethod
+    def example(cls) -> Self:
+        """One as the docs show it."""
+        return cls()
+
     def body(self) -> bytes:
         """The JSON document of the contract: compact UTF-8, no trailing newline."""
         error: dict[str, object] = {"code": self.code, "message": self.message}
@@ -58,7 +69,7 @@ class SegmentError(Exception):
 
 
 class AccessDenied(SegmentError):
-    """No key, a wrong key, or no key configured at all."""
+    """The key is wrong or missing, or none is configured."""
 
     id = "E-401"
     status = 401
@@ -72,7 +83,7 @@ class AccessDenied(SegmentError):
 
 
 class ResourceNotFound(SegmentError):
-    """Unknown path, method, api-version or model."""
+    """Unknown path, method, `api-version` or `model-name`."""
 
     id = "E-404"
     status = 404
@@ -94,7 +105,9 @@ class ModeInvalid(SegmentError):
 
 
 class ContentTypeNotSupported(SegmentError):
-    """The body has a content type the API does not take: 400, as documented, and not 415."""
+    """The content type is not one that the API takes; the message names it, in printable ASCII and at most
+    100 characters.
+    """
 
     id = "E-TYPE"
     status = 400
@@ -103,9 +116,14 @@ class ContentTypeNotSupported(SegmentError):
         shown = "".join(c for c in content_type if " " <= c <= "~")[:100]
         self.message = f"The provided image content type {shown} is not supported."
 
+    @classmethod
+    def example(cls) -> Self:
+        """The wrong type that clients send most."""
+        return cls("text/plain")
+
 
 class ImageSizeNotAllowed(SegmentError):
-    """The image has no bytes, or too many."""
+    """No bytes, or more than 20 971 520, sent or behind the URL; a form without a file."""
 
     id = "E-SIZE"
     status = 400
@@ -113,7 +131,7 @@ class ImageSizeNotAllowed(SegmentError):
 
 
 class ImageUrlBadlyFormatted(SegmentError):
-    """The JSON body is malformed, or holds no `url`."""
+    """The JSON is malformed, is not an object, or has no `url` that is a non-empty string."""
 
     id = "E-JSON"
     status = 400
@@ -121,7 +139,9 @@ class ImageUrlBadlyFormatted(SegmentError):
 
 
 class UrlNotAccessible(SegmentError):
-    """The image URL is malformed, refused, unreachable or too slow. Which of these is only logged."""
+    """The `url` is not http or https, badly formed, of an unknown host, unreachable, refused by the
+    address guard, redirected more than 3 times, or too slow.
+    """
 
     id = "E-URL"
     status = 400
@@ -129,7 +149,7 @@ class UrlNotAccessible(SegmentError):
 
 
 class UrlStatus(SegmentError):
-    """The image URL answered with a status other than 2xx."""
+    """The `url` answers with a status other than 2xx; the message names it."""
 
     id = "E-URLSTATUS"
     status = 400
@@ -137,9 +157,14 @@ class UrlStatus(SegmentError):
     def __init__(self, status_code: int) -> None:
         self.message = f"The provided image url can not be accessed. status code: {status_code}."
 
+    @classmethod
+    def example(cls) -> Self:
+        """A picture that is not there."""
+        return cls(404)
+
 
 class ImageFormatInvalid(SegmentError):
-    """Not an image, a format outside the list, or corrupt or truncated data."""
+    """Not an image, a format outside the list, corrupt, truncated, or an upload that broke off."""
 
     id = "E-FORMAT"
     status = 400
@@ -148,7 +173,7 @@ class ImageFormatInvalid(SegmentError):
 
 
 class ImageDimensionNotAllowed(SegmentError):
-    """A side is too short or too long."""
+    """A side is below 50 or above 16 000 pixels."""
 
     id = "E-DIM"
     status = 400
@@ -157,7 +182,7 @@ class ImageDimensionNotAllowed(SegmentError):
 
 
 class ImageTooLargeForInstance(SegmentError):
-    """Decoding would need more memory than the instance's budget."""
+    """The picture is legal, but decoding it would need more memory than `SEGMENT_MEMORY_BUDGET_MB`."""
 
     id = "E-MEMORY"
     status = 400
@@ -166,7 +191,9 @@ class ImageTooLargeForInstance(SegmentError):
 
 
 class TooManyRequests(SegmentError):
-    """No slot came free within the wait limit. Clients parse the seconds out of the text."""
+    """All slots and all places in the queue are taken, or no slot or memory came free within
+    `SEGMENT_SLOT_WAIT_S`.
+    """
 
     id = "E-429"
     status = 429
@@ -180,7 +207,7 @@ class TooManyRequests(SegmentError):
 
 
 class InternalError(SegmentError):
-    """Anything unforeseen; nothing of the cause is told."""
+    """Anything unforeseen; the cause is only in the log."""
 
     id = "E-500"
     status = 500
@@ -189,10 +216,16 @@ class InternalError(SegmentError):
 
 
 class ServiceUnavailable(SegmentError):
-    """The model is not loaded, or could not be."""
+    """The network is not loaded in time, or cannot be loaded."""
 
     id = "E-503"
     status = 503
     code = "ServiceUnavailable"
     message = "The service is unavailable."
     retry_after_s = 5
+
+
+def all_errors() -> tuple[SegmentError, ...]:
+    """An example of each class of the closed list, by rising status."""
+    examples = [error.example() for error in SegmentError.__subclasses__()]
+    return tuple(sorted(examples, key=lambda error: error.status))

@@ -20,7 +20,7 @@ from PIL.Image import Resampling
 
 from shared_code.encode.compose import colour_words, combine_alpha, cutout_rows
 from shared_code.encode.png import DeflatedStrip, PngColour, deflate_strip, rows_per_strip
-from shared_code.errors import ModeInvalid
+from shared_code.limits import MAX_CUTOUT_PIXELS
 from shared_code.matte import edge_colour
 from shared_code.matte.edge_colour import EdgeColours
 from shared_code.matte.refine import Guide, Matte, guide_size, refine
@@ -28,7 +28,6 @@ from shared_code.picture.decoding import Picture, decode, decode_scale
 from shared_code.picture.header import ImageHeader, read_header
 from shared_code.settings import EdgeColour, MattePng
 
-MAX_CUTOUT_PIXELS = 16_000_000
 _WORK_BYTES = 48 << 20
 """Preview, mask, matte and the strips under way, beside the decoded picture."""
 _UNDER_ALPHA = (128, 128, 128)
@@ -40,14 +39,6 @@ class Mode(StrEnum):
 
     BACKGROUND_REMOVAL = "backgroundRemoval"
     FOREGROUND_MATTING = "foregroundMatting"
-
-    @classmethod
-    def parse(cls, value: str) -> "Mode":
-        """Letter case is ignored. Raises ModeInvalid."""
-        for mode in cls:
-            if mode.lower() == value.lower():
-                return mode
-        raise ModeInvalid
 
 
 class MattingNetwork(Protocol):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bench.photos import jpeg
-from shared_code.errors import MAX_IMAGE_BYTES
+from shared_code.limits import MAX_IMAGE_BYTES
 from tests.support.giants import GIANTS
 from tests.support.memory import MODES, peak
 

@@ -14,7 +14,8 @@ from segment_function.fetch.guard import AddressGuard
 from segment_function.fetch.resolver import SYSTEM_RESOLVER, Resolver
 from segment_function.fetch.target import UrlTarget, not_accessible, parse_target
 from shared_code.content_coding import ContentCodingError, decoder_for, read_body
-from shared_code.errors import MAX_IMAGE_BYTES, ImageSizeNotAllowed, UrlStatus
+from shared_code.errors import ImageSizeNotAllowed, UrlStatus
+from shared_code.limits import MAX_IMAGE_BYTES
 from shared_code.settings import IPNetwork
 
 if TYPE_CHECKING:

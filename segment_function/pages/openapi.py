@@ -14,30 +14,12 @@ from segment_function import ALIAS, ROUTE
 from segment_function.call import API_VERSIONS
 from segment_function.fetch.target import MAX_URL_CHARS
 from segment_function.keys import KEY_HEADER
-from shared_code import errors
-from shared_code.errors import MAX_IMAGE_BYTES, MAX_SIDE_PX, MIN_SIDE_PX, SegmentError
+from shared_code.errors import SegmentError, all_errors
+from shared_code.limits import MAX_CUTOUT_PIXELS, MAX_IMAGE_BYTES, MAX_SIDE_PX, MIN_SIDE_PX
 from shared_code.matte.networks import State
-from shared_code.pipeline import MAX_CUTOUT_PIXELS, Mode
+from shared_code.pipeline import Mode
 
 type JsonObject = dict[str, object]
-
-ERROR_EXAMPLES: tuple[SegmentError, ...] = (
-    errors.ModeInvalid(),
-    errors.ContentTypeNotSupported("text/plain"),
-    errors.ImageSizeNotAllowed(),
-    errors.ImageUrlBadlyFormatted(),
-    errors.UrlNotAccessible(),
-    errors.UrlStatus(404),
-    errors.ImageFormatInvalid(),
-    errors.ImageDimensionNotAllowed(),
-    errors.ImageTooLargeForInstance(),
-    errors.AccessDenied(),
-    errors.ResourceNotFound(),
-    errors.TooManyRequests(),
-    errors.InternalError(),
-    errors.ServiceUnavailable(),
-)
-"""One of each class of the closed list, by rising status."""
 
 _GUID: JsonObject = {"type": "string", "format": "uuid"}
 _TEXT: JsonObject = {"type": "string"}
@@ -98,7 +80,7 @@ def openapi_document(networks: tuple[str, ...], default_network: str) -> JsonObj
             "requestBodies": {"Picture": _picture()},
             "headers": {name: _header(*row) for name, row in _HEADERS.items()},
             "schemas": {"Error": _ERROR, "Ready": _READY},
-            "responses": dict(_error_responses(ERROR_EXAMPLES)),
+            "responses": dict(_error_responses(all_errors())),
         },
     }
 
@@ -110,7 +92,7 @@ def _segment(operation_id: str, summary: str) -> JsonObject:
         f"`{Mode.FOREGROUND_MATTING}`: 8-bit, one channel, white is foreground; "
         "exactly the size of the input."
     )
-    statuses = sorted({error.status for error in ERROR_EXAMPLES})
+    statuses = sorted({error.status for error in all_errors()})
     return {
         "operationId": operation_id,
         "tags": ["segment"],
@@ -209,9 +191,8 @@ def _error_responses(examples: Iterable[SegmentError]) -> Iterable[tuple[str, Js
 
 
 def _example(error: SegmentError) -> JsonObject:
-    meaning = (type(error).__doc__ or "").partition("\n")[0]
     body = error.body().decode()
-    return {"summary": f"{error.id}: {meaning}", "description": f"`{body}`", "value": json.loads(body)}
+    return {"summary": f"{error.id}: {error.when()}", "description": f"`{body}`", "value": json.loads(body)}
 
 
 def _page(operation_id: str, summary: str, media_type: str, schema: JsonObject) -> JsonObject:

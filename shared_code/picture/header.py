@@ -20,15 +20,13 @@ from PIL import (
 )
 
 from shared_code.errors import (
-    MAX_IMAGE_BYTES,
-    MAX_SIDE_PX,
-    MIN_SIDE_PX,
     ImageDimensionNotAllowed,
     ImageFormatInvalid,
     ImageSizeNotAllowed,
     ImageTooLargeForInstance,
     SegmentError,
 )
+from shared_code.limits import MAX_IMAGE_BYTES, MAX_SIDE_PX, MIN_SIDE_PX
 from shared_code.picture import icon
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ import zlib
 import numpy as np
 from PIL import Image
 
-from shared_code.errors import MAX_IMAGE_BYTES
+from shared_code.limits import MAX_IMAGE_BYTES
 from tests.support.photos import encoded, photo
 
 

@@ -9,7 +9,6 @@ from azure.core.exceptions import ResourceNotFoundError
 from cutout_function.job import ChangedError, CutoutJob, Outcome, Output, Source, UnsettledError, Upload
 from cutout_function.store import OutputContainer, SourceContainer
 from shared_code.errors import (
-    MAX_IMAGE_BYTES,
     ImageDimensionNotAllowed,
     ImageFormatInvalid,
     ImageSizeNotAllowed,
@@ -19,6 +18,7 @@ from shared_code.errors import (
     ServiceUnavailable,
     TooManyRequests,
 )
+from shared_code.limits import MAX_IMAGE_BYTES
 from tests.cutout_function.cloud import Cloud, CutOutFake
 
 NAMES = (

@@ -14,7 +14,8 @@ from cutout_function.event import Ignored, parse_event, watched_names
 from cutout_function.job import CutoutJob, Outcome, Source
 from cutout_function.store import BLOCK_BYTES, SourceContainer
 from local_host.events import blob_created, queue_message
-from shared_code.errors import MAX_IMAGE_BYTES, ImageSizeNotAllowed
+from shared_code.errors import ImageSizeNotAllowed
+from shared_code.limits import MAX_IMAGE_BYTES
 from tests.cutout_function.cloud import Cloud, CutOutFake
 
 

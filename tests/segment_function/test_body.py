@@ -6,13 +6,8 @@ import pytest
 from starlette.types import Message
 
 from segment_function.body import Body
-from shared_code.errors import (
-    MAX_IMAGE_BYTES,
-    ImageFormatInvalid,
-    ImageSizeNotAllowed,
-    ImageUrlBadlyFormatted,
-    SegmentError,
-)
+from shared_code.errors import ImageFormatInvalid, ImageSizeNotAllowed, ImageUrlBadlyFormatted, SegmentError
+from shared_code.limits import MAX_IMAGE_BYTES
 from tests.segment_function.asgi import DISCONNECT, Script, chunks, request
 
 

@@ -13,10 +13,10 @@ from shared_code.errors import (
     ImageDimensionNotAllowed,
     ImageFormatInvalid,
     ImageSizeNotAllowed,
-    ModeInvalid,
     SegmentError,
 )
-from shared_code.pipeline import MAX_CUTOUT_PIXELS, Cutout, Mode, Style, cut_out, plan
+from shared_code.limits import MAX_CUTOUT_PIXELS
+from shared_code.pipeline import Cutout, Mode, Style, cut_out, plan
 from tests.shared_code.matte.networks import FlatNetwork
 from tests.shared_code.picture.samples import png, saved, turned
 from tests.support.hosts import PROJECT
@@ -24,27 +24,6 @@ from tests.support.photos import encoded, photo
 
 REMOVAL, MATTING = Mode.BACKGROUND_REMOVAL, Mode.FOREGROUND_MATTING
 PLAIN = Style(edge_colour="source")
-
-
-@pytest.mark.parametrize(
-    ("text", "mode"),
-    [
-        ("backgroundRemoval", REMOVAL),
-        ("BACKGROUNDREMOVAL", REMOVAL),
-        ("foregroundMatting", MATTING),
-        ("foregroundmatting", MATTING),
-    ],
-)
-def test_mode(text: str, mode: Mode) -> None:
-    assert Mode.parse(text) is mode
-
-
-@pytest.mark.parametrize(
-    "text", ["", "background", "backgroundRemoval ", "REMOVAL", "backgroundRemoval,foregroundMatting"]
-)
-def test_mode_that_is_none(text: str) -> None:
-    with pytest.raises(ModeInvalid):
-        Mode.parse(text)
 
 
 @pytest.mark.parametrize(
@@ -267,7 +246,7 @@ MEASURE = """
 import ctypes, os, sys
 from pathlib import Path
 from shared_code.process import tune_process
-from shared_code.pipeline import Mode, Style, cut_out, plan
+from shared_code.pipeline import (Mode, Style, cut_out, plan)
 from tests.shared_code.matte.networks import FlatNetwork
 
 def status(key):

@@ -16,7 +16,8 @@ import pytest
 
 from segment_function.fetch.image_url import UrlPolicy, fetch_image
 from segment_function.fetch.resolver import SystemResolver
-from shared_code.errors import MAX_IMAGE_BYTES, ImageSizeNotAllowed, SegmentError, UrlNotAccessible, UrlStatus
+from shared_code.errors import ImageSizeNotAllowed, SegmentError, UrlNotAccessible, UrlStatus
+from shared_code.limits import MAX_IMAGE_BYTES
 from tests.segment_function.fetch import hostile_urls
 from tests.segment_function.fetch.certificates import Authority, make_authority
 from tests.segment_function.fetch.raw_server import (

@@ -9,13 +9,8 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from shared_code.errors import (
-    MAX_IMAGE_BYTES,
-    ImageDimensionNotAllowed,
-    ImageFormatInvalid,
-    ImageSizeNotAllowed,
-    SegmentError,
-)
+from shared_code.errors import ImageDimensionNotAllowed, ImageFormatInvalid, ImageSizeNotAllowed, SegmentError
+from shared_code.limits import MAX_IMAGE_BYTES
 from shared_code.picture.header import ImageHeader, read_header
 from shared_code.picture.icon import unwrapped
 from tests.shared_code.picture.samples import (
