@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,13 @@ from shared_code.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
     from azure.functions import FunctionApp
+    from starlette.requests import Request
+    from starlette.responses import Response
     from starlette.types import ASGIApp
+
+_CALLS_END_S = 6
+_THREADS_END_S = 2
+"""After SIGTERM: how long calls may go on, and then the engine's threads."""
 
 
 def main() -> None:
@@ -27,22 +34,34 @@ def main() -> None:
     import uvicorn
 
     server = _server(function_app.app, function_app.settings)
-    uvicorn.run(server, host="127.0.0.1", port=int(port), log_config=None)
+    uvicorn.run(
+        server, host="127.0.0.1", port=int(port), log_config=None, timeout_graceful_shutdown=_CALLS_END_S
+    )
+    # Python waits for the engine's threads; what they still make is for nobody.
+    end = threading.Timer(_THREADS_END_S, os._exit, [0])
+    end.daemon = True
+    end.start()
 
 
 def _server(app: "FunctionApp", settings: Settings) -> "ASGIApp":
     """The HTTP functions and, when storage is set by a connection string, the queue function."""
     from local_host.app import asgi_app
+    from segment_function.answer import answer
+    from segment_function.pages.handlers import not_found
+
+    async def unmatched(request: "Request") -> "Response":
+        return await answer(request, settings.region, not_found)
 
     functions = app.get_functions()  # which can be asked for once
+    http = asgi_app(functions, unmatched)
     storage = settings.cutout.storage
     if storage is None or not storage.connection_string:
-        return asgi_app(functions)
+        return http
     from local_host.queue_pump import QueuePump, host_options, queue_function, with_pump
 
     options = host_options(Path(__file__).parents[1] / "host.json")
     pump = QueuePump(storage.connection_string, settings.cutout.queue, queue_function(functions), options)
-    return with_pump(asgi_app(functions), pump)
+    return with_pump(http, pump)
 
 
 if __name__ == "__main__":

@@ -49,8 +49,11 @@ def _pattern(route: str) -> re.Pattern[str]:
     return re.compile(pattern, re.IGNORECASE | re.DOTALL)
 
 
-def asgi_app(functions: Iterable[Function]) -> ASGIApp:
-    """Serve the HTTP functions. A path of another method is no match, as in the Functions host."""
+def asgi_app(functions: Iterable[Function], not_found: Handler) -> ASGIApp:
+    """Serve the HTTP functions. A path of another method is no match, as in the Functions host.
+
+    `not_found` answers what matches no function, where that host's own 404 is empty.
+    """
     ranked = http_functions(functions)
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
@@ -64,6 +67,7 @@ def asgi_app(functions: Iterable[Function]) -> ASGIApp:
                 response = await http.handler(Request(scope, receive))
                 await response(scope, receive, send)
                 return
-        await Response(status_code=404)(scope, receive, send)
+        response = await not_found(Request(scope, receive))
+        await response(scope, receive, send)
 
     return serve

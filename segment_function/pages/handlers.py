@@ -58,7 +58,7 @@ def pages_blueprint(api: SegmentApi) -> func.Blueprint:
         if req.method == "POST" and path in (ROUTE.lower(), ALIAS):
             return await api.segment(req)
         is_home = req.method == "GET" and not path
-        return await answer(req, region, _page(HOME_PAGE, _HOME_POLICY) if is_home else _not_found)
+        return await answer(req, region, _page(HOME_PAGE, _HOME_POLICY) if is_home else not_found)
 
     return blueprint
 
@@ -115,5 +115,6 @@ def _file(table: Callable[[], Mapping[str, Asset]]) -> Work:
     return work
 
 
-async def _not_found(exchange: Exchange, body: Body) -> Response:
+async def not_found(exchange: Exchange, body: Body) -> Response:
+    """The answer to every path and method that is none of the functions'."""
     raise ResourceNotFound

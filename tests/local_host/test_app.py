@@ -25,6 +25,10 @@ def a_queue(message: func.QueueMessage) -> None:
     """Not for HTTP."""
 
 
+async def nothing(req: Request) -> Response:
+    return Response("nothing", 404)
+
+
 def function_app() -> func.FunctionApp:
     """An app can be asked for its functions only once."""
     app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
@@ -41,7 +45,7 @@ def call(method: str, path: str, query: str = "", data: bytes = b"") -> Sent:
 
 async def serve(request: Scope, script: Script) -> Sent:
     sent = Sent()
-    await asgi_app(function_app().get_functions())(request, script, sent)
+    await asgi_app(function_app().get_functions(), nothing)(request, script, sent)
     return sent
 
 
@@ -84,7 +88,7 @@ def test_status_and_headers_are_the_handlers() -> None:
 
 def test_a_method_of_no_function_is_not_found() -> None:
     sent = call("DELETE", "/vision/image:cut")
-    assert (sent.status, sent.body) == (404, b"")
+    assert (sent.status, sent.body) == (404, b"nothing")
 
 
 def test_what_is_not_http_is_left_alone() -> None:
