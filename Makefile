@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 AZURITE := tests/azurite/node_modules/.package-lock.json
+AXE := tests/browser/node_modules/.package-lock.json
 LOCK := $(VENV)/bin/uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url \
   --custom-compile-command "make lock" --python-version $(shell cat .python-version)
 WANTED := $(shell cat .python-version)
@@ -18,15 +19,15 @@ run: model
 	fi; \
 	exec $(RUN) -m local_host
 
-# The storage tests run on Azurite where npm can install it, and are skipped with a reason elsewhere.
-test: model $(if $(shell command -v npm),$(AZURITE))
+# Azurite for the storage tests and axe-core for those of the page come by npm; elsewhere these skip with a reason.
+test: model $(if $(shell command -v npm),$(AZURITE) $(AXE))
 	$(RUN) -m pytest
 
 azurite: $(AZURITE)
 	cd tests/azurite && exec node_modules/.bin/azurite --inMemoryPersistence --silent --skipApiVersionCheck --disableTelemetry
 
-$(AZURITE): tests/azurite/package-lock.json
-	npm ci --prefix tests/azurite --ignore-scripts --no-audit --no-fund --loglevel=error
+$(AZURITE) $(AXE): %/node_modules/.package-lock.json: %/package-lock.json
+	npm ci --prefix $* --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
 check: $(VENV)/ready

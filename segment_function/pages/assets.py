@@ -8,6 +8,7 @@ _STATIC = Path(__file__).parent / "static"
 HTML = "text/html; charset=utf-8"
 JAVASCRIPT = "text/javascript; charset=utf-8"
 CSS = "text/css; charset=utf-8"
+JPEG = "image/jpeg"
 PNG = "image/png"
 SVG = "image/svg+xml"
 
@@ -31,7 +32,14 @@ def static(name: str, media_type: str) -> Asset:
 
 HOME_PAGE = static("index.html", HTML)
 HOME_ASSETS = {
-    "app.js": static("app.js", JAVASCRIPT),
+    "api.js": static("api.js", JAVASCRIPT),
     "app.css": static("app.css", CSS),
+    "app.js": static("app.js", JAVASCRIPT),
+    "code_panel.js": static("code_panel.js", JAVASCRIPT),
+    "coffee.jpg": static("coffee.jpg", JPEG),
     "icon.svg": static("icon.svg", SVG),
+    "snippets.js": static("snippets.js", JAVASCRIPT),
+    "stage.js": static("stage.js", JAVASCRIPT),
+    "strip.js": static("strip.js", JAVASCRIPT),
+    "zip.js": static("zip.js", JAVASCRIPT),
 }

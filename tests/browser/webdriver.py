@@ -1,12 +1,14 @@
 """A headless Chromium driven over the WebDriver protocol (https://www.w3.org/TR/webdriver2/)."""
 
+import base64
 import json
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -25,6 +27,7 @@ _FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--hide-scrollbars",  # they would take width in one screenshot and none in another
     "--window-size=1280,900",
 ]
 _ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
@@ -46,7 +49,7 @@ class Browser:
         self._command("url", {"url": url})
 
     def script(self, body: str) -> object:
-        """What the body of a JavaScript function returns."""
+        """What the body of a JavaScript function returns, or its promise comes to."""
         return self._command("execute/sync", {"script": body, "args": []})
 
     def wait_until(self, expression: str) -> None:
@@ -63,9 +66,31 @@ class Browser:
         """Click an element."""
         self._command(f"element/{self._element(selector)}/click", {})
 
+    def view(self, width: int, height: int = 900, *, dark: bool = False) -> None:
+        """Be a window of that size, in CSS pixels, with that colour scheme."""
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self._devtools("Emulation.setDeviceMetricsOverride", metrics)
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self._devtools("Emulation.setEmulatedMedia", {"features": [scheme]})
+
+    def screenshot(self) -> bytes:
+        """The whole page as a PNG."""
+        size = self._devtools("Page.getLayoutMetrics", {})["cssContentSize"]
+        shot = {"captureBeyondViewport": True, "clip": {**size, "scale": 1}}
+        return base64.b64decode(self._devtools("Page.captureScreenshot", shot)["data"])
+
+    def download_to(self, folder: Path) -> None:
+        """Keep what the page downloads in that folder."""
+        self._devtools("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(folder)})
+
     def type(self, selector: str, text: str) -> None:
         """Type into a field, or choose the file of a file input by its path."""
         self._command(f"element/{self._element(selector)}/value", {"text": text})
+
+    def press(self, key: str) -> None:
+        """Press a key wherever the focus is."""
+        strokes = [{"type": kind, "value": key} for kind in ("keyDown", "keyUp")]
+        self._command("actions", {"actions": [{"type": "key", "id": "keyboard", "actions": strokes}]})
 
     def console_errors(self) -> list[str]:
         """What the console shows as errors since `open`."""
@@ -80,6 +105,11 @@ class Browser:
             if event["method"] == "Network.requestWillBeSent"
         ]
         return {url.netloc for url in urls if url.scheme not in ("blob", "data")}
+
+    def _devtools(self, command: str, parameters: Mapping[str, object]) -> dict[str, Any]:
+        value = self._command("goog/cdp/execute", {"cmd": command, "params": parameters})
+        assert isinstance(value, dict)
+        return value
 
     def _element(self, selector: str) -> str:
         found = self._command("element", {"using": "css selector", "value": selector})

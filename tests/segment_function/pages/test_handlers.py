@@ -3,10 +3,12 @@ import re
 import httpx
 import pytest
 
+from segment_function.pages.assets import HOME_ASSETS, HOME_PAGE
 from tests.support.hosts import KEYS, Host
 
 PAGES = ["/", "/swagger"]
-OURS = ["/", "/static/app.js", "/static/app.css", "/static/icon.svg", "/swagger", "/swagger/swagger-init.js"]
+STATIC = [f"/static/{name}" for name in HOME_ASSETS]
+OURS = ["/", *(path for path in STATIC if not path.endswith(".jpg")), "/swagger", "/swagger/swagger-init.js"]
 NOT_FOUND = b'{"error":{"code":"404","message": "Resource not found"}}'
 SVG_NAMESPACE = "http://www.w3.org/2000/svg"  # a name that every SVG file bears; nothing is fetched from it
 
@@ -19,7 +21,9 @@ def get(host: Host, path: str, method: str = "GET") -> httpx.Response:
     ("path", "content_type", "begins"),
     [
         ("/", "text/html; charset=utf-8", b"<!doctype html>"),
-        ("/static/app.js", "text/javascript; charset=utf-8", b'"use strict";'),
+        ("/static/app.js", "text/javascript; charset=utf-8", b"// "),
+        ("/static/zip.js", "text/javascript; charset=utf-8", b"// "),
+        ("/static/coffee.jpg", "image/jpeg", b"\xff\xd8\xff"),
         ("/static/app.css", "text/css; charset=utf-8", b":root {"),
         ("/static/icon.svg", "image/svg+xml", b"<svg "),
         ("/swagger", "text/html; charset=utf-8", b"<!doctype html>"),
@@ -86,6 +90,13 @@ def test_no_foreign_host_is_named(host: Host, path: str) -> None:
     text = get(host, path).text.replace(SVG_NAMESPACE, "")
     assert not re.search(r"//[\w-]+\.\w", text)
     assert re.findall(r"(?:src|href)=\"(?!/)", text) == []
+
+
+def test_every_file_of_the_page_is_served() -> None:
+    folder = HOME_PAGE.path.parent
+    others = {"index.html", "swagger.html", "swagger-init.js"}
+    assert {path.name for path in folder.iterdir()} == HOME_ASSETS.keys() | others
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 150_000
 
 
 @pytest.mark.parametrize("path", PAGES)

@@ -1,0 +1,142 @@
+"""The code that the page gives to copy, run as it is."""
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from shared_code.errors import UrlNotAccessible
+from tests.browser.conftest import HEIGHT, WIDTH
+from tests.browser.page import RESULT_SHOWN, cut_out, text
+from tests.browser.webdriver import Browser
+from tests.support.hosts import KEYS, Host
+from tests.support.photos import encoded
+
+END, LEFT, RIGHT = "\ue010", "\ue012", "\ue014"
+ODD_NAME = 'it\'s "odd" $HOME é.png'
+RUNNERS = {
+    "curl": ["bash", "-e"],
+    "python": [sys.executable, "-"],
+    "javascript": ["node", "--input-type=module"],
+}
+MODES = {"backgroundRemoval": ("cutout", "RGBA"), "foregroundMatting": ("matte", "L")}
+
+
+def snippet(browser: Browser, language: str) -> str:
+    browser.click(f"#tab-{language}")
+    assert browser.script(f"return document.querySelector('#tab-{language}').ariaSelected") == "true"
+    return text(browser, "#snippet")
+
+
+def run(language: str, code: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    program = RUNNERS[language]
+    if shutil.which(program[0]) is None or shutil.which("curl") is None:
+        pytest.skip(f"needs {program[0]} and curl")
+    variables = os.environ | {"SEGMENT_KEY": KEYS[0], "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+    return subprocess.run(
+        program, input=code, cwd=folder, env=variables, capture_output=True, text=True, timeout=60
+    )
+
+
+@pytest.mark.parametrize("language", RUNNERS)
+@pytest.mark.parametrize("mode", MODES)
+def test_code_does_what_the_page_did(
+    host: Host, browser: Browser, tmp_path: Path, language: str, mode: str
+) -> None:
+    (tmp_path / ODD_NAME).write_bytes(encoded("PNG", WIDTH, HEIGHT))
+    cut_out(host, browser, [tmp_path / ODD_NAME], mode)
+    browser.wait_until(RESULT_SHOWN)
+    code = snippet(browser, language)
+    assert KEYS[0] not in code
+    done = run(language, code, tmp_path)
+    assert done.returncode == 0, done.stderr
+    ending, image_mode = MODES[mode]
+    output = tmp_path / f"{ODD_NAME.removesuffix('.png')}-{ending}.png"
+    with Image.open(io.BytesIO(output.read_bytes())) as image:
+        assert (image.size, image.mode) == ((WIDTH, HEIGHT), image_mode)
+
+
+URL = 'http://127.0.0.1/a "b"/it\'s.jpg'
+
+
+def of_a_url(host: Host, browser: Browser, language: str, *, has_key: bool = True) -> str:
+    """The code for a picture at URL."""
+    browser.open(host.url)
+    call = json.dumps({"input": "", "url": URL, "output": "out.png", "hasKey": has_key})
+    return str(
+        browser.script(f"""
+            return Promise.all([import("/static/api.js"), import("/static/snippets.js")]).then(
+              ([{{ target }}, {{ snippet }}]) => {{
+                const endpoint = new URL(target("foregroundMatting"), location.href).href;
+                return snippet("{language}", {{ ...{call}, endpoint }});
+              }},
+            );
+        """)
+    )
+
+
+@pytest.mark.parametrize("language", RUNNERS)
+def test_code_for_a_url_shows_the_services_error(
+    host: Host, browser: Browser, tmp_path: Path, language: str
+) -> None:
+    done = run(language, of_a_url(host, browser, language), tmp_path)
+    assert done.returncode != 0
+    output = tmp_path / "out.png"
+    assert UrlNotAccessible.message in done.stderr + (output.read_text() if output.exists() else "")
+
+
+def test_csharp(host: Host, browser: Browser, tmp_path: Path) -> None:
+    """There is no compiler for it here: the literals are looked at."""
+    (tmp_path / ODD_NAME).write_bytes(encoded("PNG", WIDTH, HEIGHT))
+    cut_out(host, browser, [tmp_path / ODD_NAME])
+    browser.wait_until(RESULT_SHOWN)
+    code = snippet(browser, "csharp")
+    assert f"File.ReadAllBytesAsync({json.dumps(ODD_NAME, ensure_ascii=False)})" in code
+    assert f'"{host.url}/computervision/imageanalysis:segment?' in code
+    assert 'GetEnvironmentVariable("SEGMENT_KEY")' in code
+    assert code.count("{") == code.count("}")
+    assert code.count("(") == code.count(")")
+    assert f"JsonContent.Create(new {{ url = {json.dumps(URL)} }})" in of_a_url(host, browser, "csharp")
+
+
+def test_tabs_work_from_the_keyboard(host: Host, browser: Browser, photo_file: Path) -> None:
+    cut_out(host, browser, [photo_file])
+    browser.wait_until(RESULT_SHOWN)
+    focused = "return document.activeElement.textContent"
+    steps = [
+        ("#tab-curl", RIGHT, "Python"),
+        ("#tab-python", LEFT, "curl"),
+        ("#tab-curl", LEFT, "JavaScript"),
+        ("#tab-javascript", RIGHT, "curl"),
+        ("#tab-curl", END, "JavaScript"),
+    ]
+    for selector, key, expected in steps:
+        browser.type(selector, key)
+        assert browser.script(focused) == expected
+        assert browser.script("return document.querySelectorAll('[role=tab][tabindex=\"0\"]').length") == 1
+    assert 'from "node:fs/promises"' in text(browser, "#snippet")
+
+
+def test_code_is_copied(host: Host, browser: Browser, photo_file: Path) -> None:
+    cut_out(host, browser, [photo_file])
+    browser.wait_until(RESULT_SHOWN)
+    browser.script("navigator.clipboard.writeText = async (text) => { window.copied = text }")
+    browser.click("#copy")
+    browser.wait_until("document.querySelector('#copied').textContent === 'Copied'")
+    assert browser.script("return window.copied") == text(browser, "#snippet")
+    browser.script("navigator.clipboard.writeText = async () => { throw new Error() }")
+    browser.click("#copy")
+    browser.wait_until("document.querySelector('#copied').textContent.startsWith('Selected')")
+    assert browser.script("return getSelection().toString()") == text(browser, "#snippet").strip()
+
+
+@pytest.mark.parametrize("language", [*RUNNERS, "csharp"])
+def test_a_call_without_a_key_reads_none(host: Host, browser: Browser, language: str) -> None:
+    assert "SEGMENT_KEY" in of_a_url(host, browser, language)
+    assert "SEGMENT_KEY" not in of_a_url(host, browser, language, has_key=False)
