@@ -1,5 +1,6 @@
 """Beside the API: a page to try it, health, the API's description, and the answer to every other path."""
 
+import hashlib
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
@@ -21,7 +22,6 @@ type Work = Callable[[Exchange, Body], Awaitable[Response]]
 
 _JSON = "application/json; charset=utf-8"
 _ALL_METHODS = ("GET", "POST", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS")
-_ASSET_MAX_AGE_S = 3600
 
 # https://www.w3.org/TR/CSP3/: our own page makes and shows pictures as blob: URLs; Swagger UI also
 # writes style attributes, and its style sheet holds icons as data: URLs.
@@ -102,14 +102,23 @@ def _page(page: Asset, policy: str) -> Work:
 
 
 def _file(table: Callable[[], Mapping[str, Asset]]) -> Work:
-    """Answers the file of `table` that the last segment of the path names."""
+    """Answers the file of `table` that the last segment of the path names, or 304 to a browser that has it.
+
+    Browsers ask each time: the page is several modules, which after an update must not be of two versions.
+    """
 
     async def work(exchange: Exchange, body: Body) -> Response:
         asset = table().get(exchange.request.path_params["file"])
         if asset is None:
             raise ResourceNotFound
-        response = content_response(asset.read(), asset.media_type, exchange)
-        response.headers["Cache-Control"] = f"public, max-age={_ASSET_MAX_AGE_S}"
+        content = asset.read()
+        etag = f'"{hashlib.sha256(content).hexdigest()}"'
+        known = etag in exchange.request.headers.get("if-none-match", "")
+        response = content_response(
+            b"" if known else content, asset.media_type, exchange, 304 if known else 200
+        )
+        response.headers["Cache-Control"] = "no-cache"
+        response.headers["ETag"] = etag
         return response
 
     return work

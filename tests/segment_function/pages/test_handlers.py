@@ -106,9 +106,18 @@ def test_pages_refer_to_what_is_served(host: Host, path: str) -> None:
     assert [link for link in links if get(host, link).status_code != 200] == []
 
 
-def test_browsers_keep_files_but_ask_for_pages(host: Host) -> None:
+def test_browsers_ask_each_time_but_load_files_once(host: Host) -> None:
     assert get(host, "/").headers["cache-control"] == "no-cache"
-    assert get(host, "/static/app.js").headers["cache-control"] == "public, max-age=3600"
+    first = get(host, "/static/app.js")
+    assert first.headers["cache-control"] == "no-cache"
+    for known, status, content in (
+        (first.headers["etag"], 304, b""),
+        (f'"other", W/{first.headers["etag"]}', 304, b""),
+        ('"other"', 200, first.content),
+    ):
+        again = httpx.get(host.url + "/static/app.js", headers={"If-None-Match": known}, trust_env=False)
+        assert (again.status_code, again.content) == (status, content)
+        assert again.headers["etag"] == first.headers["etag"]
 
 
 def test_ready_names_the_network(host: Host) -> None:
