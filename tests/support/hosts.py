@@ -48,7 +48,15 @@ def embedded_host(
     log: Path, settings: Mapping[str, str], app: Path = PROJECT, ready_status: int = 200
 ) -> Iterator[Host]:
     """`python -m local_host` with these settings, stopped at the end; waits for that status of /ready."""
-    port = free_port()
+    with embedded_host_at(free_port(), log, settings, app, ready_status) as host:
+        yield host
+
+
+@contextmanager
+def embedded_host_at(
+    port: int, log: Path, settings: Mapping[str, str], app: Path = PROJECT, ready_status: int = 200
+) -> Iterator[Host]:
+    """The same on a port of the caller's choice, so that it can come back after its end."""
     command = [sys.executable, "-m", "local_host"]
     with _running(command, app, environment(settings) | {"PORT": str(port)}, log) as process:
         host = Host(port, process.pid, log)
