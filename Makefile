@@ -5,6 +5,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 AZURITE := tests/azurite/node_modules/.package-lock.json
 AXE := tests/browser/node_modules/.package-lock.json
+MICROSOFT := tests/microsoft_js/node_modules/.package-lock.json
 LOCK := $(VENV)/bin/uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url \
   --custom-compile-command "make lock" --python-version $(shell cat .python-version)
 WANTED := $(shell cat .python-version)
@@ -19,14 +20,15 @@ run: model
 	fi; \
 	exec $(RUN) -m local_host
 
-# Azurite for the storage tests and axe-core for those of the page come by npm; elsewhere these skip with a reason.
-test: model $(if $(shell command -v npm),$(AZURITE) $(AXE))
+# Azurite for the storage tests, axe-core for those of the page, and Microsoft's client come by npm; elsewhere these
+# skip with a reason.
+test: model $(if $(shell command -v npm),$(AZURITE) $(AXE) $(MICROSOFT))
 	$(RUN) -m pytest
 
 azurite: $(AZURITE)
 	cd tests/azurite && exec node_modules/.bin/azurite --inMemoryPersistence --silent --skipApiVersionCheck --disableTelemetry
 
-$(AZURITE) $(AXE): %/node_modules/.package-lock.json: %/package-lock.json
+$(AZURITE) $(AXE) $(MICROSOFT): %/node_modules/.package-lock.json: %/package-lock.json
 	npm ci --prefix $* --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 

@@ -1,12 +1,10 @@
 import pytest
 
 from client.errors import ErrorDocument, Refused, error_id, parse_document
-from shared_code.errors import SegmentError
+from shared_code.errors import SegmentError, all_errors
 
 
-@pytest.mark.parametrize(
-    "error", [cls.example() for cls in SegmentError.__subclasses__()], ids=lambda error: error.id
-)
+@pytest.mark.parametrize("error", all_errors(), ids=lambda error: error.id)
 def test_every_error_of_the_service_is_known_by_its_document(error: SegmentError) -> None:
     document = parse_document(error.body())
     assert error_id(error.status, document) == error.id
