@@ -192,7 +192,7 @@ def test_a_refused_key_ends_a_batch(host: Host, browser: Browser, batch: list[Pa
     cut_out(host, browser, batch, key="wrong")
     states = thumbs(browser, "dataset.state")
     assert "failed" in states[:2]
-    assert states[2:] == ["unsent", "unsent"]
+    assert states[2:] == ["stopped", "stopped"]
     assert browser.script("return document.querySelector('#zip').disabled") is True
 
 
@@ -209,8 +209,8 @@ def test_a_batch_is_stopped(host: Host, browser: Browser, batch: list[Path]) -> 
     assert browser.script("return document.querySelector('#result').ariaBusy") == "true"
     browser.click("#send")
     browser.wait_until("document.querySelector('#send').textContent === 'Cut out'")
-    assert text(browser, "#counts") == "0 of 4 done, 4 not sent"
-    assert text(browser, "#empty") == "This picture was not sent."
+    assert text(browser, "#counts") == "0 of 4 done, 4 stopped"
+    assert text(browser, "#empty") == "This picture was not cut out: the batch was stopped."
 
 
 @pytest.mark.parametrize(

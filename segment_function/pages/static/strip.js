@@ -7,11 +7,12 @@ const STATES = {
   working: "being cut out",
   done: "done",
   failed: "failed",
-  unsent: "not sent",
+  stopped: "stopped",
 };
 const SIDE = 96; // pixels of the small pictures, which are drawn once: large ones would stay decoded
 
 let buttons = new Map();
+const wanted = new WeakMap(); // canvas -> the blob that it is to show in the end
 
 // items: those of app.js. `onSelect(item)` is called when one is chosen.
 export function fill(items, onSelect) {
@@ -38,11 +39,14 @@ export function select(item) {
   buttons.get(item)?.scrollIntoView({ block: "nearest", inline: "nearest" });
 }
 
-// The result in place of the original, small.
+// A small form of the original, and later of the result in its place.
 export async function draw(item, blob) {
   const canvas = buttons.get(item)?.querySelector("canvas");
+  if (!canvas) return;
+  wanted.set(canvas, blob);
   try {
     const bitmap = await createImageBitmap(blob);
+    if (wanted.get(canvas) !== blob) return;
     const scale = Math.min(SIDE / bitmap.width, SIDE / bitmap.height);
     canvas.width = Math.max(1, bitmap.width * scale);
     canvas.height = Math.max(1, bitmap.height * scale);
