@@ -3,8 +3,11 @@
 The HTTP extension builds a FastAPI application there. Its own pages (/docs, /redoc, /openapi.json) answer
 before the worker's handler does, and its router knows no path with a line break. The host has begun an
 invocation by then; without its request that waits until it times out, and then the worker is restarted.
+
+The worker library brings the two together in its `http_coordinator`, which forgets none of them by itself.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
@@ -13,9 +16,44 @@ from starlette.types import Receive, Scope, Send
 
 type Handler = Callable[[Request], Awaitable[Response]]
 
+ARRIVAL_S = 30
+"""How long an invocation waits for its request. One whose caller has left before the host forwards it gets
+none; one that is sent in chunks gets it with the first 4 KB of them, which the host takes 17 s for at most.
+"""
+
+
+class Coordination:
+    """The invocations and requests of the worker library that are under way."""
+
+    def __init__(self) -> None:
+        # Here, because the platform imports the library anew when it gives a placeholder this app.
+        from azure_functions_runtime.http_v2 import http_coordinator
+
+        self._coordinator = http_coordinator
+        self._arrival = http_coordinator.get_http_request_async
+        http_coordinator.get_http_request_async = self._request
+
+    async def _request(self, invocation_id: str) -> Request:
+        """The request of an invocation. Raises TimeoutError, which ends the invocation as failed."""
+        try:
+            async with asyncio.timeout(ARRIVAL_S):
+                request: Request = await self._arrival(invocation_id)
+                return request
+        except TimeoutError:
+            # Not at once: the library still looks its failure up, and so does a request that comes too late.
+            asyncio.get_running_loop().call_later(ARRIVAL_S, self.forget, invocation_id)
+            raise
+
+    def forget(self, invocation_id: str) -> None:
+        """Drop the 1.9 KB that the library keeps for ever of an invocation that has been answered."""
+        self._coordinator._context_references.pop(invocation_id, None)
+
 
 class HandlerApp:
     """An ASGI application without routes, in the place of FastAPI's."""
+
+    def __init__(self) -> None:
+        self._coordination = Coordination()
 
     def api_route(self, path: str, methods: list[str]) -> Callable[[Handler], Handler]:
         """A decorator that makes a function the handler of all paths and methods."""
@@ -30,7 +68,9 @@ class HandlerApp:
         """Answer one request."""
         if scope["type"] == "http":
             scope["path_params"] = {}  # for the worker to fill in
-            response = await self._handler(Request(scope, receive, send))
+            request = Request(scope, receive, send)
+            response = await self._handler(request)
+            self._coordination.forget(request.headers["x-ms-invocation-id"])
             await response(scope, receive, send)
 
 
