@@ -65,4 +65,4 @@ class SegmentApi:
                 policy = UrlPolicy(
                     settings.url_input, settings.url_allowed_networks, settings.url_allowed_ports
                 )
-                return await fetch_image(await body.image_url(), policy)
+                return await fetch_image(await body.image_url(call.content_type), policy)

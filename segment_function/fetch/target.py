@@ -1,7 +1,8 @@
 """From the text of a URL to the one host, port and path it can mean.
 
 Parsers that read a URL differently are how address checks are got round, so whatever has two readings is
-refused: user info, backslashes, white space, numbers that `inet_aton` takes for an IPv4 address, zone ids.
+refused: user info, backslashes, control characters, numbers that `inet_aton` takes for an IPv4 address, zone
+ids. White space has one reading in path and query, where it is sent percent-encoded, and none before them.
 """
 
 import logging
@@ -18,8 +19,8 @@ MAX_URL_CHARS = 8000
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _MAX_HOST_CHARS = 253
 
-# \s takes in all of Unicode's white space; a lone surrogate has no UTF-8 form.
-_FORBIDDEN_CHARACTER = re.compile(r"[\s\x00-\x1f\x7f-\x9f\\\ud800-\udfff]")
+# A lone surrogate has no UTF-8 form.
+_FORBIDDEN_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f\\\ud800-\udfff]")
 _AUTHORITY = re.compile(r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|(?P<name>[^\[\]:@%]+))(?::(?P<port>[0-9]{0,5}))?")
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _HOST_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
@@ -59,11 +60,15 @@ def not_accessible(reason: str, host: str = "") -> UrlNotAccessible:
 
 
 def parse_target(url: str, base: UrlTarget | None = None) -> UrlTarget:
-    """Read an absolute http(s) URL, or with `base` a reference relative to it. Raises UrlNotAccessible."""
+    """Read an absolute http(s) URL, or with `base` a reference relative to it. Raises UrlNotAccessible.
+
+    Escapes (%2F, %2B) stay as they are, for they can be part of a signature.
+    """
+    url = url.strip()
     if len(url) > MAX_URL_CHARS:
         raise not_accessible(f"url longer than {MAX_URL_CHARS} characters")
     if _FORBIDDEN_CHARACTER.search(url):
-        raise not_accessible("control character, white space, backslash or surrogate in the url")
+        raise not_accessible("control character, backslash or surrogate in the url")
     try:
         absolute = url if base is None else urljoin(base.url, url)
         parts = urlsplit(absolute)

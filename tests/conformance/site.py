@@ -13,7 +13,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         kind, _, number = self.path.strip("/").partition("/")
         match kind:
-            case "photo.jpg":
+            case "photo.jpg" | "my%20photo%20%C3%A9.jpg%2Fsigned?sig=a%2Bb":
                 self._send(200, jpeg())
             case "redirect":
                 left = int(number) - 1
