@@ -193,6 +193,8 @@ def test_a_refused_key_ends_a_batch(host: Host, browser: Browser, batch: list[Pa
     states = thumbs(browser, "dataset.state")
     assert "failed" in states[:2]
     assert states[2:] == ["stopped", "stopped"]
+    assert browser.script("return document.activeElement.id") == "key"
+    assert browser.script("return document.activeElement.ariaInvalid") == "true"
     assert browser.script("return document.querySelector('#zip').disabled") is True
 
 

@@ -32,6 +32,7 @@ async function send() {
   items = batch;
   running = new AbortController();
   const { signal } = running;
+  $("key").removeAttribute("aria-invalid");
   setBusy(true);
   strip.fill(items, select);
   items.forEach(strip.update);
@@ -61,8 +62,15 @@ async function run(item, signal) {
   } catch (error) {
     item.error = error;
     settle(item, error instanceof CallError ? "failed" : "stopped");
-    if (error.final) running.abort();
+    if (error.final) refuseKey();
   }
+}
+
+// With another key all may go well: no more of this batch is sent, and the field is where to go on.
+function refuseKey() {
+  running.abort();
+  $("key").setAttribute("aria-invalid", "true");
+  $("key").focus();
 }
 
 function settle(item, state) {

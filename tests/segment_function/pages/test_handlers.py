@@ -2,8 +2,11 @@ import re
 
 import httpx
 import pytest
+from PIL import Image
 
 from segment_function.pages.assets import HOME_ASSETS, HOME_PAGE
+from shared_code.limits import MAX_IMAGE_BYTES
+from shared_code.picture.header import FORMATS
 from tests.support.hosts import KEYS, Host
 
 PAGES = ["/", "/swagger"]
@@ -90,6 +93,22 @@ def test_no_foreign_host_is_named(host: Host, path: str) -> None:
     text = get(host, path).text.replace(SVG_NAMESPACE, "")
     assert not re.search(r"//[\w-]+\.\w", text)
     assert re.findall(r"(?:src|href)=\"(?!/)", text) == []
+
+
+def test_the_page_offers_what_the_service_accepts() -> None:
+    html = HOME_PAGE.path.read_text(encoding="utf-8")
+    offered = re.search(r'accept="(image/jpeg[^"]*)"', html)
+    told = re.search("<small>([A-Z, ]+) or ([A-Z]+), up to (\\d+) MB each</small>", html)
+    assert offered is not None
+    assert told is not None
+    Image.init()  # loads the plugins that know the types
+    accepted = {*FORMATS, "ICO", "MPO"}
+    types = {Image.MIME[form] for form in accepted - {"MPO"}}  # no system knows a type for MPO
+    endings = {item for item in offered[1].split(",") if item.startswith(".")}
+    assert set(offered[1].split(",")) - endings == types
+    assert {Image.registered_extensions()[ending] for ending in endings} == {"ICO", "TIFF", "MPO"}
+    assert {*told[1].split(", "), told[2]} == accepted
+    assert int(told[3]) << 20 == MAX_IMAGE_BYTES
 
 
 def test_every_file_of_the_page_is_served() -> None:
