@@ -2,17 +2,22 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterable
-from functools import cache
+from collections.abc import AsyncIterable, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 import azure.functions as func
 
 from cutout_function.event import Ignored, parse_event, watched_names
-from cutout_function.job import CutoutJob
+from cutout_function.job import CutoutJob, Load
+from shared_code.deadline import Deadline
 from shared_code.engine import Engine
+from shared_code.errors import TooManyRequests
+from shared_code.outcome import Edge, Ending, OutcomeSink, Record
 from shared_code.pipeline import Mode
-from shared_code.settings import CutoutSettings
+from shared_code.progress import StageName
+from shared_code.settings import CutoutSettings, Settings
 
 if TYPE_CHECKING:
     from cutout_function.store import Storage
@@ -22,13 +27,13 @@ CONNECTION = "CUTOUT_STORAGE"
 log = logging.getLogger(__name__)
 
 
-def cutout_blueprint(settings: CutoutSettings, engine: Engine) -> func.Blueprint:
+def cutout_blueprint(settings: Settings, engine: Engine, sink: OutcomeSink) -> func.Blueprint:
     """The function that the queue of `settings` calls."""
     blueprint = func.Blueprint()
-    cutouts = Cutouts(settings, engine)
+    cutouts = Cutouts(settings, engine, sink)
 
     @blueprint.function_name("cutout")
-    @blueprint.queue_trigger(arg_name="message", queue_name=settings.queue, connection=CONNECTION)
+    @blueprint.queue_trigger(arg_name="message", queue_name=settings.cutout.queue, connection=CONNECTION)
     async def cutout(message: func.QueueMessage) -> None:
         await cutouts.serve(message)
 
@@ -36,11 +41,13 @@ def cutout_blueprint(settings: CutoutSettings, engine: Engine) -> func.Blueprint
 
 
 class Cutouts:
-    """What is done for a message, with the settings it follows and the engine that does the work."""
+    """What is done for a message, with the settings, the engine that does the work, and who is told of it."""
 
-    def __init__(self, settings: CutoutSettings, engine: Engine) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, engine: Engine, sink: OutcomeSink) -> None:
+        self._settings = settings.cutout
+        self._deadline_s = settings.deadline_s
         self._engine = engine
+        self._sink = sink
 
     async def serve(self, message: func.QueueMessage) -> None:
         """Cut out the picture that the event tells of. Whatever is raised has the queue deliver it again."""
@@ -51,12 +58,31 @@ class Cutouts:
         if isinstance(names, Ignored):
             _log(message, f"ignored: {names.reason}", names.needs_operator)
             return
-        outcome = await CutoutJob(storage.inbox, storage.outbox, self._cut_out).settle(names)
+        job = CutoutJob(storage.inbox, storage.outbox, partial(self._cut_out, message.id or ""))
+        async with Deadline.after(self._deadline_s).limit(TooManyRequests):
+            outcome = await job.settle(names)
         _log(message, f"{names[0]!r} {outcome}", outcome.needs_operator)
 
-    async def _cut_out(self, picture: bytes) -> AsyncIterable[bytes]:
-        with self._engine.place():
-            return await self._engine.cut_out(picture, Mode(self._settings.mode))
+    @asynccontextmanager
+    async def _cut_out(self, message_id: str, load: Load) -> AsyncIterator[AsyncIterable[bytes]]:
+        """The bytes of the PNG, which are gone when the context ends; so is the record of them."""
+        record = Record(message_id, Edge.BLOB, self._sink)
+        record.mode = self._settings.mode
+        with record.faults(), self._engine.hold() as held:
+            with record.progress.stage(StageName.RECEIVE):
+                picture = await load()
+            held.grow(len(picture))
+            mode = Mode(self._settings.mode)
+            async with aclosing(await self._engine.cut_out(picture, mode, progress=record.progress)) as png:
+                yield _counted(png, record)
+            record.end(Ending.SENT)
+
+
+async def _counted(png: AsyncIterable[bytes], record: Record) -> AsyncIterator[bytes]:
+    with record.progress.stage(StageName.SEND):
+        async for part in png:
+            record.bytes_out += len(part)
+            yield part
 
 
 def _log(message: func.QueueMessage, text: str, needs_operator: bool) -> None:

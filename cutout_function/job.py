@@ -12,9 +12,10 @@ changed since, and looks again; a job ends when it has seen one right output, so
 import asyncio
 import logging
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Protocol
 
 from cutout_function.content import without_coding
@@ -24,7 +25,8 @@ from shared_code.limits import MAX_IMAGE_BYTES
 
 log = logging.getLogger(__name__)
 
-type CutOut = Callable[[bytes], Awaitable[AsyncIterable[bytes]]]
+type Load = Callable[[], Awaitable[bytes]]
+type CutOut = Callable[[Load], AbstractAsyncContextManager[AsyncIterable[bytes]]]
 
 _JSON = "application/json; charset=utf-8"
 _ROUNDS = 8
@@ -120,8 +122,8 @@ class Outbox(Protocol):
 class CutoutJob:
     """Brings the outputs of a blob into line with it.
 
-    `cut_out` makes the bytes of a PNG from those of a picture, or raises SegmentError: status 400 says that
-    the picture is at fault, and makes an error document.
+    `cut_out` makes the bytes of a PNG from the picture it is to load, and holds them while its context lasts,
+    or raises SegmentError: status 400 says that the picture is at fault, and makes an error document.
     """
 
     inbox: Inbox
@@ -164,8 +166,8 @@ class CutoutJob:
     async def _make(self, source: Source, png: Output | None, error: Output | None) -> Outcome:
         """Store the cut-out or the error document. Raises ChangedError."""
         try:
-            cutout = await self.cut_out(await self._picture(source))
-            upload = await self.outbox.upload(png_name(source.name), cutout, "image/png")
+            async with self.cut_out(partial(self._picture, source)) as cutout:
+                upload = await self.outbox.upload(png_name(source.name), cutout, "image/png")
             replaced, outcome = png, Outcome.CUT_OUT
         except SegmentError as refusal:
             if refusal.status != 400:

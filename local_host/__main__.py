@@ -46,11 +46,11 @@ def main() -> None:
 def _server(app: "FunctionApp", settings: Settings) -> "ASGIApp":
     """The HTTP functions and, when storage is set by a connection string, the queue function."""
     from local_host.app import asgi_app
-    from segment_function.answer import answer
+    from segment_function.answer import answer_page
     from segment_function.pages.handlers import not_found
 
     async def unmatched(request: "Request") -> "Response":
-        return await answer(request, settings.region, not_found)
+        return await answer_page(request, settings.region, not_found)
 
     functions = app.get_functions()  # which can be asked for once
     http = asgi_app(functions, unmatched)

@@ -8,10 +8,17 @@ from azurefunctions.extensions.http.fastapi import Request, Response
 from segment_function.answer import answer
 from segment_function.body import Body
 from segment_function.call import BodyKind, Call, parse_call
+from segment_function.connection import while_connected
 from segment_function.fetch.image_url import UrlPolicy, fetch_image
 from segment_function.keys import KEY_HEADER, check_key
-from segment_function.responses import Exchange, png_response
+from segment_function.picture_response import PictureResponse
+from segment_function.responses import Exchange
+from shared_code.admission import Hold
+from shared_code.deadline import Deadline
 from shared_code.engine import Engine
+from shared_code.errors import TooManyRequests
+from shared_code.outcome import Edge, OutcomeSink, Record
+from shared_code.progress import StageName
 from shared_code.settings import Settings
 
 ROUTE = "computervision/imageanalysis:segment"
@@ -37,24 +44,38 @@ def segment_blueprint(api: "SegmentApi") -> func.Blueprint:
 
 @dataclass(frozen=True)
 class SegmentApi:
-    """The operation, with the settings it follows and the engine that does the work."""
+    """The operation, with the settings it follows, the engine that does the work, and who is told of it."""
 
     settings: Settings
     engine: Engine
+    sink: OutcomeSink
 
     async def segment(self, request: Request) -> Response:
         """Cut out the picture in the body, or behind the URL in it."""
-        return await answer(request, self.settings.region, self._segment)
+        exchange = Exchange(request, self.settings.region)
+        record = Record(exchange.id, Edge.HTTP, self.sink)
 
-    async def _segment(self, exchange: Exchange, body: Body) -> Response:
+        async def work(exchange: Exchange, body: Body) -> Response:
+            with record.faults():
+                return await self._segment(exchange, body, record)
+
+        return await answer(exchange, work)
+
+    async def _segment(self, exchange: Exchange, body: Body, record: Record) -> Response:
+        deadline = Deadline.after(self.settings.deadline_s)
         check_key(exchange.request.headers.get(KEY_HEADER), self.settings)
         call = parse_call(exchange.request, self.engine.networks.names)
-        with self.engine.place():
-            image = await self._image(call, body)
-            png = await self.engine.cut_out(image, call.mode, call.network)
-        return png_response(png, exchange)
+        record.mode = call.mode
+        async with deadline.limit(TooManyRequests):
+            with self.engine.hold() as held:
+                body.arriving = held.grow
+                with record.progress.stage(StageName.RECEIVE):
+                    image = await self._image(call, body, held)
+                cut_out = self.engine.cut_out(image, call.mode, call.network, record.progress)
+                stream = await while_connected(exchange.request.receive, cut_out)
+        return PictureResponse(stream, exchange, record, deadline, self.settings.stall_s)
 
-    async def _image(self, call: Call, body: Body) -> bytes:
+    async def _image(self, call: Call, body: Body, held: Hold) -> bytes:
         match call.body:
             case BodyKind.BYTES:
                 return await body.image()
@@ -65,4 +86,6 @@ class SegmentApi:
                 policy = UrlPolicy(
                     settings.url_input, settings.url_allowed_networks, settings.url_allowed_ports
                 )
-                return await fetch_image(await body.image_url(call.content_type), policy)
+                image = await fetch_image(await body.image_url(call.content_type), policy)
+                held.grow(len(image))
+                return image

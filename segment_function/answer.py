@@ -1,35 +1,46 @@
-"""Every answer goes through here: documented errors, one line of log, nothing of an exception told."""
+"""Every answer goes through here: documented errors, and nothing of an exception told."""
 
 import logging
-import time
 from collections.abc import Awaitable, Callable
 
 from azurefunctions.extensions.http.fastapi import Request, Response
 
 from segment_function.body import Body
-from segment_function.responses import Exchange, error_response
+from segment_function.responses import Exchange, error_response, nobody_response
 from shared_code.errors import InternalError, SegmentError
+from shared_code.progress import Abandoned
 
 log = logging.getLogger(__name__)
 
+type Work = Callable[[Exchange, Body], Awaitable[Response]]
 
-async def answer(
-    request: Request, region: str, work: Callable[[Exchange, Body], Awaitable[Response]]
-) -> Response:
+
+async def answer(exchange: Exchange, work: Work) -> Response:
     """The answer of `work`, or the error it raises; an unforeseen one becomes InternalError."""
-    exchange = Exchange(request, region)
-    body = Body(request)
+    body = Body(exchange.request)
     try:
-        response = await work(exchange, body)
+        return await work(exchange, body)
     except SegmentError as error:
-        response = _refuse(error, exchange, body)
+        return _refuse(error, exchange, body)
+    except Abandoned:
+        return nobody_response()
     except Exception:
         log.exception("request %s failed", exchange.id)
-        response = _refuse(InternalError(), exchange, body)
-    milliseconds = (time.monotonic() - exchange.begin) * 1000
+        return _refuse(InternalError(), exchange, body)
+
+
+async def answer_page(request: Request, region: str, work: Work) -> Response:
+    """The same, with a line in the log: pages have no outcome of their own."""
+    exchange = Exchange(request, region)
+    response = await answer(exchange, work)
     path = request.scope["path"][:100]
     log.info(
-        "%s %r %d in %.0f ms, id %s", request.method, path, response.status_code, milliseconds, exchange.id
+        "%s %r %d in %.0f ms, id %s",
+        request.method,
+        path,
+        response.status_code,
+        exchange.elapsed_ms,
+        exchange.id,
     )
     return response
 

@@ -22,6 +22,8 @@ class Body:
         self._request = request
         self.unread = True
         """Whether the client may still be sending."""
+        self.arriving: Callable[[int], None] = lambda size_bytes: None
+        """Told of the size of each piece that comes; what it raises ends the reading."""
 
     async def image(self) -> bytes:
         """The body itself. Raises ImageSizeNotAllowed, or ImageFormatInvalid when it breaks off."""
@@ -54,6 +56,7 @@ class Body:
                     size += len(chunk)
                     if size > max_bytes:
                         raise ImageSizeNotAllowed
+                    self.arriving(len(chunk))
                     if chunk:
                         take(chunk)
                     idle.reschedule(clock() + _IDLE_S)

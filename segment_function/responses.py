@@ -3,11 +3,10 @@
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from azurefunctions.extensions.http.fastapi import Request, Response, StreamingResponse
+from azurefunctions.extensions.http.fastapi import Request, Response
 from starlette.types import Receive, Scope, Send
 
 from shared_code.errors import SegmentError
@@ -25,12 +24,17 @@ class Exchange:
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     begin: float = field(default_factory=time.monotonic)
 
+    @property
+    def elapsed_ms(self) -> float:
+        """Milliseconds since the request's head was read."""
+        return (time.monotonic() - self.begin) * 1000
+
     def headers(self) -> dict[str, str]:
         """The headers of every answer of the service."""
         headers = {
             "apim-request-id": self.id,
             "request-id": self.id,
-            "x-envoy-upstream-service-time": str(round((time.monotonic() - self.begin) * 1000)),
+            "x-envoy-upstream-service-time": str(round(self.elapsed_ms)),
             "Strict-Transport-Security": "max-age=31536000; includeSubDomains; preload",
             "X-Content-Type-Options": "nosniff",
         }
@@ -80,6 +84,6 @@ def content_response(content: bytes, media_type: str, exchange: Exchange, status
     return Response(content, status, exchange.headers() | {"Content-Type": media_type})
 
 
-def png_response(png: AsyncIterable[bytes], exchange: Exchange) -> Response:
-    """A PNG, streamed while it is made."""
-    return StreamingResponse(png, 200, exchange.headers() | {"Content-Type": "image/png"})
+def nobody_response() -> Response:
+    """For a caller who has left: the server drops it, but the Functions worker waits for one."""
+    return Response(status_code=499)  # nginx's number for it

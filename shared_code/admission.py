@@ -1,4 +1,12 @@
-"""Who may use the CPU and the memory: a bounded number of slots, a bounded queue, one byte budget."""
+"""Who may use the CPU and the memory: a bounded number of slots, a bounded queue, one byte budget.
+
+    file arrives    Hold         its bytes so far; all files together may have a quarter of the budget
+    then            place        the right to wait for a slot
+    then            slot         the right to be worked on
+    then            Reservation  what decoding takes at its peak, later what is encoded and not sent
+
+A caller who is slow to send holds nothing but the bytes he has sent.
+"""
 
 import asyncio
 from collections import deque
@@ -6,6 +14,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 
 from shared_code.errors import ImageTooLargeForInstance, TooManyRequests
+from shared_code.limits import MAX_IMAGE_BYTES
 
 _WAITING_PER_SLOT = 8
 
@@ -20,7 +29,7 @@ class Slots:
 
     @contextmanager
     def place(self) -> Iterator[None]:
-        """A place in the queue, held from before a body is read. Raises TooManyRequests when it is full."""
+        """A place in the queue, for whose file has arrived. Raises TooManyRequests when it is full."""
         if self._places == 0:
             raise TooManyRequests
         self._places -= 1
@@ -44,13 +53,29 @@ class Slots:
 
 
 class MemoryBudget:
-    """A number of bytes shared by all pictures under way; first come, first served."""
+    """A number of bytes shared by all pictures under way; first come, first served.
+
+    Files that wait count too. So that they cannot keep a large picture out for ever, it is let in beside them
+    when no other picture is under way: the budget is then exceeded by at most what files may have.
+    """
 
     def __init__(self, total_bytes: int, wait_s: float) -> None:
         self._total_bytes = total_bytes
         self._free_bytes = total_bytes
+        self._held_bytes = 0
+        self._most_held_bytes = max(total_bytes // 4, 2 * MAX_IMAGE_BYTES)
         self._wait_s = wait_s
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+
+    @contextmanager
+    def hold(self) -> Iterator["Hold"]:
+        """The bytes of a file, from the first that arrives until it is decoded."""
+        held = Hold(self)
+        try:
+            yield held
+        finally:
+            self._held_bytes -= held.size_bytes
+            self._admit()
 
     async def reserve(self, size_bytes: int) -> "Reservation":
         """Wait for a share. Raises ImageTooLargeForInstance for what could never fit, TooManyRequests."""
@@ -77,7 +102,8 @@ class MemoryBudget:
         while self._waiting:
             size_bytes, turn = self._waiting[0]
             if not turn.cancelled():
-                if size_bytes > self._free_bytes:
+                alone = self._free_bytes == self._total_bytes
+                if size_bytes > self._free_bytes - (0 if alone else self._held_bytes):
                     return
                 self._free_bytes -= size_bytes
                 turn.set_result(None)
@@ -86,6 +112,22 @@ class MemoryBudget:
     def _give_back(self, size_bytes: int) -> None:
         self._free_bytes += size_bytes
         self._admit()
+
+
+class Hold:
+    """The bytes of one file; on the event loop only."""
+
+    def __init__(self, budget: MemoryBudget) -> None:
+        self.size_bytes = 0
+        self._budget = budget
+
+    def grow(self, size_bytes: int) -> None:
+        """So many bytes have come. Raises TooManyRequests when all files together are too many."""
+        budget = self._budget
+        if budget._held_bytes + size_bytes > budget._most_held_bytes:
+            raise TooManyRequests
+        budget._held_bytes += size_bytes
+        self.size_bytes += size_bytes
 
 
 class Reservation:

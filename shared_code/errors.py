@@ -191,8 +191,9 @@ class ImageTooLargeForInstance(SegmentError):
 
 
 class TooManyRequests(SegmentError):
-    """All slots and all places in the queue are taken, or no slot or memory came free within
-    `SEGMENT_SLOT_WAIT_S`.
+    """All slots and all places in the queue are taken, no slot or memory came free within
+    `SEGMENT_SLOT_WAIT_S`, files that wait fill their part of the memory, or nothing could be answered within
+    `SEGMENT_DEADLINE_S`.
     """
 
     id = "E-429"

@@ -26,6 +26,7 @@ from shared_code.matte.edge_colour import EdgeColours
 from shared_code.matte.refine import Guide, Matte, guide_size, refine
 from shared_code.picture.decoding import Picture, decode, decode_scale
 from shared_code.picture.header import ImageHeader, read_header
+from shared_code.progress import Progress, StageName
 from shared_code.settings import EdgeColour, MattePng
 
 _WORK_BYTES = 48 << 20
@@ -127,24 +128,38 @@ def plan(data: bytes, mode: Mode) -> Plan:
     return Plan(header, mode, width, height, scale, peak_bytes)
 
 
-def cut_out(data: bytes, plan: Plan, network: MattingNetwork, style: Style) -> Cutout:
-    """Decode the picture and find its matte. Raises ImageFormatInvalid or ImageTooLargeForInstance."""
+def cut_out(
+    data: bytes, plan: Plan, network: MattingNetwork, style: Style, progress: Progress | None = None
+) -> Cutout:
+    """Decode the picture and find its matte.
+
+    Raises ImageFormatInvalid, ImageTooLargeForInstance, or Abandoned when `progress` is.
+    """
+    progress = progress or Progress()
     scale = max(plan.scale, preview_scale(plan.header, network.side))
+
+    def decoded(scale: int) -> Picture:
+        with progress.stage(StageName.DECODE):
+            return decode(data, plan.header, scale)
+
     # The network needs a small picture only: while it computes, the whole is decoded.
     with ThreadPoolExecutor(2, "beside") as beside:
-        whole = beside.submit(decode, data, plan.header, plan.scale)
-        preview = decode(data, plan.header, scale) if scale > plan.scale else whole.result()
+        whole = beside.submit(decoded, plan.scale)
+        preview = decoded(scale) if scale > plan.scale else whole.result()
         guided = beside.submit(_guide, preview)
-        # Lanczos, as the network's authors and peers feed it: other filters move its masks on hard pictures.
-        small = _opaque(preview.thumbnail(network.side, network.side, Resampling.LANCZOS))
-        mask = network.mask(np.asarray(small))
+        with progress.stage(StageName.NETWORK):
+            # Lanczos, as the network's authors and peers feed it: others move its masks on hard pictures.
+            small = _opaque(preview.thumbnail(network.side, network.side, Resampling.LANCZOS))
+            mask = network.mask(np.asarray(small))
         guide = guided.result()
-        matte = refine(mask, guide, plan.width, plan.height)
+        with progress.stage(StageName.MATTE):
+            matte = refine(mask, guide, plan.width, plan.height)
         picture = whole.result()
     if plan.mode is Mode.FOREGROUND_MATTING:
         colour = PngColour.GRAY_PALETTE if style.matte_png == "indexed" else PngColour.GRAY
         return Cutout(plan.width, plan.height, colour, picture, matte, None)
-    edges = edge_colour.estimate(guide, matte) if style.edge_colour == "foreground" else None
+    with progress.stage(StageName.COLOURS):
+        edges = edge_colour.estimate(guide, matte) if style.edge_colour == "foreground" else None
     return Cutout(plan.width, plan.height, PngColour.RGBA, picture, matte, edges)
 
 

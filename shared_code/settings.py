@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Literal
 
+MAX_DEADLINE_S = 220
+"""Below the 230 s in which Azure wants an HTTP answer, and below `functionTimeout` in host.json."""
+
 type IPNetwork = IPv4Network | IPv6Network
 type MattePng = Literal["gray", "indexed"]
 type EdgeColour = Literal["foreground", "source"]
@@ -54,6 +57,8 @@ class Settings:
     edge_colour: EdgeColour
     slots: int
     slot_wait_s: float
+    deadline_s: float
+    stall_s: float
     memory_budget_mb: int
     url_input: bool
     url_allowed_networks: tuple[IPNetwork, ...]
@@ -67,7 +72,7 @@ class Settings:
 def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     """Read all settings from `environment`. Raises SettingsError on the first one that is malformed."""
     read = _Reader(environment)
-    return Settings(
+    settings = Settings(
         api_keys=read("SEGMENT_API_KEYS", "", _words),
         allow_anonymous=read("SEGMENT_ALLOW_ANONYMOUS", "false", _boolean),
         region=read("SEGMENT_REGION", "", str.strip),
@@ -77,12 +82,21 @@ def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         edge_colour=read("SEGMENT_EDGE_COLOUR", "foreground", _choice("foreground", "source")),
         slots=read("SEGMENT_SLOTS", "0", _integer(0, 64)) or (os.process_cpu_count() or 1),
         slot_wait_s=read("SEGMENT_SLOT_WAIT_S", "10", _integer(0, 200)),
+        deadline_s=read("SEGMENT_DEADLINE_S", "210", _integer(10, MAX_DEADLINE_S)),
+        stall_s=read("SEGMENT_STALL_S", "30", _integer(1, MAX_DEADLINE_S)),
         memory_budget_mb=read("SEGMENT_MEMORY_BUDGET_MB", "1080", _integer(64, 65_536)),
         url_input=read("SEGMENT_URL_INPUT", "on", _choice("on", "off")) == "on",
         url_allowed_networks=read("SEGMENT_URL_ALLOWED_NETWORKS", "", _networks),
         url_allowed_ports=read("SEGMENT_URL_ALLOWED_PORTS", "80,443", _ports),
         cutout=_cutout_settings(read),
     )
+    for name, seconds in (("SLOT_WAIT", settings.slot_wait_s), ("STALL", settings.stall_s)):
+        if seconds >= settings.deadline_s:
+            raise SettingsError(
+                f"SEGMENT_{name}_S: {seconds} seconds are never reached, "
+                f"since SEGMENT_DEADLINE_S ends every call after {settings.deadline_s}"
+            )
+    return settings
 
 
 def documented_variables() -> dict[str, str]:

@@ -3,13 +3,13 @@
 import hashlib
 import json
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 
 import azure.functions as func
 from azurefunctions.extensions.http.fastapi import Request, Response
 
 from segment_function import ALIAS, ROUTE, SegmentApi
-from segment_function.answer import answer
+from segment_function.answer import Work, answer_page
 from segment_function.body import Body
 from segment_function.pages.assets import HOME_ASSETS, HOME_PAGE, Asset
 from segment_function.pages.openapi import openapi_json
@@ -17,8 +17,6 @@ from segment_function.pages.swagger import SWAGGER_PAGE, swagger_assets
 from segment_function.responses import Exchange, content_response
 from shared_code.errors import ResourceNotFound
 from shared_code.matte.networks import NetworkStore, State
-
-type Work = Callable[[Exchange, Body], Awaitable[Response]]
 
 _JSON = "application/json; charset=utf-8"
 _ALL_METHODS = ("GET", "POST", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS")
@@ -41,7 +39,7 @@ def pages_blueprint(api: SegmentApi) -> func.Blueprint:
         @blueprint.function_name(name)
         @blueprint.route(route, methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
         async def page(req: Request) -> Response:
-            return await answer(req, region, work)
+            return await answer_page(req, region, work)
 
     serve("status", "status", _status)
     serve("ready", "ready", _ready(networks))
@@ -58,7 +56,7 @@ def pages_blueprint(api: SegmentApi) -> func.Blueprint:
         if req.method == "POST" and path in (ROUTE.lower(), ALIAS):
             return await api.segment(req)
         is_home = req.method == "GET" and not path
-        return await answer(req, region, _page(HOME_PAGE, _HOME_POLICY) if is_home else not_found)
+        return await answer_page(req, region, _page(HOME_PAGE, _HOME_POLICY) if is_home else not_found)
 
     return blueprint
 

@@ -3,12 +3,13 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from azure.storage.blob import BlobServiceClient, ContainerClient
 from azure.storage.queue import QueueClient
 
-from cutout_function.job import CutoutJob, Outcome
+from cutout_function.job import CutoutJob, Load, Outcome
 from cutout_function.store import Storage, connect
 from local_host.upload import Uploader
 from shared_code.errors import ImageFormatInvalid
@@ -93,13 +94,15 @@ class CutOutFake:
         self._meanwhile = meanwhile
         self.pictures: list[bytes] = []
 
-    async def __call__(self, picture: bytes) -> AsyncIterable[bytes]:
+    @asynccontextmanager
+    async def __call__(self, load: Load) -> AsyncIterator[AsyncIterable[bytes]]:
+        picture = await load()
         self.pictures.append(picture)
         if self._meanwhile is not None:
             await self._meanwhile(len(self.pictures))
         if picture.startswith(b"bad"):
             raise ImageFormatInvalid
-        return _in_chunks(b"cut-out of " + picture)
+        yield _in_chunks(b"cut-out of " + picture)
 
 
 async def _in_chunks(content: bytes) -> AsyncIterator[bytes]:

@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 from azure.core.exceptions import ResourceNotFoundError
 
-from cutout_function.job import ChangedError, CutoutJob, Outcome, Output, Source, UnsettledError, Upload
+from cutout_function.job import ChangedError, CutoutJob, Load, Outcome, Output, Source, UnsettledError, Upload
 from cutout_function.store import OutputContainer, SourceContainer
 from shared_code.errors import (
     ImageDimensionNotAllowed,
@@ -240,8 +241,9 @@ async def broken_stream() -> AsyncIterator[bytes]:
 
 @pytest.mark.parametrize("before", [None, b"zero"], ids=["first output", "older output"])
 def test_a_crash_in_the_middle_of_the_upload(cloud: Cloud, before: bytes | None) -> None:
-    async def crashing(picture: bytes) -> AsyncIterable[bytes]:
-        return broken_stream()
+    @asynccontextmanager
+    async def crashing(load: Load) -> AsyncIterator[AsyncIterable[bytes]]:
+        yield broken_stream()
 
     if before is not None:
         cloud.uploader.upload("a", before)

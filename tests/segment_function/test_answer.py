@@ -4,7 +4,7 @@ import logging
 import pytest
 from azurefunctions.extensions.http.fastapi import Request, Response
 
-from segment_function.answer import answer
+from segment_function.answer import answer, answer_page
 from segment_function.body import Body
 from segment_function.responses import Exchange, LingeringResponse, content_response
 from shared_code.errors import InternalError, ModeInvalid
@@ -33,19 +33,19 @@ def post(**parts: str) -> Request:
 
 
 def test_answer_of_the_work() -> None:
-    response = asyncio.run(answer(request(method="GET"), "region", page))
+    response = asyncio.run(answer(Exchange(request(method="GET"), "region"), page))
     assert (response.status_code, response.body) == (200, b"page")
     assert response.headers["x-ms-region"] == "region"
 
 
 def test_documented_error() -> None:
-    response = asyncio.run(answer(post(), "", bad_mode))
+    response = asyncio.run(answer(Exchange(post()), bad_mode))
     assert (response.status_code, response.body) == (400, ModeInvalid().body())
 
 
 def test_unforeseen_error_tells_nothing(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
-        response = asyncio.run(answer(post(), "", crash))
+        response = asyncio.run(answer(Exchange(post()), crash))
     sent = asyncio.run(send(response))
     assert (sent.status, sent.body) == (500, InternalError().body())
     assert "secret" not in str(sent.headers)
@@ -61,7 +61,7 @@ def test_a_caller_that_leaves_is_no_error() -> None:
             await asyncio.get_running_loop().create_future()
             return await page(exchange, body)
 
-        task = asyncio.create_task(answer(post(), "", wait))
+        task = asyncio.create_task(answer(Exchange(post()), wait))
         await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -74,7 +74,7 @@ def test_lingers_only_over_an_unread_body() -> None:
     cases = [(post(), bad_mode, True), (post(), bad_mode_after_reading, False)]
     cases += [(request(method="GET"), bad_mode, False)]
     for call, work, lingers in cases:
-        response = asyncio.run(answer(call, "", work))
+        response = asyncio.run(answer(Exchange(call), work))
         assert isinstance(response, LingeringResponse) is lingers
 
 
@@ -89,7 +89,9 @@ def test_lingers_only_over_an_unread_body() -> None:
 )
 def test_one_line_of_log(path: str, shown: str, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
-        response = asyncio.run(answer(request(method="GET", path=path, query="key=secret&x=\xff"), "", page))
+        response = asyncio.run(
+            answer_page(request(method="GET", path=path, query="key=secret&x=\xff"), "", page)
+        )
     (line,) = [record.getMessage() for record in caplog.records if record.name == "segment_function.answer"]
     assert line.startswith(f"GET {shown} 200 in ")
     assert line.endswith(f" ms, id {response.headers['request-id']}")

@@ -1,6 +1,6 @@
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import pytest
 from starlette.types import Message
@@ -11,7 +11,6 @@ from segment_function.responses import (
     LingeringResponse,
     content_response,
     error_response,
-    png_response,
 )
 from shared_code.errors import (
     AccessDenied,
@@ -95,17 +94,6 @@ def test_content() -> None:
     sent = asyncio.run(send(content_response(b"page", "text/html", exchange(), 503)))
     assert (sent.status, sent.body, sent.headers["content-type"]) == (503, b"page", "text/html")
     assert sent.headers.items() >= ALWAYS.items()
-
-
-def test_png_is_streamed() -> None:
-    async def png() -> AsyncIterator[bytes]:
-        for piece in (b"one", b"two"):
-            yield piece
-
-    sent = asyncio.run(send(png_response(png(), exchange())))
-    assert (sent.status, sent.body, sent.headers["content-type"]) == (200, b"onetwo", "image/png")
-    assert [message.get("body") for message in sent.messages[1:]] == [b"one", b"two", b""]
-    assert "content-length" not in sent.headers
 
 
 class TestLingering:

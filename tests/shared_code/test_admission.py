@@ -9,6 +9,7 @@ from shared_code.admission import MemoryBudget, Reservation, Slots
 from shared_code.errors import ImageTooLargeForInstance, TooManyRequests
 
 LONG_S = 30
+MB = 1 << 20
 
 
 async def turns() -> None:
@@ -42,6 +43,46 @@ class TestPlaces:
                 raise ZeroDivisionError
         with queue.place():
             pass
+
+
+class TestHold:
+    def test_is_part_of_the_budget(self) -> None:
+        """Files that wait keep a second picture out, and let it in when they are decoded."""
+
+        async def scene() -> None:
+            budget = MemoryBudget(400 * MB, LONG_S)
+            first = await budget.reserve(100 * MB)
+            with budget.hold() as held:
+                held.grow(60 * MB)
+                second = asyncio.create_task(budget.reserve(280 * MB))
+                await turns()
+                assert not second.done()
+            (await asyncio.wait_for(second, LONG_S)).release()
+            first.release()
+            await turns()
+            await all_is_free(budget, 400 * MB)
+
+        asyncio.run(scene())
+
+    def test_a_picture_that_is_alone_is_let_in_beside_files(self) -> None:
+        async def scene() -> None:
+            budget = MemoryBudget(400 * MB, LONG_S)
+            with budget.hold() as held:
+                held.grow(60 * MB)
+                await all_is_free(budget, 400 * MB)
+
+        asyncio.run(scene())
+
+    @pytest.mark.parametrize(("total_mb", "files_mb"), [(400, 100), (64, 40)])
+    def test_all_files_together_have_a_quarter(self, total_mb: int, files_mb: int) -> None:
+        budget = MemoryBudget(total_mb * MB, LONG_S)
+        with budget.hold() as first, budget.hold() as second:
+            first.grow(files_mb // 2 * MB)
+            second.grow(files_mb // 2 * MB)
+            with pytest.raises(TooManyRequests):
+                second.grow(MB)
+        with budget.hold() as third:
+            third.grow(files_mb * MB)
 
 
 class TestSlots:

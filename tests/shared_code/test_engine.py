@@ -2,7 +2,8 @@ import asyncio
 import gc
 import io
 import threading
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import aclosing
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from shared_code.engine import Engine, PngStream
+from shared_code.engine import Engine
 from shared_code.errors import (
     ImageDimensionNotAllowed,
     ImageFormatInvalid,
@@ -22,7 +23,9 @@ from shared_code.errors import (
 )
 from shared_code.matte.networks import NetworkStore, State
 from shared_code.pipeline import Mode, plan
+from shared_code.progress import Progress, StageName
 from shared_code.settings import load_settings
+from shared_code.stream import PictureStream
 from tests.shared_code.matte.networks import FlatNetwork
 from tests.shared_code.picture.samples import png
 from tests.support.photos import encoded, photo
@@ -69,7 +72,7 @@ def engine_of(
     return Engine(settings, OneNetwork(network))
 
 
-async def read(stream: PngStream) -> Image.Image:
+async def read(stream: PictureStream) -> Image.Image:
     image = Image.open(io.BytesIO(b"".join([piece async for piece in stream])))
     image.load()
     return image
@@ -159,7 +162,7 @@ def test_many_at_once_are_all_answered() -> None:
         names = ["PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF"] * 3
         calls = [engine.cut_out(encoded(form, 120 + n, 90), REMOVAL) for n, form in enumerate(names)]
 
-        async def answer(call: Coroutine[object, object, PngStream]) -> tuple[int, int]:
+        async def answer(call: Coroutine[object, object, PictureStream]) -> tuple[int, int]:
             return (await read(await call)).size
 
         assert await asyncio.gather(*map(answer, calls)) == [(120 + n, 90) for n in range(len(names))]
@@ -215,19 +218,6 @@ def test_too_long_a_wait_is_told() -> None:
     run(scene())
 
 
-def test_places() -> None:
-    engine = engine_of(FlatNetwork(), slots=1)
-    places = [engine.place() for _ in range(9)]
-    for place in places:
-        place.__enter__()
-    with pytest.raises(TooManyRequests), engine.place():
-        pass
-    for place in places:
-        place.__exit__(None, None, None)
-    with engine.place():
-        pass
-
-
 def test_a_caller_that_leaves_gives_everything_back() -> None:
     async def scene() -> None:
         network = GatedNetwork()
@@ -249,18 +239,91 @@ def test_a_caller_that_leaves_gives_everything_back() -> None:
     run(scene())
 
 
-@pytest.mark.parametrize("pieces", [0, 1, 2])
-def test_a_stream_that_is_dropped_gives_its_memory_back(pieces: int) -> None:
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    """Nothing that follows is owed to the garbage collector."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.parametrize("pieces", [0, 1, 2, 99])
+@pytest.mark.usefixtures("no_collector")
+def test_a_stream_that_is_closed_gives_everything_back(pieces: int) -> None:
+    """Although somebody still refers to it."""
+
+    async def scene() -> None:
+        engine = engine_of(FlatNetwork(), slots=1)
+        progress = Progress()
+        stream = await engine.cut_out(encoded("BMP", 1500, 1200), REMOVAL, progress=progress)
+        async with aclosing(stream):
+            read = 0
+            async for _ in stream:
+                read += 1
+                if read > pieces:
+                    break
+        await all_memory_is_free(engine)
+        await stream.aclose()
+        assert [piece async for piece in stream] == []
+        names = [stage.name for stage in progress.stages]
+        assert names.count(StageName.ENCODE) == 1
+
+    run(scene())
+
+
+def test_a_stream_that_is_dropped_gives_its_memory_back_some_day() -> None:
     async def scene() -> None:
         engine = engine_of(FlatNetwork(), slots=1)
         stream = await engine.cut_out(encoded("BMP", 1500, 1200), REMOVAL)
-        reader = aiter(stream)
-        for _ in range(pieces):
-            await anext(reader)
-        await reader.aclose()  # type: ignore[attr-defined]  # an async generator
-        del stream, reader
+        await anext(aiter(stream))
+        del stream
         gc.collect()
         await all_memory_is_free(engine)
+
+    run(scene())
+
+
+def test_what_is_handed_out_is_held_no_more() -> None:
+    async def scene() -> None:
+        engine = engine_of(FlatNetwork(), slots=1)
+        stream = await engine.cut_out(encoded("BMP", 1500, 1200), REMOVAL)
+        held = []
+        async for _ in stream:
+            await asyncio.sleep(0)
+            held.append(engine._budget._total_bytes - engine._budget._free_bytes)
+        assert held[-1] == 0
+        assert held == sorted(held, reverse=True)
+
+    run(scene())
+
+
+def test_work_for_a_caller_who_left_ends_with_its_stage() -> None:
+    async def scene() -> None:
+        network = GatedNetwork()
+        engine = engine_of(network, slots=1)
+        progress = Progress()
+        call = asyncio.create_task(engine.cut_out(encoded("PNG", 60, 50), REMOVAL, progress=progress))
+        await network.has_started()
+        call.cancel()
+        await asyncio.wait([call])
+        network.gate.set()
+        await all_memory_is_free(engine)
+        begun = {stage.name for stage in progress.stages}
+        assert StageName.NETWORK in begun
+        assert not begun & {StageName.MATTE, StageName.COLOURS, StageName.ENCODE}
+
+    run(scene())
+
+
+def test_the_stages_of_a_picture() -> None:
+    async def scene() -> None:
+        progress = Progress()
+        stream = await engine_of(FlatNetwork()).cut_out(encoded("PNG", 600, 500), REMOVAL, progress=progress)
+        await read(stream)
+        names = [stage.name for stage in progress.stages]
+        assert names == ["header", "wait", "decode", "network", "matte", "colours", "encode"]
+        assert progress.megapixels == 0.3
+        assert all(0 <= one.begin_ms <= one.end_ms <= progress.elapsed_ms for one in progress.stages)
 
     run(scene())
 

@@ -1,3 +1,4 @@
+import json
 import os
 from ipaddress import ip_network
 from operator import attrgetter
@@ -5,6 +6,7 @@ from operator import attrgetter
 import pytest
 
 from shared_code.settings import (
+    MAX_DEADLINE_S,
     CutoutSettings,
     Settings,
     SettingsError,
@@ -12,6 +14,7 @@ from shared_code.settings import (
     documented_variables,
     load_settings,
 )
+from tests.support.hosts import PROJECT
 
 DEFAULTS = Settings(
     api_keys=(),
@@ -23,6 +26,8 @@ DEFAULTS = Settings(
     edge_colour="foreground",
     slots=os.process_cpu_count() or 1,
     slot_wait_s=10,
+    deadline_s=210,
+    stall_s=30,
     memory_budget_mb=1080,
     url_input=True,
     url_allowed_networks=(),
@@ -104,6 +109,21 @@ def test_storage_needs_both_addresses(variable: str) -> None:
         load_settings({variable: IDENTITY[variable]})
 
 
+@pytest.mark.parametrize("variable", ["SEGMENT_SLOT_WAIT_S", "SEGMENT_STALL_S"])
+def test_no_wait_is_longer_than_a_call_may_take(variable: str) -> None:
+    assert (
+        load_settings({"SEGMENT_STALL_S": "9", variable: "19", "SEGMENT_DEADLINE_S": "20"}).deadline_s == 20
+    )
+    with pytest.raises(SettingsError, match=f"^{variable}: 20 seconds are never reached"):
+        load_settings({"SEGMENT_STALL_S": "9", variable: "20", "SEGMENT_DEADLINE_S": "20"})
+
+
+def test_a_call_ends_before_the_platform_ends_it() -> None:
+    hours, minutes, seconds = json.loads((PROJECT / "host.json").read_text())["functionTimeout"].split(":")
+    function_timeout_s = int(hours) * 3600 + int(minutes) * 60 + int(seconds)
+    assert min(230, function_timeout_s) - MAX_DEADLINE_S >= 10
+
+
 def test_cutouts_are_not_written_where_pictures_are_read() -> None:
     with pytest.raises(SettingsError, match=r"^CUTOUT_OUTPUT_CONTAINER: must differ"):
         load_settings({"CUTOUT_OUTPUT_CONTAINER": "uploads"})
@@ -122,6 +142,9 @@ def test_cutouts_are_not_written_where_pictures_are_read() -> None:
         ("SEGMENT_SLOTS", "65"),
         ("SEGMENT_SLOTS", "1.5"),
         ("SEGMENT_SLOT_WAIT_S", "201"),
+        ("SEGMENT_DEADLINE_S", "9"),
+        ("SEGMENT_DEADLINE_S", "221"),
+        ("SEGMENT_STALL_S", "0"),
         ("SEGMENT_MEMORY_BUDGET_MB", "63"),
         ("SEGMENT_MEMORY_BUDGET_MB", "1e3"),
         ("SEGMENT_URL_INPUT", "false"),

@@ -1,0 +1,69 @@
+"""The streamed answer: sends a picture while it is made, and gives everything back however that ends."""
+
+import asyncio
+from contextlib import aclosing
+
+from azurefunctions.extensions.http.fastapi import Response
+from starlette.types import Receive, Scope, Send
+
+from segment_function.connection import CallerLeft, drop, while_connected
+from segment_function.responses import Exchange
+from shared_code.deadline import Deadline
+from shared_code.outcome import Ending, Record
+from shared_code.progress import StageName
+from shared_code.stream import PictureStream
+
+_PIECE_BYTES = 128 << 10
+"""What is written at a time: about this much lies in the server's buffer for a caller who does not read."""
+
+
+class PictureResponse(Response):
+    """A 200 whose body is a PictureStream. It owns the stream, and ends the record.
+
+    A caller who takes nothing for `stall_s` seconds, or is not done by the deadline, is dropped: his answer
+    lacks its end, which every client sees. `deadline` bounds the whole, so that a slow reader never becomes
+    a function time-out, on which the host restarts the worker with all that it is doing.
+    """
+
+    def __init__(
+        self, stream: PictureStream, exchange: Exchange, record: Record, deadline: Deadline, stall_s: float
+    ) -> None:
+        super().__init__(None, 200, exchange.headers() | {"Content-Type": stream.media_type})
+        del self.headers["content-length"]
+        self._stream = stream
+        self._record = record
+        self._deadline = deadline
+        self._stall_s = stall_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the picture; called once, by the server."""
+        with self._record.faults():
+            async with aclosing(self._stream):
+                ending = await self._sent(receive, send)
+            if ending in (Ending.STALLED, Ending.LATE):
+                await drop(send)
+            self._record.end(ending)
+
+    async def _sent(self, receive: Receive, send: Send) -> Ending:
+        with self._record.progress.stage(StageName.SEND):
+            try:
+                async with asyncio.timeout(self._deadline.left_s):
+                    return await while_connected(receive, self._send(send))
+            except CallerLeft:
+                return Ending.LEFT
+            except TimeoutError:
+                return Ending.LATE
+
+    async def _send(self, send: Send) -> Ending:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        async for part in self._stream:
+            for at in range(0, len(part), _PIECE_BYTES):
+                piece = part[at : at + _PIECE_BYTES]
+                try:
+                    async with asyncio.timeout(self._stall_s):
+                        await send({"type": "http.response.body", "body": piece, "more_body": True})
+                except TimeoutError:
+                    return Ending.STALLED
+                self._record.bytes_out += len(piece)
+        await send({"type": "http.response.body", "body": b""})
+        return Ending.SENT

@@ -1,0 +1,45 @@
+"""The one deadline of a call, from its first byte to its last."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from shared_code.errors import SegmentError
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """A moment by which a call has to have ended: `at` on the clock time.monotonic(), in seconds.
+
+    Every wait of the call asks it how long it may last, so that they cannot add up to more.
+    """
+
+    at: float
+
+    @classmethod
+    def after(cls, seconds: float) -> "Deadline":
+        """The moment so many seconds from now."""
+        return cls(time.monotonic() + seconds)
+
+    @property
+    def left_s(self) -> float:
+        """Seconds until then, 0 when it has passed."""
+        return max(0.0, self.at - time.monotonic())
+
+    def within(self, seconds: float) -> float:
+        """`seconds`, or what is left if that is less: the time-out of a wait that has a limit of its own."""
+        return min(seconds, self.left_s)
+
+    @asynccontextmanager
+    async def limit(self, error: type[SegmentError]) -> AsyncIterator[None]:
+        """Cancels what is awaited inside when the moment comes, and raises `error`."""
+        timeout = asyncio.timeout(self.left_s)
+        try:
+            async with timeout:
+                yield
+        except TimeoutError:
+            if timeout.expired():
+                raise error from None
+            raise

@@ -1,0 +1,133 @@
+"""What became of one picture: a record made when its answer has ended, however it ended, by both edges."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from shared_code.errors import InternalError, SegmentError
+from shared_code.progress import Abandoned, Progress, Stage
+
+log = logging.getLogger(__name__)
+
+
+class Edge(StrEnum):
+    """Where the picture came in."""
+
+    HTTP = "http"
+    BLOB = "blob"
+
+
+class Ending(StrEnum):
+    """How the answer ended."""
+
+    SENT = "sent"
+    REFUSED = "refused"
+    FAILED = "failed"
+    LEFT = "left"
+    STALLED = "stalled"
+    LATE = "late"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One picture that is done with.
+
+    `id` is the request's, or the queue message's. `mode` and `megapixels` are None when it did not come that
+    far; `error_id` is the documented error's. A REFUSED or FAILED picture got an error document; LEFT says
+    that the caller went away, STALLED that he read nothing any more, LATE that the call's time was over:
+    his PNG, if he got any of it, is cut short. `began` is in seconds since 1970 (UTC), the stages count
+    milliseconds from there.
+    """
+
+    id: str
+    edge: Edge
+    ending: Ending
+    mode: str | None
+    megapixels: float | None
+    uncertainty: float | None
+    error_id: str | None
+    bytes_out: int
+    began: float
+    milliseconds: float
+    stages: tuple[Stage, ...]
+
+
+class OutcomeSink(Protocol):
+    """Whoever wants to know of every picture."""
+
+    def __call__(self, outcome: Outcome, /) -> None:
+        """Take note; quick, and called on any thread."""
+
+
+def log_outcome(outcome: Outcome) -> None:
+    """The sink that writes the one line of log which a picture gets."""
+    stages = " ".join(f"{stage.name}={stage.milliseconds:.0f}" for stage in outcome.stages)
+    log.info(
+        "picture %s: edge=%s ending=%s mode=%s megapixels=%s uncertainty=%s error=%s bytes=%d ms=%.0f %s",
+        outcome.id,
+        outcome.edge,
+        outcome.ending,
+        outcome.mode or "-",
+        "-" if outcome.megapixels is None else f"{outcome.megapixels:.2f}",
+        "-" if outcome.uncertainty is None else f"{outcome.uncertainty:.2f}",
+        outcome.error_id or "-",
+        outcome.bytes_out,
+        outcome.milliseconds,
+        stages,
+    )
+
+
+class Record:
+    """What an edge gathers about one picture while it is under way; `end` makes the Outcome of it."""
+
+    def __init__(self, id: str, edge: Edge, sink: OutcomeSink) -> None:
+        self.id = id
+        self.progress = Progress()
+        self.mode: str | None = None
+        self.bytes_out = 0
+        self._edge = edge
+        self._sink = sink
+        self._ended = False
+
+    def end(self, ending: Ending, error: SegmentError | None = None) -> None:
+        """Hand the outcome to the sink. Whatever comes after the first end changes nothing."""
+        if self._ended:
+            return
+        self._ended = True
+        progress = self.progress
+        self._sink(
+            Outcome(
+                id=self.id,
+                edge=self._edge,
+                ending=ending,
+                mode=self.mode,
+                megapixels=progress.megapixels,
+                uncertainty=progress.uncertainty,
+                error_id=None if error is None else error.id,
+                bytes_out=self.bytes_out,
+                began=progress.began,
+                milliseconds=progress.elapsed_ms,
+                stages=progress.stages,
+            )
+        )
+
+    @contextmanager
+    def faults(self) -> Iterator[None]:
+        """Ends the record with whatever is raised inside, and raises it again."""
+        try:
+            yield
+        except SegmentError as error:
+            self.end(Ending.REFUSED if error.status < 500 else Ending.FAILED, error)
+            raise
+        except Abandoned:
+            self.end(Ending.LEFT)
+            raise
+        except Exception:
+            self.end(Ending.FAILED, InternalError())
+            raise
+        except BaseException:  # cancelled: nobody is there to be answered
+            self.end(Ending.LEFT)
+            raise

@@ -1,0 +1,87 @@
+"""How far the work on one picture has come: when each stage began and ended, and whether to go on."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class StageName(StrEnum):
+    """The stages of a picture, by the order in which they begin; some run side by side."""
+
+    RECEIVE = "receive"
+    HEADER = "header"
+    WAIT = "wait"
+    DECODE = "decode"
+    NETWORK = "network"
+    MATTE = "matte"
+    COLOURS = "colours"
+    ENCODE = "encode"
+    SEND = "send"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage that has ended: `begin_ms` and `end_ms` count from the beginning of the whole."""
+
+    name: StageName
+    begin_ms: float
+    end_ms: float
+
+    @property
+    def milliseconds(self) -> float:
+        """How long it took."""
+        return self.end_ms - self.begin_ms
+
+
+class Abandoned(Exception):  # noqa: N818
+    """Nobody waits for the picture any more."""
+
+
+class Progress:
+    """Followed by the edge, written by whatever works on the picture, on any thread.
+
+    A stage that is not begun yet is not begun any more after `abandon`: work in C cannot be interrupted, but
+    none of its pieces lasts long.
+    """
+
+    def __init__(self) -> None:
+        self.began = time.time()
+        """Seconds since 1970 (UTC)."""
+        self.megapixels: float | None = None
+        """Of the picture that came, once its header was read."""
+        self.uncertainty: float | None = None
+        """How undecided the network was, 0 to 1, once it has answered."""
+        self._zero = time.monotonic()
+        self._stages: list[Stage] = []
+        self._abandoned = False
+
+    @property
+    def elapsed_ms(self) -> float:
+        """Milliseconds since the beginning."""
+        return (time.monotonic() - self._zero) * 1000
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """Those that have ended, by their beginning."""
+        return tuple(sorted(self._stages, key=lambda stage: stage.begin_ms))
+
+    @contextmanager
+    def stage(self, name: StageName) -> Iterator[None]:
+        """Times what is done inside, whether or not it succeeds. Raises Abandoned instead of beginning."""
+        if self._abandoned:
+            raise Abandoned
+        begin_ms = self.elapsed_ms
+        try:
+            yield
+        finally:
+            self.ended(name, begin_ms)
+
+    def ended(self, name: StageName, begin_ms: float) -> None:
+        """Note a stage that is not one block of code: it began at `begin_ms` and ends now."""
+        self._stages.append(Stage(name, begin_ms, self.elapsed_ms))
+
+    def abandon(self) -> None:
+        """Begin no further stage."""
+        self._abandoned = True

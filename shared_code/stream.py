@@ -1,0 +1,109 @@
+"""The bytes of a picture, made by threads while they are sent, and the memory that takes."""
+
+import asyncio
+import threading
+import weakref
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from shared_code.admission import Reservation
+from shared_code.encode.png import DeflatedStrip, PngWriter
+from shared_code.pipeline import Cutout
+from shared_code.progress import Progress, StageName
+
+
+class PictureStream:
+    """An asynchronous iterator over the bytes of a picture; to be read once, and closed by its owner.
+
+    Its memory is accounted for until it is closed: all of the picture while strips are being made, then the
+    encoded bytes that are not handed out yet, so that a slow reader holds little. Strips that are not begun
+    when it is closed are never made. Dropped without that, it is closed by the garbage collector, some day.
+    """
+
+    media_type = "image/png"
+
+    def __init__(
+        self, cutout: Cutout, strips: ThreadPoolExecutor, reservation: Reservation, progress: Progress
+    ) -> None:
+        self.width = cutout.width
+        self.height = cutout.height
+        self._strips: deque[Future[DeflatedStrip]] = deque()
+        self._share = _Share(len(cutout.strip_tops), reservation, progress)
+        for top in cutout.strip_tops:
+            strip = strips.submit(cutout.strip, top)
+            self._strips.append(strip)
+            strip.add_done_callback(self._share.made)
+        self._bytes = _encoded(
+            PngWriter(cutout.width, cutout.height, cutout.colour), self._strips, self._share
+        )
+        weakref.finalize(self, _close, self._strips, self._share)
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._bytes
+
+    async def aclose(self) -> None:
+        """Give back everything; may be called again. For contextlib.aclosing."""
+        self.close()
+        await self._bytes.aclose()
+
+    def close(self) -> None:
+        """The same, from any thread."""
+        _close(self._strips, self._share)
+
+
+async def _encoded(
+    writer: PngWriter, strips: deque[Future[DeflatedStrip]], share: "_Share"
+) -> AsyncGenerator[bytes]:
+    yield writer.head()
+    while strips:
+        strip = await asyncio.wrap_future(strips.popleft())
+        share.handed_out(len(strip.data))
+        yield writer.data(strip)
+    yield writer.tail()
+
+
+def _close(strips: deque[Future[DeflatedStrip]], share: "_Share") -> None:
+    share.close()
+    while strips:
+        strips.pop().cancel()
+
+
+class _Share:
+    """Keeps the reservation as large as what the stream really holds."""
+
+    def __init__(self, strips: int, reservation: Reservation, progress: Progress) -> None:
+        self._unmade = strips
+        self._encoded_bytes = 0
+        self._closed = False
+        self._reservation = reservation
+        self._progress = progress
+        self._begin_ms = progress.elapsed_ms
+        self._lock = threading.RLock()  # collecting garbage may close this very stream while it is held
+
+    def made(self, strip: Future[DeflatedStrip]) -> None:
+        """A strip is ready, failed, or will never be made."""
+        with self._lock:
+            self._unmade -= 1
+            if not strip.cancelled() and strip.exception() is None:
+                self._encoded_bytes += len(strip.result().data)
+            if self._unmade == 0:
+                self._progress.ended(StageName.ENCODE, self._begin_ms)
+            self._adjust()
+
+    def handed_out(self, size_bytes: int) -> None:
+        """The bytes of a strip are the reader's now."""
+        with self._lock:
+            self._encoded_bytes -= size_bytes
+            self._adjust()
+
+    def close(self) -> None:
+        """Nothing is held any more, but by threads that still make a strip."""
+        with self._lock:
+            self._closed = True
+            self._adjust()
+
+    def _adjust(self) -> None:
+        """While strips are made, their threads hold the decoded picture."""
+        if self._unmade == 0:
+            self._reservation.shrink(0 if self._closed else self._encoded_bytes)

@@ -1,0 +1,129 @@
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import cast
+
+import pytest
+from starlette.types import Message
+
+from segment_function.picture_response import PictureResponse
+from segment_function.responses import Exchange
+from shared_code.deadline import Deadline
+from shared_code.outcome import Edge, Ending, Outcome, Record
+from shared_code.stream import PictureStream
+from tests.segment_function.asgi import DISCONNECT, Script, Sent, request, scope
+
+LONG_S = 30
+LARGE = bytes(300_000)
+
+
+@dataclass
+class StreamFake:
+    """Gives `parts`; a None among them waits for ever, an exception is raised."""
+
+    parts: list[bytes | Exception | None]
+    media_type: str = "image/png"
+    closed: int = field(default=0, init=False)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for part in self.parts:
+            if part is None:
+                await asyncio.get_running_loop().create_future()
+            elif isinstance(part, Exception):
+                raise part
+            else:
+                yield part
+
+    async def aclose(self) -> None:
+        self.closed += 1
+
+
+@dataclass
+class Scene:
+    """One answer: what it was made of, and what came of it."""
+
+    stream: StreamFake
+    stall_s: float = LONG_S
+    deadline: Callable[[], Deadline] = lambda: Deadline.after(LONG_S)
+    sent: Sent = field(default_factory=Sent)
+    outcomes: list[Outcome] = field(default_factory=list)
+
+    def run(self, send: Callable[[Message], Coroutine[object, object, None]], script: Script) -> None:
+        exchange = Exchange(request())
+        record = Record(exchange.id, Edge.HTTP, self.outcomes.append)
+        stream = cast(PictureStream, self.stream)
+        response = PictureResponse(stream, exchange, record, self.deadline(), self.stall_s)
+        assert self.stream.closed == 0
+        asyncio.run(response(scope(), script, send))
+
+    @property
+    def ending(self) -> tuple[Ending, str | None, int]:
+        (outcome,) = self.outcomes
+        assert self.stream.closed == 1
+        assert outcome.stages[-1].name == "send"
+        return outcome.ending, outcome.error_id, outcome.bytes_out
+
+
+def test_sent_whole() -> None:
+    scene = Scene(StreamFake([b"one", b"two"]))
+    scene.run(scene.sent, Script())
+    sent = scene.sent
+    assert (sent.status, sent.body, sent.headers["content-type"]) == (200, b"onetwo", "image/png")
+    assert [message.get("body") for message in sent.messages[1:]] == [b"one", b"two", b""]
+    assert "content-length" not in sent.headers
+    assert sent.ended
+    assert scene.ending == (Ending.SENT, None, 6)
+
+
+def test_no_piece_is_large() -> None:
+    scene = Scene(StreamFake([LARGE]))
+    scene.run(scene.sent, Script())
+    sizes = [len(message["body"]) for message in scene.sent.messages[1:]]
+    assert max(sizes) <= 1 << 17
+    assert sum(sizes) == len(LARGE)
+
+
+def test_a_caller_who_leaves() -> None:
+    scene = Scene(StreamFake([b"one", None]))
+    scene.run(scene.sent, Script([DISCONNECT], pause_s=0.01))
+    assert scene.ending == (Ending.LEFT, None, 3)
+    assert not scene.sent.ended
+
+
+def test_a_caller_who_takes_nothing() -> None:
+    scene = Scene(StreamFake([LARGE]), stall_s=0.02)
+
+    async def send(message: Message) -> None:
+        await scene.sent(message)
+        if len(scene.sent.messages) == 3:
+            await asyncio.get_running_loop().create_future()
+
+    scene.run(send, Script())
+    assert scene.ending == (Ending.STALLED, None, 1 << 17)
+    assert not scene.sent.ended
+
+
+def test_a_call_whose_time_is_over() -> None:
+    scene = Scene(StreamFake([b"one", None]), deadline=lambda: Deadline.after(0.02))
+    scene.run(scene.sent, Script())
+    assert scene.ending == (Ending.LATE, None, 3)
+    assert not scene.sent.ended
+
+
+def test_a_stream_that_breaks() -> None:
+    scene = Scene(StreamFake([b"one", ZeroDivisionError()]))
+    with pytest.raises(ZeroDivisionError):
+        scene.run(scene.sent, Script())
+    assert scene.ending == (Ending.FAILED, "E-500", 3)
+    assert not scene.sent.ended
+
+
+def test_a_server_that_ends() -> None:
+    scene = Scene(StreamFake([b"one"]))
+
+    async def send(message: Message) -> None:
+        raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        scene.run(send, Script())
+    assert scene.ending == (Ending.LEFT, None, 0)
