@@ -12,7 +12,9 @@ from shared_code.errors import ImageFormatInvalid, ImageSizeNotAllowed
 from shared_code.limits import MAX_IMAGE_BYTES
 
 _FORM_OVERHEAD_BYTES = 1 << 20
-_IDLE_S = 30
+_LEAST_BYTES = 64 << 10
+_PATIENCE_S = 30
+"""How long the next _LEAST_BYTES, or what is left, may take: a byte now and then is not enough."""
 
 
 class Body:
@@ -48,10 +50,10 @@ class Body:
         announced = self._request.headers.get("content-length", "")
         if announced.isdecimal() and int(announced) > max_bytes:
             raise ImageSizeNotAllowed
-        size = 0
+        size = counted = 0
         clock = asyncio.get_running_loop().time
         try:
-            async with asyncio.timeout(_IDLE_S) as idle:
+            async with asyncio.timeout(_PATIENCE_S) as patience:
                 async for chunk in self._request.stream():
                     size += len(chunk)
                     if size > max_bytes:
@@ -59,7 +61,9 @@ class Body:
                     self.arriving(len(chunk))
                     if chunk:
                         take(chunk)
-                    idle.reschedule(clock() + _IDLE_S)
+                    if size - counted >= _LEAST_BYTES:
+                        counted = size
+                        patience.reschedule(clock() + _PATIENCE_S)
         except (ClientDisconnect, TimeoutError):
             raise ImageFormatInvalid from None
         self.unread = False

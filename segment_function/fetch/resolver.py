@@ -1,13 +1,13 @@
 """Name resolution, the one seam between an image URL and the sockets it leads to."""
 
 import asyncio
-import functools
 import socket
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from typing import Protocol
 
-_THREADS = 8
+_MAX_LOOK_UPS = 256
 
 
 class Resolver(Protocol):
@@ -17,20 +17,64 @@ class Resolver(Protocol):
         """All addresses of `host`, in the order to try them. Raises OSError when it has none."""
 
 
-class SystemResolver:
-    """The resolver of the operating system, both IP families."""
+def system_look_up(host: str) -> Sequence[str]:
+    """What the operating system answers, both IP families; blocks. `host` is ASCII. Raises OSError."""
+    # As bytes, which spares it the IDNA of 2003 that a str goes through.
+    answers = socket.getaddrinfo(host.encode("ascii"), None, type=socket.SOCK_STREAM)
+    return [str(socket_address[0]) for *_, socket_address in answers]
 
-    def __init__(self) -> None:
-        # Threads of its own: a name server that does not answer holds a thread for longer than any
-        # time-out of ours, and must not take those of asyncio.to_thread.
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="dns")
+
+class SystemResolver:
+    """A blocking look-up, made fit for callers who do not wait for ever.
+
+    A look-up cannot be called off: when no name server answers, its thread is gone for as long as the system
+    tries, which is longer than any caller waits. So every look-up has a thread of its own, which no other has
+    to wait for and the end of the process neither; callers who ask for the same name share one; and when
+    `max_look_ups` hang, further names are refused at once.
+    """
+
+    def __init__(
+        self,
+        look_up: Callable[[str], Sequence[str]] = system_look_up,
+        max_look_ups: int = _MAX_LOOK_UPS,
+    ) -> None:
+        self._look_up = look_up
+        self._max_look_ups = max_look_ups
+        self._lock = threading.Lock()
+        self._under_way: dict[str, Future[Sequence[str]]] = {}
 
     async def resolve(self, host: str, port: int) -> Sequence[str]:
-        """See Resolver. `host` is ASCII."""
-        # As bytes, which spares it the IDNA of 2003 that a str goes through.
-        look_up = functools.partial(socket.getaddrinfo, host.encode("ascii"), port, type=socket.SOCK_STREAM)
-        answers = await asyncio.get_running_loop().run_in_executor(self._threads, look_up)
-        return [str(socket_address[0]) for *_, socket_address in answers]
+        """See Resolver. `host` is ASCII; the addresses do not depend on `port`."""
+        # Shielded, because a caller who gives up must not call it off for the others.
+        return await asyncio.shield(asyncio.wrap_future(self._answer(host)))
+
+    def _answer(self, host: str) -> Future[Sequence[str]]:
+        with self._lock:
+            if host in self._under_way:
+                return self._under_way[host]
+            if len(self._under_way) >= self._max_look_ups:
+                raise OSError(f"{self._max_look_ups} look-ups are under way")
+            answer = self._under_way[host] = Future()
+        try:
+            threading.Thread(target=self._work, args=(host, answer), name="dns", daemon=True).start()
+        except RuntimeError as error:  # no more threads
+            self._settle(host)
+            raise OSError(str(error)) from None
+        return answer
+
+    def _work(self, host: str, answer: Future[Sequence[str]]) -> None:
+        try:
+            addresses = self._look_up(host)
+        except Exception as error:
+            self._settle(host)
+            answer.set_exception(error)
+        else:
+            self._settle(host)
+            answer.set_result(addresses)
+
+    def _settle(self, host: str) -> None:
+        with self._lock:
+            del self._under_way[host]
 
 
 SYSTEM_RESOLVER = SystemResolver()

@@ -72,18 +72,29 @@ class TestImage:
         with pytest.raises(ImageFormatInvalid):
             asyncio.run(body.image())
 
-    def test_client_stalls(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("segment_function.body._IDLE_S", 0.02)
-        body = body_of(Script(chunks(b"half", b"")[:1]))
+    @pytest.mark.parametrize("sent", [[b"half"], [bytes(1 << 20), b"half"]], ids=["at once", "later"])
+    def test_client_stalls(self, sent: list[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("segment_function.body._PATIENCE_S", 0.02)
+        body = body_of(Script(chunks(*sent, b"")[:-1]))
         with pytest.raises(ImageFormatInvalid):
             asyncio.run(body.image())
         assert body.unread
 
+    def test_client_drips(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Never silent for long, and yet not waited for."""
+        monkeypatch.setattr("segment_function.body._PATIENCE_S", 0.3)
+        script = Script(chunks(*[b"x"] * 10_000), pause_s=0.001)
+        body = body_of(script)
+        with pytest.raises(ImageFormatInvalid):
+            asyncio.run(body.image())
+        assert 1 <= script.received < 10_000
+
     def test_slow_client_is_waited_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """The limit is on silence, not on the whole: forty pauses take longer than one limit."""
-        monkeypatch.setattr("segment_function.body._IDLE_S", 0.2)
-        body = body_of(Script(chunks(*[b"x"] * 40), pause_s=0.01))
-        assert asyncio.run(body.image()) == b"x" * 40
+        """The limit is on the rate, not on the whole: forty pauses take longer than one limit."""
+        monkeypatch.setattr("segment_function.body._PATIENCE_S", 0.2)
+        monkeypatch.setattr("segment_function.body._LEAST_BYTES", 2)
+        body = body_of(Script(chunks(*[b"xx"] * 40), pause_s=0.01))
+        assert asyncio.run(body.image()) == b"xx" * 40
 
 
 def test_image_url() -> None:
