@@ -45,7 +45,7 @@ bench: model
 	$(RUN) -m bench
 
 model: $(VENV)/ready
-	@$(RUN) -m model_build.build
+	@$(RUN) -m model_build
 
 lock: $(VENV)/ready
 	$(LOCK) -o requirements.txt requirements.in

@@ -9,6 +9,7 @@ import io
 from PIL import Image
 
 from shared_code.engine import Engine
+from shared_code.matte.built import read_catalogue
 from shared_code.matte.networks import NetworkStore
 from shared_code.pipeline import Mode
 from shared_code.process import cores
@@ -57,7 +58,9 @@ async def sheet(engine: Engine, name: str) -> Image.Image:
 async def main() -> None:
     """Write docs/images/example.jpg, and the pictures of docs/models.md that show what goes wrong."""
     settings = load_settings({})
-    engine = Engine(settings, NetworkStore(settings.model, settings.models_in_memory, threads=cores()))
+    engine = Engine(
+        settings, NetworkStore(read_catalogue(), settings.model, settings.models_in_memory, cores())
+    )
     folder = PROJECT / "docs" / "images"
     folder.mkdir(exist_ok=True)
     for target, name in _PICTURES.items():

@@ -25,6 +25,7 @@ from model_build.manifest import load_manifest
 from model_build.reference import Reference
 from shared_code import pipeline
 from shared_code.encode.png import PngWriter
+from shared_code.matte.built import read_catalogue
 from shared_code.matte.network import OnnxNetwork
 from shared_code.matte.networks import load_network
 from shared_code.matte.refine import Guide, Matte, guide_size, refine
@@ -80,8 +81,8 @@ def samples(folder: Path) -> Iterator[Sample]:
 def run(folder: Path = DEFAULT_FOLDER, only: tuple[str, ...] = ()) -> list[Table]:
     """Mattes against the truth, the network's loss by quantization, and colours at the edge."""
     description = load_manifest().networks["u2net"]
-    shipped = load_network(description, os.process_cpu_count() or 1)
-    networks = Networks(shipped, Reference(description, verified_weights(description)))
+    shipped = load_network(read_catalogue(), "u2net", os.process_cpu_count() or 1)
+    networks = Networks(shipped, Reference(description, verified_weights(description), shipped.side))
     names = only or tuple(sorted(path.name for path in folder.iterdir() if (path / "image").is_dir()))
     matte_rows, quantization_rows, colour_rows = [], [], []
     for name in names:

@@ -14,8 +14,8 @@ from bench.limits import deflate_seconds, memcpy_seconds, network_products, prod
 from bench.photos import MEGAPIXELS, jpeg
 from bench.report import Table
 from bench.timing import fastest
-from model_build.manifest import load_manifest
 from shared_code.matte import edge_colour
+from shared_code.matte.built import read_catalogue
 from shared_code.matte.network import OnnxNetwork
 from shared_code.matte.networks import load_network
 from shared_code.matte.refine import Guide, guide_size, refine
@@ -27,7 +27,7 @@ _ROUNDS = 5
 
 def run() -> list[Table]:
     """Milliseconds of each step at each size, and its share."""
-    network = load_network(load_manifest().networks["u2net"], os.process_cpu_count() or 1)
+    network = load_network(read_catalogue(), "u2net", os.process_cpu_count() or 1)
     rows, measured = [], {}
     for name, size in MEGAPIXELS.items():
         taken = measured[name] = _measure(jpeg(*size), network)

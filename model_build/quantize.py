@@ -1,80 +1,83 @@
-"""Float32 network to int8: unsigned 8-bit activations, signed 7-bit weights per output channel.
+"""Float32 network to int8 with ONNX Runtime's own tool.
 
-The arithmetic is that of Jacob et al., "Quantization and Training of Neural Networks for Efficient
-Integer-Arithmetic-Only Inference" (CVPR 2018). docs/models.md says why.
+Activations are unsigned 8-bit, weights signed 7-bit per output channel: without VNNI a processor adds two
+products of a pair in 16 bits, and 255 * (64 + 64) still fits. Convolutions of one output, which make the
+mask's planes, and all that follows only from them stay float: a plane in 256 levels is a mask in steps.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
-from onnx import ModelProto, NodeProto, numpy_helper
+from onnx import ModelProto
+from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
 
-from model_build.calibrate import channel_statistics, observed
+from model_build.bias_correction import with_corrected_biases
 from model_build.errors import QuantizationError
-from model_build.levels import (
-    attribute,
-    held_in_levels,
-    level_steps,
-    measured_tensors,
-    narrow_convolutions,
-    quantized_convolutions,
-    wanted_levels,
-)
-from model_build.lower import lowered
-from model_build.prune import pruned
-from model_build.rounding import drift, rounded_convolution
+from model_build.manifest import Quantization
 
 
 def quantized(
     model: ModelProto,
-    float_convolutions: Collection[str],
+    described: Quantization,
     pictures: Sequence[NDArray[np.float32]],
     step: Callable[[str], None],
 ) -> ModelProto:
-    """The float graph, pruned, with 8-bit levels where convolutions and Relus follow each other.
+    """The float graph with pairs of quantize and dequantize nodes, its biases corrected.
 
     model: every convolution has a bias, as `graph.float_graph` leaves it.
     pictures: calibration inputs, float32 (1, 3, side, side), normalised. `step` is told what begins.
-    Raises QuantizationError for a name in `float_convolutions` that is no convolution of the graph, and
-    for a convolution whose weight or bias is no constant.
+    Raises QuantizationError for a name in `float_convolutions` that is no convolution of the graph.
     """
-    step(f"measuring the range of each channel, {len(pictures)} pictures")
-    statistics = channel_statistics(model, measured_tensors(model), pictures)
-    model = pruned(model, {name: channels.energies for name, channels in statistics.items()})
-    steps = level_steps(model, {name: float(each.peaks.max()) for name, each in statistics.items()})
-    relus = quantized_convolutions(model, float_convolutions, steps)
-    narrow = narrow_convolutions(model, relus.keys(), steps)
-    held = held_in_levels(model, relus.values(), wanted_levels(model, narrow | relus.keys(), steps))
-    readers = [node for node in model.graph.node if node.op_type == "Conv" and node.input[0] in held]
-    parameters = {node.name: _parameters(node, model) for node in readers}
-    step(f"looking at what each convolution reads, {len(pictures)} pictures")
-    seen = observed(model, readers, steps, pictures)
-    step(f"rounding {len(relus)} convolutions")
-    corrected = ModelProto()
-    corrected.CopyFrom(model)
-    biases = {tensor.name: tensor for tensor in corrected.graph.initializer}
-    rounded = {}
-    for node in readers:
-        weight, bias = parameters[node.name]
-        reads = seen.pop(node.name)
-        if node.name in relus:
-            rounded[node.name] = (relus[node.name], rounded_convolution(weight, bias, _groups(node), reads))
-        else:
-            better = (bias - drift(weight, weight, _groups(node), reads)).astype(np.float32)
-            biases[node.input[2]].CopyFrom(numpy_helper.from_array(better, node.input[2]))
-    return lowered(corrected, steps, rounded, narrow)
+    kept = _float_nodes(model, described.float_convolutions)
+    step(f"measuring the range of each tensor, {len(pictures)} pictures")
+    with TemporaryDirectory() as folder:
+        source, target = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
+        onnx.save(model, source)
+        quantize_static(
+            source,
+            target,
+            _Reader(model.graph.input[0].name, iter(pictures)),
+            per_channel=True,
+            reduce_range=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            nodes_to_exclude=sorted(kept),
+        )
+        int8 = onnx.load(target)
+    step("correcting the biases")
+    return with_corrected_biases(model, int8, pictures)
 
 
-def _parameters(node: NodeProto, model: ModelProto) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Weight and bias of a convolution."""
-    constants = {tensor.name: tensor for tensor in model.graph.initializer}
-    if not constants.keys() >= set(node.input[1:]):
-        raise QuantizationError(f"{node.name}: weight and bias of a quantized convolution must be constants")
-    weight, bias = (numpy_helper.to_array(constants[name]) for name in node.input[1:])
-    return weight, bias
+class _Reader(CalibrationDataReader):  # type: ignore[misc]
+    """Pictures as the tool wants them: one a call, then None."""
+
+    def __init__(self, name: str, pictures: Iterator[NDArray[np.float32]]) -> None:
+        self._name = name
+        self._pictures = pictures
+
+    def get_next(self) -> dict[str, NDArray[np.float32]] | None:
+        picture = next(self._pictures, None)
+        return None if picture is None else {self._name: picture}
 
 
-def _groups(node: NodeProto) -> int:
-    groups = attribute(node, "group")
-    return groups if isinstance(groups, int) else 1
+def _float_nodes(model: ModelProto, named: Sequence[str]) -> set[str]:
+    """The names of the nodes that are not quantized."""
+    convolutions = [node for node in model.graph.node if node.op_type == "Conv"]
+    unknown = set(named) - {node.name for node in convolutions}
+    if unknown:
+        raise QuantizationError(f"the graph has no convolution {min(unknown)}")
+    outputs = {tensor.name: tensor.dims[0] for tensor in model.graph.initializer if tensor.dims}
+    planes = [node for node in convolutions if outputs.get(node.input[1]) == 1]
+    kept = {*named, *(node.name for node in planes)}
+    follows = {name for node in planes for name in node.output}
+    computed = {name for node in model.graph.node for name in node.output}
+    for node in model.graph.node:
+        reads = computed.intersection(node.input)
+        if reads and reads <= follows:
+            follows.update(node.output)
+            kept.add(node.name)
+    return kept

@@ -15,12 +15,12 @@ from model_build.manifest import Input, Network, Output
 class Reference:
     """A network in float32, with its own normalisation in numpy."""
 
-    def __init__(self, network: Network, weights: Path, threads: int = 2) -> None:
-        """`weights`: the ONNX file that `fetch.verified_weights` answers."""
+    def __init__(self, network: Network, weights: Path, side: int, threads: int = 2) -> None:
+        """`weights`: the ONNX file that `fetch.verified_weights` answers; `side`: what it is to see."""
         self._network = network
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
-        model = described_graph(weights, network).SerializeToString()
+        model = described_graph(weights, network, side).SerializeToString()
         self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
     def mask(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -1,6 +1,7 @@
-"""What holds for the whole process: how freed memory is given back, how many threads compute."""
+"""What holds for the whole process: how freed memory is given back, how many threads compute, how it ends."""
 
 import ctypes
+import logging
 import os
 
 from threadpoolctl import threadpool_limits
@@ -21,6 +22,12 @@ def tune_process() -> None:
     """To be called once, before anything is computed."""
     _return_large_blocks()
     threadpool_limits(1, "blas")  # numpy's matrices are small; waiting, its threads would hold the cores
+
+
+def end_process() -> None:
+    """End at once, for a process that can be of no use; the platform starts another."""
+    logging.shutdown()
+    os._exit(1)
 
 
 def _return_large_blocks() -> None:

@@ -10,6 +10,7 @@ from model_build.fetch import verified_weights
 from model_build.manifest import load_manifest
 from model_build.reference import Reference
 from shared_code.encode.png import PngWriter
+from shared_code.matte.built import read_catalogue
 from shared_code.matte.network import OnnxNetwork
 from shared_code.matte.networks import load_network
 from shared_code.pipeline import Mode, Style, cut_out, plan
@@ -19,12 +20,12 @@ from tests.support.photos import photo
 @pytest.fixture(scope="module")
 def reference() -> Reference:
     network = load_manifest().networks["u2net"]
-    return Reference(network, verified_weights(network))
+    return Reference(network, verified_weights(network), network.input.side_px)
 
 
 @pytest.fixture(scope="module")
 def shipped() -> OnnxNetwork:
-    return load_network(load_manifest().networks["u2net"], threads=2)
+    return load_network(read_catalogue(), "u2net", threads=2)
 
 
 def matte(image: Image.Image, network: OnnxNetwork) -> Image.Image:

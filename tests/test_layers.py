@@ -15,7 +15,7 @@ RUNTIME = [
     path
     for folder in ("shared_code", "segment_function", "cutout_function", "local_host")
     for path in sorted((PROJECT / folder).rglob("*.py"))
-] + [PROJECT / "function_app.py", PROJECT / "model_build" / "manifest.py"]
+] + [PROJECT / "function_app.py"]
 EDGES = {
     "azure",
     "azurefunctions",
@@ -28,8 +28,7 @@ EDGES = {
     "starlette",
     "uvicorn",
 }
-TOO_HEAVY = {"scipy", "skimage", "onnx", "onnxruntime", "matplotlib", "pandas", "sympy", "torch", "networkx"}
-REPORTS_USAGE = {"openvino_telemetry"}
+TOO_HEAVY = {"scipy", "skimage", "onnx", "model_build", "matplotlib", "pandas", "sympy", "torch", "networkx"}
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -59,6 +58,16 @@ def loaded_by(program: str, *arguments: str) -> set[str]:
 @pytest.mark.parametrize("path", SHARED, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_pictures_know_no_edge(path: Path) -> None:
     assert not set(imports(path)) & EDGES
+
+
+@pytest.mark.parametrize("path", RUNTIME, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_the_service_does_without_the_builder(path: Path) -> None:
+    """It reads what was built; the builder is not deployed."""
+    assert "model_build" not in set(imports(path))
+
+
+def test_one_module_knows_the_inference_library() -> None:
+    assert [path.stem for path in RUNTIME if "onnxruntime" in set(imports(path))] == ["network"]
 
 
 def test_pictures_load_no_edge() -> None:
@@ -130,7 +139,7 @@ def test_only_the_wiring_does_something_when_imported(path: Path) -> None:
         assert "starts a thread" in done.stderr
         assert "reads SEGMENT_MODEL" in done.stderr
         assert "changes the allocator" in done.stderr
-        assert "manifest.json" in done.stderr
+        assert "networks.json" in done.stderr
     else:
         assert done.returncode == 0, done.stderr
 
@@ -156,14 +165,14 @@ def test_nothing_heavy_is_loaded_for_a_cut_out(tmp_path: Path) -> None:
     for form in ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "ICO"):
         (tmp_path / form).write_bytes(encoded(form, 64, 64))
     loaded = loaded_by(CUT_OUT, str(tmp_path))
-    assert {"openvino", "numpy", "PIL", "isal"} <= loaded
-    assert not loaded & (TOO_HEAVY | REPORTS_USAGE | {"pytest", "bench", "tests"})
+    assert {"onnxruntime", "numpy", "PIL", "isal"} <= loaded
+    assert not loaded & (TOO_HEAVY | {"pytest", "bench", "tests"})
 
 
 def test_the_app_is_registered_before_a_network_is_loaded() -> None:
     """The host waits for the import; the network comes in the background."""
     loaded = loaded_by("import segment_function, shared_code.engine")
-    assert "openvino" not in loaded
+    assert "onnxruntime" not in loaded
     assert not loaded & TOO_HEAVY
 
 

@@ -1,94 +1,45 @@
-"""A loaded matting network, for one picture or for several at once."""
+"""A loaded matting network. The only module of the service that knows ONNX Runtime."""
 
-import logging
 import threading
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from queue import SimpleQueue
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model_build.manifest import Network
-
-if TYPE_CHECKING:
-    import openvino
-
-log = logging.getLogger(__name__)
-
-type Prepare = Callable[[int], openvino.CompiledModel]
-"""Makes a network ready to answer so many requests at once."""
+from shared_code.matte.built import BuiltNetwork
 
 
 class OnnxNetwork:
     """A loaded network. `mask` may be called from several threads.
 
-    A picture that comes alone gets all threads. Those that come while another is under way get one each: no
-    thread then waits for the other's half of a layer, and more pictures are done in the same time. That takes
-    a second copy, made beside the work when pictures first meet; until it is there they take turns.
+    `side` is the width and height that it should see first, `second_side` another that it can see, or None.
     """
 
-    def __init__(self, description: Network, sha256: str, threads: int, prepare: Prepare) -> None:
-        """`sha256`: of its ONNX file. `prepare` is called once, and again when pictures first meet."""
-        self.name = description.name
-        self.side = description.input.side_px
-        self.sha256 = sha256
-        self._threads = threads
-        self._prepare = prepare
-        self._alone = prepare(1).create_infer_request()
-        self._alone_turn = threading.Lock()
-        self._beside: Future[SimpleQueue[openvino.InferRequest]] | None = None
-        self._under_way = 0
-        self._counting = threading.Lock()
+    def __init__(self, built: BuiltNetwork, model: bytes, threads: int) -> None:
+        """`model`: the ONNX file, optimised when it was built."""
+        import onnxruntime as ort  # 0.1 s, and only the thread that loads networks needs it
+
+        options = ort.SessionOptions()
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+        options.intra_op_num_threads = threads
+        options.enable_cpu_mem_arena = False  # would keep the activations of a run for good
+        options.enable_mem_pattern = False
+        # The cores are shared with the decoding and encoding of other pictures.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self.name = built.name
+        self.sha256 = built.sha256
+        self.side = built.side_px
+        self.second_side = built.second_side_px
+        self._session = ort.InferenceSession(model, options, ["CPUExecutionProvider"])
+        self._input = self._session.get_inputs()[0].name
         # More at once would share the same cores, and each needs memory of its own for activations.
         self._turn = threading.BoundedSemaphore(threads)
 
     def mask(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """uint8 RGB (side, side, 3), 0..255 -> uint8 (side, side), 0 background .. 255 foreground."""
+        """uint8 RGB (side, side, 3), 0..255 -> uint8 (side, side), 0 background .. 255 foreground.
+
+        `side` is this network's `side` or `second_side`.
+        """
         with self._turn:
-            with self._counting:
-                beside = self._beside_another() if self._under_way else None
-                self._under_way += 1
-            try:
-                mask = self._infer(rgb, beside)
-            finally:
-                with self._counting:
-                    self._under_way -= 1
-        return mask.reshape(self.side, self.side)
-
-    def _beside_another(self) -> "SimpleQueue[openvino.InferRequest] | None":
-        """Requests of one thread each; None while they are made, or when they cannot be."""
-        if self._beside is None:
-            maker = ThreadPoolExecutor(1, "second-network")
-            self._beside = maker.submit(self._several)
-            maker.shutdown(wait=False)
-        return self._beside.result() if self._beside.done() and self._beside.exception() is None else None
-
-    def _several(self) -> "SimpleQueue[openvino.InferRequest]":
-        try:
-            network = self._prepare(self._threads)
-        except Exception:
-            log.exception("pictures will take turns in network %s", self.name)
-            raise
-        requests: SimpleQueue[openvino.InferRequest] = SimpleQueue()
-        for _ in range(self._threads):
-            requests.put(network.create_infer_request())
-        return requests
-
-    def _infer(
-        self, rgb: NDArray[np.uint8], beside: "SimpleQueue[openvino.InferRequest] | None"
-    ) -> NDArray[np.uint8]:
-        if beside is None:
-            with self._alone_turn:
-                return _infer(self._alone, rgb)
-        request = beside.get()
-        try:
-            return _infer(request, rgb)
-        finally:
-            beside.put(request)
-
-
-def _infer(request: "openvino.InferRequest", rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    (mask,) = request.infer([rgb[np.newaxis]]).values()
-    return np.asarray(mask, np.uint8)
+            (masks,) = self._session.run(None, {self._input: rgb[np.newaxis]})
+        mask: NDArray[np.uint8] = masks[0]
+        return mask

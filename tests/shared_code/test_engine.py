@@ -21,6 +21,7 @@ from shared_code.errors import (
     SegmentError,
     TooManyRequests,
 )
+from shared_code.matte.built import read_catalogue
 from shared_code.matte.networks import NetworkStore, State
 from shared_code.pipeline import Mode, plan
 from shared_code.progress import Progress, StageName
@@ -56,7 +57,7 @@ class OneNetwork(NetworkStore):
     """Holds a network that need not be loaded."""
 
     def __init__(self, network: FlatNetwork) -> None:
-        super().__init__("u2netp", kept=2, threads=1)
+        super().__init__(read_catalogue(), "u2netp", kept=2, threads=1)
         self.network = network
 
     async def get(self, name: str | None) -> FlatNetwork:  # type: ignore[override]
@@ -92,7 +93,7 @@ def run(scene: Coroutine[object, object, None]) -> None:
 
 def test_with_a_real_network() -> None:
     async def scene() -> None:
-        engine = Engine(BASE, NetworkStore("u2netp", kept=2, threads=2))
+        engine = Engine(BASE, NetworkStore(read_catalogue(), "u2netp", kept=2, threads=2))
         data = encoded("JPEG", 400, 300)
         stream = await engine.cut_out(data, REMOVAL)
         assert engine.networks.state is State.READY

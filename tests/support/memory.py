@@ -13,13 +13,14 @@ import asyncio, re, sys
 from pathlib import Path
 from shared_code.engine import Engine
 from shared_code.errors import SegmentError
+from shared_code.matte.built import read_catalogue
 from shared_code.matte.networks import NetworkStore
 from shared_code.pipeline import Mode
 from shared_code.process import cores, tune_process
 from shared_code.settings import load_settings
 settings = load_settings()
 tune_process()
-networks = NetworkStore(settings.model, settings.models_in_memory, threads=cores())
+networks = NetworkStore(read_catalogue(), settings.model, settings.models_in_memory, cores())
 engine = Engine(settings, networks)
 async def cut_out(data):
     try:

@@ -11,6 +11,7 @@ from segment_function.pages.handlers import pages_blueprint
 from segment_function.pages.openapi import JsonObject, openapi_document, openapi_json
 from shared_code.engine import Engine
 from shared_code.errors import SegmentError, all_errors
+from shared_code.matte.built import read_catalogue
 from shared_code.matte.networks import NetworkStore
 from shared_code.outcome import log_outcome
 from shared_code.settings import load_settings
@@ -63,7 +64,7 @@ def test_every_error_is_an_example_of_its_status(error: SegmentError, path: str)
 def test_every_route_is_described() -> None:
     app = func.FunctionApp()
     settings = load_settings({})
-    api = SegmentApi(settings, Engine(settings, NetworkStore("", kept=2, threads=1)), log_outcome)
+    api = SegmentApi(settings, Engine(settings, NetworkStore(read_catalogue(), "", kept=2, threads=1)), log_outcome)
     app.register_functions(segment_blueprint(api))
     app.register_functions(pages_blueprint(api))
     triggers = [

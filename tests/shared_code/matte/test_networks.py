@@ -1,199 +1,204 @@
 import asyncio
-import hashlib
 import shutil
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from model_build.manifest import BUILT_DIR, Manifest, built_path, load_manifest
 from shared_code.errors import ResourceNotFound, ServiceUnavailable
-from shared_code.matte.network import OnnxNetwork
-from shared_code.matte.networks import ModelError, NetworkStore, State, load_network
-from tests.support.photos import photo
+from shared_code.matte import networks
+from shared_code.matte.built import Catalogue, ModelError, read_catalogue
+from shared_code.matte.networks import NetworkStore, State
 
-MANIFEST = load_manifest()
-SMALL = MANIFEST.networks["u2netp"]
-
-
-@pytest.fixture(scope="module", params=sorted(MANIFEST.networks))
-def network(request: pytest.FixtureRequest) -> OnnxNetwork:
-    return load_network(MANIFEST.networks[request.param], threads=2)
+BUILT = read_catalogue()
+SMALL = BUILT.networks["u2netp"]
+NAMES = ("small", "b", "c", "d")
 
 
-def test_network_is_the_file_that_was_built(network: OnnxNetwork) -> None:
-    assert network.sha256 == hashlib.sha256(built_path(network.name).read_bytes()).hexdigest()
-    assert network.side == MANIFEST.networks[network.name].input.side_px
-
-
-def test_mask_tells_the_foreground(network: OnnxNetwork) -> None:
-    """The astronaut fills the middle of her portrait, the upper left corner is background."""
-    rgb = np.asarray(photo().resize((network.side, network.side)))
-    mask = network.mask(rgb)
-    assert mask.dtype == np.uint8
-    assert mask.shape == (network.side, network.side)
-    side = network.side
-    face = mask[side * 3 // 16 : side * 3 // 8, side * 25 // 64 : side // 2]
-    corner = mask[: side // 16, : side // 16]
-    assert face.mean() > 240
-    assert corner.mean() < 15
-
-
-def test_mask_of_a_black_picture() -> None:
-    """The network divides by the largest value of the picture, which is zero here."""
-    network = load_network(SMALL, threads=2)
-    assert network.mask(np.zeros((network.side, network.side, 3), np.uint8)).shape == (
-        network.side,
-        network.side,
+@pytest.fixture
+def catalogue(tmp_path: Path) -> Catalogue:
+    """Four networks in a folder of their own, each the small one under another name."""
+    for name in NAMES:
+        shutil.copy(BUILT.folder / SMALL.file, tmp_path / f"{name}.onnx")
+    return Catalogue(
+        tmp_path, "small", {name: replace(SMALL, name=name, file=f"{name}.onnx") for name in NAMES}
     )
 
 
 @pytest.fixture
-def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of built networks of its own."""
-    monkeypatch.setattr("model_build.manifest.BUILT_DIR", tmp_path)
-    return tmp_path
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(networks, "RETRY_AFTER_S", (0, 0))
+    monkeypatch.setattr(networks, "REST_S", 0)
 
 
-def build(folder: Path, name: str) -> None:
-    """As `make model` leaves a network, under any name."""
-    for suffix in (".onnx", ".blob"):
-        shutil.copy(BUILT_DIR / f"u2netp{suffix}", folder / f"{name}{suffix}")
-    sums = (BUILT_DIR / "u2netp.onnx.sha256").read_text()
-    (folder / f"{name}.onnx.sha256").write_text(sums.replace("u2netp", name))
+def spoil(catalogue: Catalogue, name: str) -> Callable[[], object]:
+    """Take the file away; what is answered puts it back."""
+    path = catalogue.folder / f"{name}.onnx"
+    content = path.read_bytes()
+    path.unlink()
+    return lambda: path.write_bytes(content)
 
 
-def alter(model: Path) -> None:
-    data = bytearray(model.read_bytes())
-    data[len(data) // 2] ^= 1
-    model.write_bytes(data)
+def test_default_is_the_catalogues() -> None:
+    store = NetworkStore(BUILT, "", kept=2, threads=1)
+    assert store.default == BUILT.default
+    assert set(store.names) == set(BUILT.networks)
+    assert (store.state, store.sha256) == (State.STARTING, None)
 
 
-@pytest.mark.parametrize("compiled", [True, False])
-@pytest.mark.parametrize(
-    "spoil",
-    [
-        pytest.param(lambda file, sums: sums.unlink(), id="no sha256"),
-        pytest.param(lambda file, sums: sums.write_text(""), id="empty sha256"),
-        pytest.param(lambda file, sums: sums.write_text("0" * 64), id="a sha256 of nothing"),
-        pytest.param(
-            lambda file, sums: sums.write_text(f"{'0' * 64}  u2netp.onnx\n{'0' * 64}  u2netp.blob\n"),
-            id="another sha256",
-        ),
-        pytest.param(lambda file, sums: alter(file), id="one bit altered"),
-        pytest.param(lambda file, sums: file.write_bytes(file.read_bytes()[:-1]), id="cut"),
-    ],
-)
-def test_refuses_a_file_that_is_not_what_was_built(
-    built: Path, spoil: Callable[[Path, Path], None], compiled: bool
-) -> None:
-    build(built, "u2netp")
-    sums = built / "u2netp.onnx.sha256"
-    if not compiled:
-        sums.write_text(sums.read_text().splitlines()[0])
-    load_network(SMALL, threads=1)
-    spoil(built / ("u2netp.blob" if compiled else "u2netp.onnx"), sums)
-    with pytest.raises(ModelError, match=r"u2netp\.(onnx|blob)"):
-        load_network(SMALL, threads=1)
+def test_unknown_default_is_refused_at_start() -> None:
+    with pytest.raises(ModelError, match="nobody"):
+        NetworkStore(BUILT, "nobody", kept=2, threads=1)
 
 
-def test_refuses_to_do_without_the_model(built: Path) -> None:
-    build(built, "u2netp")
-    (built / "u2netp.blob").unlink()
-    load_network(SMALL, threads=1)
-    (built / "u2netp.onnx").unlink()
-    with pytest.raises(ModelError, match=r"u2netp\.onnx is missing"):
-        load_network(SMALL, threads=1)
+def test_loads_once_on_first_use() -> None:
+    async def scene() -> None:
+        store = NetworkStore(BUILT, "u2netp", kept=2, threads=1)
+        store.preload()
+        first, second, named = await asyncio.gather(store.get(None), store.get(None), store.get("u2netp"))
+        assert first is second is named
+        assert store.state is State.READY
+        assert store.sha256 == first.sha256 == SMALL.sha256
+
+    asyncio.run(scene())
 
 
-def test_compiled_at_the_build_or_at_the_start(built: Path) -> None:
-    """One is quicker, both are the same network."""
-    build(built, "u2netp")
-    sums = built / "u2netp.onnx.sha256"
-    at_build = load_network(SMALL, threads=1)
-    sums.write_text(sums.read_text().splitlines()[0])
-    at_start = load_network(SMALL, threads=1)
-    rgb = np.asarray(photo().resize((SMALL.input.side_px, SMALL.input.side_px)))
-    np.testing.assert_array_equal(at_build.mask(rgb), at_start.mask(rgb))
-    assert at_build.sha256 == at_start.sha256
+def test_unknown_name() -> None:
+    with pytest.raises(ResourceNotFound):
+        asyncio.run(NetworkStore(BUILT, "u2netp", kept=2, threads=1).get("nobody"))
 
 
-class TestStore:
-    def test_default_is_the_manifests(self) -> None:
-        store = NetworkStore("", kept=2, threads=1)
-        assert store.default == MANIFEST.default
-        assert set(store.names) == set(MANIFEST.networks)
-        assert (store.state, store.sha256) == (State.STARTING, None)
+@pytest.mark.usefixtures("no_pauses")
+def test_default_that_cannot_be_loaded_is_given_up_once(catalogue: Catalogue) -> None:
+    given_up: list[str] = []
+    spoil(catalogue, "small")
 
-    def test_unknown_default_is_refused_at_start(self) -> None:
-        with pytest.raises(ModelError, match="nobody"):
-            NetworkStore("nobody", kept=2, threads=1)
-
-    def test_loads_once_on_first_use(self) -> None:
-        async def scene() -> None:
-            store = NetworkStore("u2netp", kept=2, threads=1)
-            store.preload()
-            first, second, named = await asyncio.gather(store.get(None), store.get(None), store.get("u2netp"))
-            assert first is second is named
-            assert store.state is State.READY
-            assert store.sha256 == first.sha256
-
-        asyncio.run(scene())
-
-    def test_unknown_name(self) -> None:
-        with pytest.raises(ResourceNotFound):
-            asyncio.run(NetworkStore("u2netp", kept=2, threads=1).get("nobody"))
-
-    def test_default_that_cannot_be_loaded(self, built: Path) -> None:
-        async def scene() -> None:
-            store = NetworkStore("u2netp", kept=2, threads=1)
-            for _ in range(2):
-                with pytest.raises(ServiceUnavailable):
-                    await store.get(None)
-            assert (store.state, store.sha256) == (State.SETUP_FAILED, None)
-
-        asyncio.run(scene())
-
-    def test_another_that_could_not_be_loaded_is_tried_again(self, built: Path) -> None:
-        async def scene() -> None:
-            build(built, "u2netp")
-            store = NetworkStore("u2netp", kept=2, threads=1)
-            with pytest.raises(ServiceUnavailable):
-                await store.get("u2net")
-            build(built, "u2net")
-            assert (await store.get("u2net")).name == "u2net"
-            assert store.state is State.STARTING
-
-        asyncio.run(scene())
-
-    def test_a_call_waits_so_long_and_loading_goes_on(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        async def scene() -> None:
-            store = NetworkStore("u2netp", kept=2, threads=1)
-            monkeypatch.setattr("shared_code.matte.networks._LOAD_WAIT_S", 0)
+    async def scene() -> None:
+        store = NetworkStore(catalogue, "", 2, 1, lambda: given_up.append(threading.current_thread().name))
+        for _ in range(3):
             with pytest.raises(ServiceUnavailable):
                 await store.get(None)
-            monkeypatch.undo()
-            assert (await store.get(None)).name == "u2netp"
+        assert (store.state, store.sha256) == (State.SETUP_FAILED, None)
 
-        asyncio.run(scene())
+    asyncio.run(scene())
+    assert [name.startswith("model") for name in given_up] == [True]
 
-    def test_keeps_the_default_and_the_latest(self, built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        names = ["default", "b", "c", "d"]
-        for name in names:
-            build(built, name)
-        networks = {name: replace(SMALL, name=name) for name in names}
-        monkeypatch.setattr("shared_code.matte.networks.load_manifest", lambda: Manifest("default", networks))
 
-        async def scene() -> None:
-            store = NetworkStore("", kept=3, threads=1)
-            default, b, c = [await store.get(name) for name in ("default", "b", "c")]
-            assert await store.get("b") is b
-            d = await store.get("d")
-            assert await store.get("d") is d
-            assert await store.get("b") is b
-            assert await store.get("c") is not c
-            assert await store.get(None) is default
+def test_default_is_tried_again_until_it_loads(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A caller who waits gets it."""
+    monkeypatch.setattr(networks, "RETRY_AFTER_S", (0, 3600))
+    restore = spoil(catalogue, "small")
 
-        asyncio.run(scene())
+    async def scene() -> None:
+        store = NetworkStore(catalogue, "", kept=2, threads=1)
+        pauses: list[float] = []
+
+        def wait(seconds: float) -> bool:
+            pauses.append(seconds)
+            if len(pauses) == 2:
+                assert store.state is State.STARTING
+                restore()
+            return False
+
+        monkeypatch.setattr(store._closing, "wait", wait)
+        assert (await store.get(None)).name == "small"
+        assert pauses == [0, 3600]
+        assert store.state is State.READY
+
+    asyncio.run(scene())
+    assert "tried again in 3600 s" in caplog.text
+
+
+def test_closing_ends_the_tries(catalogue: Catalogue) -> None:
+    """Nobody waits out a pause, and the process is not given up."""
+    given_up: list[bool] = []
+    spoil(catalogue, "small")
+
+    async def scene() -> None:
+        store = NetworkStore(catalogue, "", 2, 1, lambda: given_up.append(True))
+        store.preload()
+        store.close()
+        with pytest.raises(ServiceUnavailable):
+            await store.get(None)
+
+    asyncio.run(scene())
+    assert given_up == []
+
+
+@pytest.mark.usefixtures("no_pauses")
+def test_another_that_could_not_be_loaded_is_tried_when_asked_again(catalogue: Catalogue) -> None:
+    restore = spoil(catalogue, "b")
+
+    async def scene() -> None:
+        store = NetworkStore(catalogue, "", kept=2, threads=1)
+        with pytest.raises(ServiceUnavailable):
+            await store.get("b")
+        restore()
+        assert (await store.get("b")).name == "b"
+        assert store.state is State.STARTING
+
+    asyncio.run(scene())
+
+
+def test_another_that_could_not_be_loaded_rests(catalogue: Catalogue) -> None:
+    restore = spoil(catalogue, "b")
+
+    async def scene() -> None:
+        store = NetworkStore(catalogue, "", kept=2, threads=1)
+        for _ in range(2):
+            with pytest.raises(ServiceUnavailable):
+                await store.get("b")
+            restore()
+
+    asyncio.run(scene())
+
+
+@pytest.mark.usefixtures("no_pauses")
+def test_a_late_waiter_does_not_undo_anothers_retry(catalogue: Catalogue) -> None:
+    """Who learns of a failure late leaves alone what was begun since."""
+    restore = spoil(catalogue, "b")
+
+    async def scene() -> None:
+        store = NetworkStore(catalogue, "", kept=2, threads=1)
+        late = asyncio.create_task(store.get("b"))
+        await asyncio.sleep(0)
+        with pytest.raises(ModelError):
+            store._networks["b"].result(timeout=30)
+        restore()
+        retried = store._loading("b")
+        with pytest.raises(ServiceUnavailable):
+            await late
+        assert store._networks["b"] is retried
+        assert (await store.get("b")) is retried.result()
+
+    asyncio.run(scene())
+
+
+def test_a_call_waits_so_long_and_loading_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scene() -> None:
+        store = NetworkStore(BUILT, "u2netp", kept=2, threads=1)
+        monkeypatch.setattr(networks, "LOAD_WAIT_S", 0)
+        with pytest.raises(ServiceUnavailable):
+            await store.get(None)
+        monkeypatch.undo()
+        assert (await store.get(None)).name == "u2netp"
+
+    asyncio.run(scene())
+
+
+def test_keeps_the_default_and_the_latest(catalogue: Catalogue) -> None:
+    async def scene() -> None:
+        store = NetworkStore(catalogue, "", kept=3, threads=1)
+        default, b, c = [await store.get(name) for name in ("small", "b", "c")]
+        assert await store.get("b") is b
+        d = await store.get("d")
+        assert await store.get("d") is d
+        assert await store.get("b") is b
+        assert await store.get("c") is not c
+        assert await store.get(None) is default
+
+    asyncio.run(scene())

@@ -1,0 +1,37 @@
+"""`python -m model_build [NAME ...]`: build the networks of the manifest, or some, that are not built yet."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from model_build.build import already_built, build, write_at_once
+from model_build.errors import BuildError, ManifestError
+from model_build.manifest import Manifest, load_manifest
+from shared_code.matte.built import BUILT_DIR, CATALOGUE, Catalogue
+
+
+def main(
+    names: list[str], described: Callable[[], Manifest] = load_manifest, folder: Path = BUILT_DIR
+) -> int:
+    """Build the named networks, or all, and list for the service all that are built; 0 when each is there."""
+    try:
+        manifest = described()
+        unknown = [name for name in names if name not in manifest.networks]
+        if unknown:
+            raise ManifestError(f"the manifest has no network {unknown[0]}")
+        found = {}
+        for name, network in manifest.networks.items():
+            built = already_built(network, folder)
+            if built is None and (name in names or not names):
+                built = build(network, folder)
+            if built is not None:
+                found[name] = built
+    except (ManifestError, BuildError) as error:
+        print(f"model not built: {error}", file=sys.stderr)
+        return 1
+    write_at_once(folder / CATALOGUE, Catalogue(folder, manifest.default, found).json().encode())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,79 @@
+"""What `python -m model_build` leaves for the service: ONNX files, and networks.json, which describes them.
+
+The service needs nothing else of the build. An ONNX file has one input and one output:
+uint8 RGB (1, height, width, 3), 0..255, and uint8 (1, height, width), 0 background .. 255 foreground.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+BUILT_DIR = Path(__file__).parents[2] / "models" / "built"
+CATALOGUE = "networks.json"
+
+
+class ModelError(RuntimeError):
+    """A network cannot be loaded: not built, altered, or not what networks.json says."""
+
+
+@dataclass(frozen=True)
+class BuiltNetwork:
+    """One ONNX file.
+
+    `side_px` is the width and height of what it sees. One that has a `second_side_px` can be run at that
+    as well.
+    """
+
+    name: str
+    file: str
+    sha256: str
+    side_px: int
+    second_side_px: int | None
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The networks of a folder, by name, and which is used when none is asked for."""
+
+    folder: Path
+    default: str
+    networks: Mapping[str, BuiltNetwork]
+
+    def json(self) -> str:
+        """The content of networks.json, as `read_catalogue` takes it."""
+        networks = {name: asdict(network) for name, network in self.networks.items()}
+        return json.dumps({"default": self.default, "networks": networks}, indent=2) + "\n"
+
+    def content(self, name: str) -> bytes:
+        """The ONNX file of a network, its sha256 checked. Raises ModelError.
+
+        The sum lies beside the file: it tells a broken file, not one that somebody replaced with care.
+        """
+        network = self.networks[name]
+        path = self.folder / network.file
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise ModelError(f"{path} cannot be read ({error.strerror}); `make model` builds it") from error
+        sha256 = hashlib.sha256(content).hexdigest()
+        if sha256 != network.sha256:
+            raise ModelError(f"{path} has sha256 {sha256}, not {network.sha256}; build it again")
+        return content
+
+
+def read_catalogue(folder: Path = BUILT_DIR) -> Catalogue:
+    """What is built in the folder. Raises ModelError when nothing is, or networks.json is damaged."""
+    path = folder / CATALOGUE
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        networks = {name: BuiltNetwork(**fields) for name, fields in found["networks"].items()}
+        catalogue = Catalogue(folder, found["default"], networks)
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read ({error.strerror}); `make model` builds it") from error
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ModelError(f"{path} is damaged; `make model` writes it again") from error
+    if catalogue.default not in networks:
+        raise ModelError(f"{path} has no network {catalogue.default!r}; `make model` builds it")
+    return catalogue
