@@ -64,7 +64,9 @@ def test_every_error_is_an_example_of_its_status(error: SegmentError, path: str)
 def test_every_route_is_described() -> None:
     app = func.FunctionApp()
     settings = load_settings({})
-    api = SegmentApi(settings, Engine(settings, NetworkStore(read_catalogue(), "", kept=2, threads=1)), log_outcome)
+    api = SegmentApi(
+        settings, Engine(settings, NetworkStore(read_catalogue(), "", kept=2, threads=1)), log_outcome
+    )
     app.register_functions(segment_blueprint(api))
     app.register_functions(pages_blueprint(api))
     triggers = [
