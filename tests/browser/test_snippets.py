@@ -8,13 +8,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 from PIL import Image
 
 from shared_code.errors import UrlNotAccessible
 from tests.browser.conftest import HEIGHT, WIDTH
+from tests.browser.csharp import csharp_programs
 from tests.browser.page import RESULT_SHOWN, cut_out, text
 from tests.browser.webdriver import Browser
+from tests.functions_host.needed import skip
+from tests.functions_host.program import HOW_TO_GET_ONE, HostFolder, find_host
 from tests.support.hosts import KEYS, Host
 from tests.support.photos import encoded
 
@@ -91,18 +95,21 @@ def test_code_for_a_url_shows_the_services_error(
     assert UrlNotAccessible.message in done.stderr + (output.read_text() if output.exists() else "")
 
 
-def test_csharp(host: Host, browser: Browser, tmp_path: Path) -> None:
-    """There is no compiler for it here: the literals are looked at."""
+def test_csharp_does_what_the_page_did(host: Host, browser: Browser, tmp_path: Path) -> None:
+    functions_host = find_host()
+    if not isinstance(functions_host, HostFolder):
+        skip(HOW_TO_GET_ONE)
     (tmp_path / ODD_NAME).write_bytes(encoded("PNG", WIDTH, HEIGHT))
     cut_out(host, browser, [tmp_path / ODD_NAME])
     browser.wait_until(RESULT_SHOWN)
-    code = snippet(browser, "csharp")
-    assert f"File.ReadAllBytesAsync({json.dumps(ODD_NAME, ensure_ascii=False)})" in code
-    assert f'"{host.url}/computervision/imageanalysis:segment?' in code
-    assert 'GetEnvironmentVariable("SEGMENT_KEY")' in code
-    assert code.count("{") == code.count("}")
-    assert code.count("(") == code.count(")")
-    assert f"JsonContent.Create(new {{ url = {json.dumps(URL)} }})" in of_a_url(host, browser, "csharp")
+    programs = {"file": snippet(browser, "csharp"), "url": of_a_url(host, browser, "csharp")}
+    with csharp_programs(functions_host, programs, tmp_path, {"SEGMENT_KEY": KEYS[0]}) as url:
+        answers = {name: httpx.get(f"{url}/{name}", trust_env=False, timeout=60) for name in programs}
+    assert (answers["file"].status_code, answers["file"].text) == (200, "")
+    with Image.open(tmp_path / f"{ODD_NAME.removesuffix('.png')}-cutout.png") as image:
+        assert (image.size, image.mode) == ((WIDTH, HEIGHT), "RGBA")
+    assert answers["url"].status_code == 200
+    assert UrlNotAccessible.message in answers["url"].text
 
 
 def test_tabs_work_from_the_keyboard(host: Host, browser: Browser, photo_file: Path) -> None:

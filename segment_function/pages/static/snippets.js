@@ -47,11 +47,12 @@ function csharp({ endpoint, input, url, output, hasKey }) {
   const content = input
     ? `using var content = new ByteArrayContent(await File.ReadAllBytesAsync(${literal(input)}));
 content.Headers.ContentType = new MediaTypeHeaderValue("application/octet-stream");`
-    : `using var content = JsonContent.Create(new { url = ${literal(url)} });`;
+    : `using var content = new StringContent(
+    ${literal(literal({ url }))}, Encoding.UTF8, "application/json");`;
   const key = `
 client.DefaultRequestHeaders.Add(
     "Ocp-Apim-Subscription-Key", Environment.GetEnvironmentVariable("SEGMENT_KEY"));`;
-  return `using System.Net.Http.${input ? "Headers" : "Json"};
+  return `using System.${input ? "Net.Http.Headers" : "Text"};
 
 using var client = new HttpClient();${hasKey ? key : ""}
 ${content}
