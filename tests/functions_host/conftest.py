@@ -1,12 +1,14 @@
 """One host that most tests share."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.functions_host import HOW_TO_GET_ONE, Instance, find_host, functions_host
 from tests.functions_host.needed import skip
+from tests.support.azurite import azurite
 from tests.support.hosts import KEYS
 
 SETTINGS = {"SEGMENT_API_KEYS": ",".join(KEYS), "SEGMENT_URL_INPUT": "off"}
@@ -25,3 +27,13 @@ def instance(logs: Path) -> Iterator[Instance]:
     """The host with two keys and without image URLs."""
     with functions_host(logs / "shared.txt", SETTINGS) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The connection string of a storage emulator."""
+    with ExitStack() as stack:
+        try:
+            yield stack.enter_context(azurite(tmp_path_factory.mktemp("azurite")))
+        except pytest.skip.Exception as skipped:
+            skip(str(skipped))
