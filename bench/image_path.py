@@ -11,7 +11,7 @@ from bench.photos import MEGAPIXELS, jpeg
 from bench.report import Table
 from bench.timing import interleaved
 from shared_code import pipeline
-from shared_code.encode.png import PngWriter
+from shared_code.encode.png import png_encoder
 from shared_code.pipeline import Mode, Style
 
 _ROUNDS = 5
@@ -46,9 +46,9 @@ def own(photo: bytes, threads: ThreadPoolExecutor) -> bytes:
     """The shipped pipeline."""
     plan = pipeline.plan(photo, Mode.BACKGROUND_REMOVAL)
     cutout = pipeline.cut_out(photo, plan, DiscNetwork(), Style())
-    writer = PngWriter(cutout.width, cutout.height, cutout.colour)
-    strips = threads.map(cutout.strip, cutout.strip_tops)
-    return b"".join([writer.head(), *map(writer.data, strips), writer.tail()])
+    encoder = png_encoder(cutout.width, cutout.height, cutout.pixels, gray_palette=False)
+    strips = threads.map(lambda top: encoder.strip(cutout.rows(top)), cutout.strip_tops)
+    return b"".join([encoder.head(), *map(encoder.join, strips), encoder.tail()])
 
 
 def run() -> list[Table]:

@@ -14,13 +14,14 @@ from bench.limits import deflate_seconds, memcpy_seconds, network_products, prod
 from bench.photos import MEGAPIXELS, jpeg
 from bench.report import Table
 from bench.timing import fastest
+from shared_code.encode.png import DeflatedStrip, PngColour, deflate_strip
 from shared_code.matte import edge_colour
 from shared_code.matte.built import read_catalogue
 from shared_code.matte.network import OnnxNetwork
 from shared_code.matte.networks import load_network
 from shared_code.matte.refine import Guide, guide_size, refine
 from shared_code.picture.decoding import decode
-from shared_code.pipeline import Mode, Style, cut_out, plan, preview_scale
+from shared_code.pipeline import Cutout, Mode, Style, cut_out, plan, preview_scale
 
 _ROUNDS = 5
 
@@ -48,7 +49,7 @@ def _distances(network: OnnxNetwork, taken: dict[str, float]) -> Table:
     photo = jpeg(*MEGAPIXELS["12"])
     planned = plan(photo, Mode.BACKGROUND_REMOVAL)
     cutout = cut_out(photo, planned, network, Style())
-    filtered = [_inflated(cutout.strip(top).data) for top in cutout.strip_tops]
+    filtered = [_inflated(_strip(cutout, top).data) for top in cutout.strip_tops]
     products = network_products(network.name)
     limits = {
         "network": (products / products_per_second() * 1000, f"{products / 1e9:.1f} billion 8-bit products"),
@@ -62,6 +63,10 @@ def _distances(network: OnnxNetwork, taken: dict[str, float]) -> Table:
     ]
     note = "12 megapixels, milliseconds; the network on all cores, the rest on one."
     return Table("How far from the limit", note, ("stage", "takes", "limit", "limit takes", "ratio"), rows)
+
+
+def _strip(cutout: Cutout, top: int) -> DeflatedStrip:
+    return deflate_strip(cutout.rows(top), PngColour.RGBA)
 
 
 def _inflated(deflated: bytes) -> NDArray[np.uint8]:
@@ -98,7 +103,7 @@ def _measure(photo: bytes, network: OnnxNetwork) -> dict[str, float]:
     taken["edge colours"] = _fastest(lambda: edge_colour.estimate(guide, matte))
     size = (cutout.width, cutout.height)
     taken["colours"] = _fastest(lambda: [whole.rows(*rows, *size) for rows in bounds])
-    strips = _fastest(lambda: [cutout.strip(top) for top in tops])
+    strips = _fastest(lambda: [_strip(cutout, top) for top in tops])
     taken["matte, compose, encode"] = strips - taken["colours"]
     return taken
 

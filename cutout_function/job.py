@@ -20,6 +20,7 @@ from typing import Protocol
 
 from cutout_function.content import without_coding
 from cutout_function.names import error_name, png_name
+from shared_code.encode.png import PngEncoder
 from shared_code.errors import ImageSizeNotAllowed, SegmentError
 from shared_code.limits import MAX_IMAGE_BYTES
 
@@ -167,7 +168,7 @@ class CutoutJob:
         """Store the cut-out or the error document. Raises ChangedError."""
         try:
             async with self.cut_out(partial(self._picture, source)) as cutout:
-                upload = await self.outbox.upload(png_name(source.name), cutout, "image/png")
+                upload = await self.outbox.upload(png_name(source.name), cutout, PngEncoder.media_type)
             replaced, outcome = png, Outcome.CUT_OUT
         except SegmentError as refusal:
             if refusal.status != 400:

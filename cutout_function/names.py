@@ -5,12 +5,14 @@ The ending is added to the whole name, so that `a.jpg` and `a.png` have outputs 
 
 import re
 
+from shared_code.encode.png import PngEncoder
+
 _SEPARATOR = re.compile(r"[/\\]")  # Blob Storage takes one for the other
 
 
 def png_name(name: str) -> str:
     """The cut-out of the blob `name`."""
-    return name + ".png"
+    return name + PngEncoder.ending
 
 
 def error_name(name: str) -> str:

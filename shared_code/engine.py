@@ -1,4 +1,4 @@
-"""The cut-out engine: admits a picture, runs the pipeline off the event loop, hands out PNG strips.
+"""The cut-out engine: admits a picture, runs the pipeline off the event loop, hands out a stream.
 
 Both edges use one engine, so its slots and its memory budget hold for the whole process.
 """
@@ -10,6 +10,7 @@ from functools import partial
 
 from shared_code import pipeline
 from shared_code.admission import Hold, MemoryBudget, Reservation, Slots
+from shared_code.encode.png import png_encoder
 from shared_code.errors import TooManyRequests
 from shared_code.matte.networks import NetworkStore
 from shared_code.pipeline import Mode, Plan, Style
@@ -26,7 +27,8 @@ class Engine:
     """Owns the threads and the admission of one process; `networks` are its matting networks."""
 
     def __init__(self, settings: Settings, networks: NetworkStore) -> None:
-        self._style = Style(settings.matte_png, settings.edge_colour)
+        self._style = Style(settings.edge_colour)
+        self._encoder = partial(png_encoder, gray_palette=settings.matte_png == "indexed")
         self._slots = Slots(settings.slots, settings.slot_wait_s)
         self._budget = MemoryBudget(settings.memory_budget_mb << 20, settings.slot_wait_s)
         self._headers = ThreadPoolExecutor(_HEADERS_AT_ONCE, "header")
@@ -59,7 +61,8 @@ class Engine:
 
                 def work() -> PictureStream:
                     cutout = pipeline.cut_out(data, plan, network, self._style, progress)
-                    return PictureStream(cutout, self._strips, reservation, progress)
+                    encoder = self._encoder(cutout.width, cutout.height, cutout.pixels)
+                    return PictureStream(cutout, encoder, self._strips, reservation, progress)
 
                 working = self._pictures.submit(work)
                 try:

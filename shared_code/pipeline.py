@@ -1,11 +1,11 @@
-"""From the bytes of a picture to the strips of a PNG: the whole story, each step in a module of its own.
+"""From the bytes of a picture to the rows of its cut-out: the whole story, each step in a module of its own.
 
 bytes ── image_header ──> Plan          what comes out, and the memory it takes; nothing is decoded yet
 Plan  ── picture ───────> Picture       decoded, read in upright strips of sRGB
       ── network ───────> mask          uint8 (side, side): what the network sees
       ── refine ────────> Matte         the mask fitted to the picture's own edges
       ── edge_colour ───> EdgeColours   the foreground's own colour where the matte is partial
-Cutout.strip(top) ──────> DeflatedStrip colours + matte, composed, filtered, deflated; any order, any thread
+Cutout.rows(top) ───────> uint8         colours + matte, composed, for the encoder; any order, any thread
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +19,7 @@ from PIL import Image
 from PIL.Image import Resampling
 
 from shared_code.encode.compose import colour_words, combine_alpha, cutout_rows
-from shared_code.encode.png import DeflatedStrip, PngColour, deflate_strip, rows_per_strip
+from shared_code.encode.encoder import Pixels
 from shared_code.limits import MAX_CUTOUT_PIXELS
 from shared_code.matte import edge_colour
 from shared_code.matte.edge_colour import EdgeColours
@@ -27,8 +27,10 @@ from shared_code.matte.refine import Guide, Matte, guide_size, refine
 from shared_code.picture.decoding import Picture, decode, decode_scale
 from shared_code.picture.header import ImageHeader, read_header
 from shared_code.progress import Progress, StageName
-from shared_code.settings import EdgeColour, MattePng
+from shared_code.settings import EdgeColour
 
+STRIP_BYTES = 2 << 20
+"""Of pixels, about what one thread makes at a time."""
 _WORK_BYTES = 48 << 20
 """Preview, mask, matte and the strips under way, beside the decoded picture."""
 _UNDER_ALPHA = (128, 128, 128)
@@ -55,9 +57,8 @@ class MattingNetwork(Protocol):
 
 @dataclass(frozen=True)
 class Style:
-    """Choices of the operator: see SEGMENT_MATTE_PNG and SEGMENT_EDGE_COLOUR in README.md."""
+    """What the operator chooses of a cut-out's looks: see SEGMENT_EDGE_COLOUR in README.md."""
 
-    matte_png: MattePng = "gray"
     edge_colour: EdgeColour = "foreground"
 
 
@@ -79,11 +80,11 @@ class Plan:
 
 @dataclass(frozen=True)
 class Cutout:
-    """A picture with its matte, ready to be written strip by strip; nothing in it can fail any more."""
+    """A picture with its matte, ready to be read strip by strip; nothing in it can fail any more."""
 
     width: int
     height: int
-    colour: PngColour
+    pixels: Pixels
     _picture: Picture
     _matte: Matte
     _edge_colours: EdgeColours | None
@@ -91,25 +92,26 @@ class Cutout:
     @property
     def strip_tops(self) -> range:
         """The first row of each strip. The more the picture is scaled down, the fewer rows a strip has."""
-        rows = rows_per_strip(self.width, self.colour) * self.height // max(self.height, self._picture.height)
+        rows = max(1, STRIP_BYTES // (self.width * self.pixels.value))
+        rows = rows * self.height // max(self.height, self._picture.height)
         return range(0, self.height, max(1, rows))
 
-    def strip(self, top: int) -> DeflatedStrip:
-        """The strip that starts at row `top`."""
+    def rows(self, top: int) -> NDArray[np.uint8]:
+        """The strip that starts at row `top`: uint8 (rows, width) gray, or (rows, width * 4) RGBA."""
         bottom = min(self.height, top + self.strip_tops.step)
         picture = self._picture
-        if self.colour is not PngColour.RGBA and not picture.has_alpha:
-            return deflate_strip(self._matte.rows(top, bottom), self.colour)
+        if self.pixels is Pixels.GRAY and not picture.has_alpha:
+            return self._matte.rows(top, bottom)
         strip = picture.rows(top, bottom, self.width, self.height)
         matte = self._matte.rows(top, bottom)
         alpha = combine_alpha(matte, np.asarray(strip.getchannel("A"))) if picture.has_alpha else matte
-        if self.colour is not PngColour.RGBA:
-            return deflate_strip(alpha, self.colour)
+        if self.pixels is Pixels.GRAY:
+            return alpha
         colours = colour_words(strip)
         if self._edge_colours is not None:
             positions, found = self._edge_colours.foreground(top, colours, matte)
             colours.ravel()[positions] = found
-        return deflate_strip(cutout_rows(colours, alpha), self.colour)
+        return cutout_rows(colours, alpha)
 
 
 def plan(data: bytes, mode: Mode) -> Plan:
@@ -156,11 +158,10 @@ def cut_out(
             matte = refine(mask, guide, plan.width, plan.height)
         picture = whole.result()
     if plan.mode is Mode.FOREGROUND_MATTING:
-        colour = PngColour.GRAY_PALETTE if style.matte_png == "indexed" else PngColour.GRAY
-        return Cutout(plan.width, plan.height, colour, picture, matte, None)
+        return Cutout(plan.width, plan.height, Pixels.GRAY, picture, matte, None)
     with progress.stage(StageName.COLOURS):
         edges = edge_colour.estimate(guide, matte) if style.edge_colour == "foreground" else None
-    return Cutout(plan.width, plan.height, PngColour.RGBA, picture, matte, edges)
+    return Cutout(plan.width, plan.height, Pixels.RGBA, picture, matte, edges)
 
 
 def preview_scale(header: ImageHeader, side: int) -> int:

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from shared_code.admission import Reservation
-from shared_code.encode.png import DeflatedStrip, PngWriter
+from shared_code.encode.encoder import EncodedStrip, Encoder
 from shared_code.pipeline import Cutout
 from shared_code.progress import Progress, StageName
 
@@ -21,23 +21,26 @@ class PictureStream:
     when it is closed are never made. Dropped without that, it is closed by the garbage collector, some day.
     """
 
-    media_type = "image/png"
-
-    def __init__(
-        self, cutout: Cutout, strips: ThreadPoolExecutor, reservation: Reservation, progress: Progress
+    def __init__[Strip: EncodedStrip](
+        self,
+        cutout: Cutout,
+        encoder: Encoder[Strip],
+        strips: ThreadPoolExecutor,
+        reservation: Reservation,
+        progress: Progress,
     ) -> None:
+        self.media_type = encoder.media_type
         self.width = cutout.width
         self.height = cutout.height
-        self._strips: deque[Future[DeflatedStrip]] = deque()
+        made: deque[Future[Strip]] = deque()
         self._share = _Share(len(cutout.strip_tops), reservation, progress)
         for top in cutout.strip_tops:
-            strip = strips.submit(cutout.strip, top)
-            self._strips.append(strip)
+            strip = strips.submit(_made, encoder, cutout, top)
+            made.append(strip)
             strip.add_done_callback(self._share.made)
-        self._bytes = _encoded(
-            PngWriter(cutout.width, cutout.height, cutout.colour), self._strips, self._share
-        )
-        weakref.finalize(self, _close, self._strips, self._share)
+        self._bytes = _joined(encoder, made, self._share)
+        self._strips = made
+        weakref.finalize(self, _close, made, self._share)
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self._bytes
@@ -52,18 +55,22 @@ class PictureStream:
         _close(self._strips, self._share)
 
 
-async def _encoded(
-    writer: PngWriter, strips: deque[Future[DeflatedStrip]], share: "_Share"
+def _made[Strip: EncodedStrip](encoder: Encoder[Strip], cutout: Cutout, top: int) -> Strip:
+    return encoder.strip(cutout.rows(top))
+
+
+async def _joined[Strip: EncodedStrip](
+    encoder: Encoder[Strip], strips: deque[Future[Strip]], share: "_Share"
 ) -> AsyncGenerator[bytes]:
-    yield writer.head()
+    yield encoder.head()
     while strips:
         strip = await asyncio.wrap_future(strips.popleft())
         share.handed_out(len(strip.data))
-        yield writer.data(strip)
-    yield writer.tail()
+        yield encoder.join(strip)
+    yield encoder.tail()
 
 
-def _close(strips: deque[Future[DeflatedStrip]], share: "_Share") -> None:
+def _close[Strip: EncodedStrip](strips: deque[Future[Strip]], share: "_Share") -> None:
     share.close()
     while strips:
         strips.pop().cancel()
@@ -81,7 +88,7 @@ class _Share:
         self._begin_ms = progress.elapsed_ms
         self._lock = threading.RLock()  # collecting garbage may close this very stream while it is held
 
-    def made(self, strip: Future[DeflatedStrip]) -> None:
+    def made[Strip: EncodedStrip](self, strip: Future[Strip]) -> None:
         """A strip is ready, failed, or will never be made."""
         with self._lock:
             self._unmade -= 1

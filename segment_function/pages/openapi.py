@@ -14,6 +14,7 @@ from segment_function import ALIAS, ROUTE
 from segment_function.call import API_VERSIONS
 from segment_function.fetch.target import MAX_URL_CHARS
 from segment_function.keys import KEY_HEADER
+from shared_code.encode.png import PngEncoder
 from shared_code.errors import SegmentError, all_errors
 from shared_code.limits import MAX_CUTOUT_PIXELS, MAX_IMAGE_BYTES, MAX_SIDE_PX, MIN_SIDE_PX
 from shared_code.matte.networks import State
@@ -109,7 +110,7 @@ def _segment(operation_id: str, summary: str) -> JsonObject:
             "200": {
                 "description": png,
                 "headers": _common_headers(),
-                "content": {"image/png": {"schema": _BINARY}},
+                "content": {PngEncoder.media_type: {"schema": _BINARY}},
             },
             **{str(status): _ref("responses", str(status)) for status in statuses},
         },

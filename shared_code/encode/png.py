@@ -8,13 +8,15 @@ edition). Measured against other filters and libraries in docs/performance.md.
 import struct
 from dataclasses import dataclass
 from enum import Enum
+from typing import ClassVar
 
 import numpy as np
 from isal import isal_zlib
 from numpy.typing import NDArray
 
+from shared_code.encode.encoder import Pixels
+
 DEFLATE_LEVEL = 1
-STRIP_BYTES = 2 << 20
 
 _FILTER_SUB = 1
 _FILTER_UP = 2
@@ -31,16 +33,16 @@ _SRGB_CHUNKS = (
 
 
 class PngColour(Enum):
-    """PNG colour type and bytes per pixel."""
+    """PNG colour type, and what the rows hold."""
 
-    GRAY = (0, 1)
-    GRAY_PALETTE = (3, 1)
-    RGBA = (6, 4)
+    GRAY = (0, Pixels.GRAY)
+    GRAY_PALETTE = (3, Pixels.GRAY)
+    RGBA = (6, Pixels.RGBA)
 
     @property
     def bytes_per_pixel(self) -> int:
         """Bytes of one pixel in a row."""
-        return self.value[1]
+        return self.value[1].value
 
 
 @dataclass(frozen=True)
@@ -50,11 +52,6 @@ class DeflatedStrip:
     data: bytes
     adler32: int
     plain_bytes: int
-
-
-def rows_per_strip(width: int, colour: PngColour) -> int:
-    """How many rows make about STRIP_BYTES."""
-    return max(1, STRIP_BYTES // (width * colour.bytes_per_pixel))
 
 
 def deflate_strip(rows: NDArray[np.uint8], colour: PngColour) -> DeflatedStrip:
@@ -76,8 +73,11 @@ def deflate_strip(rows: NDArray[np.uint8], colour: PngColour) -> DeflatedStrip:
     return DeflatedStrip(data, isal_zlib.adler32(filtered), filtered.nbytes)
 
 
-class PngWriter:
-    """Writes one PNG: `head()`, then `data()` for each strip in order, then `tail()`."""
+class PngEncoder:
+    """An Encoder that writes one PNG."""
+
+    media_type: ClassVar[str] = "image/png"
+    ending: ClassVar[str] = ".png"
 
     def __init__(self, width: int, height: int, colour: PngColour) -> None:
         self._width = width
@@ -96,7 +96,11 @@ class PngWriter:
         chunks.append(_chunk(b"IDAT", _ZLIB_HEADER))
         return b"".join(chunks)
 
-    def data(self, strip: DeflatedStrip) -> bytes:
+    def strip(self, rows: NDArray[np.uint8]) -> DeflatedStrip:
+        """Filter and deflate some rows; see `deflate_strip`."""
+        return deflate_strip(rows, self._colour)
+
+    def join(self, strip: DeflatedStrip) -> bytes:
         """The next rows."""
         self._adler32 = _combine_adler32(self._adler32, strip)
         return _chunk(b"IDAT", strip.data)
@@ -104,6 +108,13 @@ class PngWriter:
     def tail(self) -> bytes:
         """The end of the zlib stream and of the file."""
         return _chunk(b"IDAT", _LAST_EMPTY_BLOCK + self._adler32.to_bytes(4)) + _chunk(b"IEND", b"")
+
+
+def png_encoder(width: int, height: int, pixels: Pixels, *, gray_palette: bool) -> PngEncoder:
+    """For a cut-out, or for a matte as one gray channel or as indices into a palette of 256 grays."""
+    if pixels is Pixels.RGBA:
+        return PngEncoder(width, height, PngColour.RGBA)
+    return PngEncoder(width, height, PngColour.GRAY_PALETTE if gray_palette else PngColour.GRAY)
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from shared_code.encode.png import PngWriter
+from shared_code.encode.encoder import Pixels
 from shared_code.errors import (
     ImageDimensionNotAllowed,
     ImageFormatInvalid,
@@ -16,7 +16,7 @@ from shared_code.errors import (
     SegmentError,
 )
 from shared_code.limits import MAX_CUTOUT_PIXELS
-from shared_code.pipeline import Cutout, Mode, Style, cut_out, plan
+from shared_code.pipeline import STRIP_BYTES, Cutout, Mode, Style, cut_out, plan
 from tests.shared_code.matte.networks import FlatNetwork
 from tests.shared_code.picture.samples import png, saved, turned
 from tests.support.hosts import PROJECT
@@ -96,11 +96,10 @@ def cut(data: bytes, mode: Mode, network: FlatNetwork | None = None, style: Styl
 
 
 def image_of(cutout: Cutout) -> Image.Image:
-    writer = PngWriter(cutout.width, cutout.height, cutout.colour)
-    strips = [writer.data(cutout.strip(top)) for top in cutout.strip_tops]
-    image = Image.open(io.BytesIO(b"".join([writer.head(), *strips, writer.tail()])))
-    image.load()
-    return image
+    rows = np.concatenate([cutout.rows(top) for top in cutout.strip_tops])
+    if cutout.pixels is Pixels.GRAY:
+        return Image.fromarray(rows)
+    return Image.fromarray(rows.reshape(cutout.height, cutout.width, 4))
 
 
 SIZES = [(50, 50), (51, 333), (801, 599)]
@@ -122,13 +121,12 @@ def test_background_removal(form: str, width: int, height: int) -> None:
     assert pixels[clear].max() == 0
 
 
-@pytest.mark.parametrize("indexed", [False, True])
 @pytest.mark.parametrize(("width", "height"), SIZES)
-def test_foreground_matting(width: int, height: int, indexed: bool) -> None:
+def test_foreground_matting(width: int, height: int) -> None:
     data = encoded("JPEG", width, height)
-    matte = image_of(cut(data, MATTING, style=Style("indexed" if indexed else "gray")))
-    assert (matte.mode, matte.size) == ("P" if indexed else "L", (width, height))
-    alpha = np.asarray(matte.convert("L"))
+    matte = image_of(cut(data, MATTING))
+    assert (matte.mode, matte.size) == ("L", (width, height))
+    alpha = np.asarray(matte)
     cutout = np.asarray(image_of(cut(data, REMOVAL)).getchannel("A"))
     # A gray strip has other rows than an RGBA one, and rows are the same in every strip but for rounding.
     np.testing.assert_allclose(alpha.astype(int), cutout.astype(int), atol=1)
@@ -215,8 +213,18 @@ def test_strips_are_made_in_any_order() -> None:
     tops = list(cutout.strip_tops)
     assert len(tops) > 4
     random.Random(1).shuffle(tops)
-    shuffled = {top: cutout.strip(top) for top in tops}
-    assert [shuffled[top] for top in sorted(tops)] == [cutout.strip(top) for top in cutout.strip_tops]
+    shuffled = {top: cutout.rows(top) for top in tops}
+    for top in cutout.strip_tops:
+        np.testing.assert_array_equal(shuffled[top], cutout.rows(top))
+
+
+@pytest.mark.parametrize("mode", Mode)
+@pytest.mark.parametrize("width", [50, 3000, 16_000])
+def test_a_strip_is_as_large_as_is_good_for_a_thread(mode: Mode, width: int) -> None:
+    cutout = cut(encoded("PNG", width, 400), mode)
+    row_bytes = width * cutout.pixels.value
+    rows = cutout.strip_tops.step
+    assert rows * row_bytes <= STRIP_BYTES < (rows + 1) * row_bytes
 
 
 def test_strips_read_no_more_rows_where_the_picture_is_scaled_down(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -246,7 +254,8 @@ MEASURE = """
 import ctypes, os, sys
 from pathlib import Path
 from shared_code.process import tune_process
-from shared_code.pipeline import (Mode, Style, cut_out, plan)
+from shared_code.encode.png import PngColour, deflate_strip
+from shared_code.pipeline import Mode, Style, cut_out, plan
 from tests.shared_code.matte.networks import FlatNetwork
 
 def status(key):
@@ -259,7 +268,7 @@ def whole(path, mode):
     planned = plan(data, mode)
     cutout = cut_out(data, planned, FlatNetwork(), Style())
     for top in cutout.strip_tops:
-        cutout.strip(top)
+        deflate_strip(cutout.rows(top), PngColour.GRAY if mode is Mode.FOREGROUND_MATTING else PngColour.RGBA)
     return planned.peak_bytes, status("VmHWM") - before
 
 tune_process()

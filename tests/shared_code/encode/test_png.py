@@ -9,14 +9,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from shared_code.encode.png import (
-    STRIP_BYTES,
-    DeflatedStrip,
-    PngColour,
-    PngWriter,
-    deflate_strip,
-    rows_per_strip,
-)
+from shared_code.encode.encoder import Pixels, encoded
+from shared_code.encode.png import DeflatedStrip, PngColour, PngEncoder, deflate_strip, png_encoder
 from tests.support.photos import photo
 
 SIZES = [(1, 1), (1, 300), (300, 1), (50, 50), (333, 77), (640, 201)]
@@ -36,8 +30,8 @@ def strips_of(image: NDArray[np.uint8], colour: PngColour, rows: int) -> list[De
 
 
 def png_of(width: int, height: int, colour: PngColour, strips: Iterable[DeflatedStrip]) -> bytes:
-    writer = PngWriter(width, height, colour)
-    return b"".join([writer.head(), *(writer.data(strip) for strip in strips), writer.tail()])
+    encoder = PngEncoder(width, height, colour)
+    return b"".join([encoder.head(), *map(encoder.join, strips), encoder.tail()])
 
 
 def chunks_of(png: bytes) -> list[tuple[bytes, bytes]]:
@@ -127,16 +121,19 @@ def test_chunks(colour: PngColour, colour_type: int, kinds: list[str]) -> None:
     )
 
 
-@pytest.mark.parametrize("colour", PngColour)
-@pytest.mark.parametrize("width", [1, 50, 4000, 16_000])
-def test_a_strip_is_about_a_mebibyte(colour: PngColour, width: int) -> None:
-    rows = rows_per_strip(width, colour)
-    row_bytes = width * colour.bytes_per_pixel
-    assert rows * row_bytes <= STRIP_BYTES < (rows + 1) * row_bytes
-
-
-def test_a_row_longer_than_a_strip_is_a_strip() -> None:
-    assert rows_per_strip(STRIP_BYTES, PngColour.RGBA) == 1
+@pytest.mark.parametrize(
+    ("held", "gray_palette", "colour"),
+    [
+        (Pixels.RGBA, False, PngColour.RGBA),
+        (Pixels.RGBA, True, PngColour.RGBA),
+        (Pixels.GRAY, False, PngColour.GRAY),
+        (Pixels.GRAY, True, PngColour.GRAY_PALETTE),
+    ],
+)
+def test_the_encoder_of_an_answer(held: Pixels, gray_palette: bool, colour: PngColour) -> None:
+    image = pixels(60, 50, colour, "photo")
+    encoder = png_encoder(60, 50, held, gray_palette=gray_palette)
+    assert encoded(encoder, [image[:25], image[25:]]) == png_of(60, 50, colour, strips_of(image, colour, 25))
 
 
 def test_photos_deflate() -> None:
