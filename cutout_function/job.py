@@ -51,6 +51,7 @@ class Outcome(StrEnum):
     GONE = "gone"
     FOLDER = "left alone: it is the marker of a folder"
     BEGUN = "left alone: it is an append blob with nothing appended yet"
+    COPYING = "left alone: a copy to it is under way, and is announced when it has ended"
     ARCHIVED = "not read: it is in the archive tier; to have it cut out, copy it to an online tier"
     REHYDRATING = "not read: it is being rehydrated, and nothing tells of the end; copy it once it is online"
 

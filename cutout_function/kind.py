@@ -3,6 +3,7 @@
 from azure.storage.blob import BlobProperties, BlobType, StandardBlobTier
 
 from cutout_function.job import Outcome
+from cutout_function.names import is_folder
 
 # How tools mark a folder where there are none: Hadoop's and Azure's own by the metadata, others by the type.
 _FOLDER_METADATA = "hdi_isfolder"
@@ -13,8 +14,10 @@ def set_aside(properties: BlobProperties) -> Outcome | None:
     """What a job for the blob comes to if nothing can be made of it, whatever its bytes."""
     metadata = {name.lower(): value.lower() for name, value in properties.metadata.items()}
     media_type = (properties.content_settings.content_type or "").partition(";")[0].strip().lower()
-    if metadata.get(_FOLDER_METADATA) == "true" or media_type in _FOLDER_TYPES:
+    if is_folder(properties.name) or metadata.get(_FOLDER_METADATA) == "true" or media_type in _FOLDER_TYPES:
         return Outcome.FOLDER
+    if properties.copy.status == "pending":
+        return Outcome.COPYING
     if properties.blob_type == BlobType.APPENDBLOB and not properties.size:
         return Outcome.BEGUN
     if properties.blob_tier == StandardBlobTier.ARCHIVE:

@@ -17,6 +17,7 @@ from azure.core import MatchConditions
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.storage.blob import (
     BlobBlock,
+    BlobClient,
     BlobServiceClient,
     ContainerClient,
     ContentSettings,
@@ -26,6 +27,7 @@ from azure.storage.blob import (
 
 from cutout_function.job import ChangedError, Output, Source, Upload
 from cutout_function.kind import set_aside
+from cutout_function.names import is_addressable
 from shared_code.settings import CutoutSettings, StorageConnection
 
 BLOCK_BYTES = 4 << 20
@@ -61,7 +63,7 @@ class SourceContainer:
 
     def _look(self, name: str) -> Source | None:
         try:
-            properties = self.client.get_blob_client(name).get_blob_properties()
+            properties = _blob(self.client, name).get_blob_properties()
         except ResourceNotFoundError:
             return None
         return Source(
@@ -75,7 +77,7 @@ class SourceContainer:
     def _read(self, source: Source) -> bytes:
         content = io.BytesIO()
         with _conditions():
-            self.client.get_blob_client(source.name).download_blob(
+            _blob(self.client, source.name).download_blob(
                 etag=source.etag, match_condition=MatchConditions.IfNotModified, decompress=False
             ).readinto(content)
         return content.getvalue()
@@ -93,7 +95,7 @@ class OutputContainer:
 
     async def upload(self, name: str, content: AsyncIterable[bytes], media_type: str) -> Upload:
         """Send the content in blocks, of which nothing is visible until they are committed."""
-        blob = self.client.get_blob_client(name)
+        blob = _blob(self.client, name)
         blocks = _BlockIds()
         buffer = bytearray()
         async for chunk in content:
@@ -115,7 +117,7 @@ class OutputContainer:
 
     def _look(self, name: str) -> Output | None:
         try:
-            properties = self.client.get_blob_client(name).get_blob_properties()
+            properties = _blob(self.client, name).get_blob_properties()
         except ResourceNotFoundError as error:
             if _code(error) == StorageErrorCode.CONTAINER_NOT_FOUND:
                 raise
@@ -124,7 +126,7 @@ class OutputContainer:
 
     def _commit(self, upload: Upload, source_etag: str, replaced: Output | None) -> None:
         commit = partial(
-            self.client.get_blob_client(upload.name).commit_block_list,
+            _blob(self.client, upload.name).commit_block_list,
             [BlobBlock(block_id) for block_id in upload.block_ids],
             content_settings=ContentSettings(content_type=upload.media_type),
             metadata={_SOURCE_ETAG: source_etag},
@@ -137,7 +139,7 @@ class OutputContainer:
 
     def _delete(self, output: Output) -> None:
         with _conditions():
-            self.client.get_blob_client(output.name).delete_blob(
+            _blob(self.client, output.name).delete_blob(
                 etag=output.etag, match_condition=MatchConditions.IfNotModified
             )
 
@@ -184,6 +186,13 @@ def _service(connection: StorageConnection) -> BlobServiceClient:
         max_single_get_size=BLOCK_BYTES,
         max_chunk_get_size=BLOCK_BYTES,
     )
+
+
+def _blob(container: ContainerClient, name: str) -> BlobClient:
+    """Raises ValueError for a name under which another blob would be reached."""
+    if not is_addressable(name):
+        raise ValueError(f"no URL leads to the blob {name!r}")
+    return container.get_blob_client(name)
 
 
 class _BlockIds:

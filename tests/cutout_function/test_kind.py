@@ -14,12 +14,17 @@ def properties(
     blob_type: str = "BlockBlob",
     tier: str = "Hot",
     archive_status: str | None = None,
+    name: str = "a.jpg",
+    copy_status: str | None = None,
 ) -> BlobProperties:
     """As the client makes them of a response's headers."""
     headers = {"Content-Length": size, "x-ms-blob-type": blob_type, "x-ms-access-tier": tier}
+    if copy_status:
+        headers["x-ms-copy-status"] = copy_status
     if archive_status:
         headers["x-ms-archive-status"] = archive_status
     made = BlobProperties(metadata=metadata or {}, **headers)
+    made.name = name
     made.content_settings = ContentSettings(content_type=content_type)
     return made
 
@@ -33,10 +38,13 @@ def properties(
         (properties(metadata={"hdi_isfolder": "false"}), None),
         (properties(metadata={"hdi_isfolder": "true"}, size=0), Outcome.FOLDER),
         (properties(metadata={"Hdi_isfolder": "True"}, size=0), Outcome.FOLDER),
+        (properties(name="2026/11/", size=0), Outcome.FOLDER),
         (properties("inode/directory", size=0), Outcome.FOLDER),
         (properties("Inode/Directory; charset=binary", size=0), Outcome.FOLDER),
         (properties("httpd/unix-directory", size=0), Outcome.FOLDER),
         (properties("application/x-directory", size=0), Outcome.FOLDER),
+        (properties(copy_status="pending", size=0), Outcome.COPYING),
+        (properties(copy_status="success"), None),
         (properties(blob_type="AppendBlob", size=0), Outcome.BEGUN),
         (properties(blob_type="AppendBlob"), None),
         (properties(blob_type="PageBlob", size=512), None),

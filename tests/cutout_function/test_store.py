@@ -3,7 +3,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from cutout_function.job import ChangedError, Output, Source
+from cutout_function.job import ChangedError, Output, Source, Upload
 from cutout_function.store import BLOCK_BYTES, connect
 from shared_code.settings import CutoutSettings, StorageConnection
 from tests.cutout_function.cloud import Cloud
@@ -103,6 +103,23 @@ def test_a_blob_that_is_not_there(cloud: Cloud) -> None:
     assert asyncio.run(cloud.storage.inbox.look("a")) is None
     cloud.inputs.delete_container()
     assert asyncio.run(cloud.storage.inbox.look("a")) is None
+
+
+@pytest.mark.parametrize("name", ["a/../b", "..", "./b", "a\\..\\b"])
+def test_a_name_that_leads_elsewhere_is_refused(cloud: Cloud, name: str) -> None:
+    cloud.uploader.upload("b", b"another blob")
+    storage = cloud.storage
+    for attempt in (
+        lambda: storage.inbox.look(name),
+        lambda: storage.inbox.read(Source(name, "etag", 1)),
+        lambda: storage.outbox.look(name),
+        lambda: storage.outbox.upload(name, chunks(1), "image/png"),
+        lambda: storage.outbox.commit(Upload(name, (), "image/png"), "etag", None),
+        lambda: storage.outbox.delete(Output(name, "etag", "")),
+    ):
+        with pytest.raises(ValueError, match="no URL leads to the blob"):
+            asyncio.run(attempt())
+    assert cloud.written() == {}
 
 
 def test_there_is_no_way_to_write_to_the_watched_container() -> None:
