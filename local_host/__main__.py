@@ -33,9 +33,16 @@ def main() -> None:
         sys.exit(str(error))
     import uvicorn
 
+    from local_host.protocol import HalfCloseProtocol
+
     server = _server(function_app.app, function_app.settings)
     uvicorn.run(
-        server, host="127.0.0.1", port=int(port), log_config=None, timeout_graceful_shutdown=_CALLS_END_S
+        server,
+        host="127.0.0.1",
+        port=int(port),
+        http=HalfCloseProtocol,
+        log_config=None,
+        timeout_graceful_shutdown=_CALLS_END_S,
     )
     # Python waits for the engine's threads; what they still make is for nobody.
     end = threading.Timer(_THREADS_END_S, os._exit, [0])

@@ -9,6 +9,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+# A request may name the server in its target, as to a proxy: RFC 9112 section 3.2.2.
+_ORIGIN = re.compile(r"^https?://[^/]*", re.IGNORECASE)
+
 type Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -59,7 +62,7 @@ def asgi_app(functions: Iterable[Function], not_found: Handler) -> ASGIApp:
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        path = scope["path"].removeprefix("/").removesuffix("/")
+        path = _ORIGIN.sub("", scope["path"]).removeprefix("/").removesuffix("/")
         for http in ranked:
             match = http.path.fullmatch(path)
             if match and scope["method"] in http.methods:

@@ -86,6 +86,5 @@ class SegmentApi:
                 policy = UrlPolicy(
                     settings.url_input, settings.url_allowed_networks, settings.url_allowed_ports
                 )
-                image = await fetch_image(await body.image_url(call.content_type), policy)
-                held.grow(len(image))
-                return image
+                url = await body.image_url(call.content_type)
+                return await fetch_image(url, policy, arriving=held.grow)

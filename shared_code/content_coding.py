@@ -2,7 +2,7 @@
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterable, Iterator
+from collections.abc import AsyncIterable, Callable, Iterator
 from typing import Protocol
 
 from shared_code.errors import ImageSizeNotAllowed
@@ -41,11 +41,17 @@ def decoder_for(content_encoding: str) -> Decoder:
     raise ContentCodingError("content coding is not identity, gzip or deflate")
 
 
-async def read_body(chunks: AsyncIterable[bytes], decoder: Decoder, max_bytes: int) -> bytes:
+async def read_body(
+    chunks: AsyncIterable[bytes],
+    decoder: Decoder,
+    max_bytes: int,
+    arriving: Callable[[int], None] = lambda size_bytes: None,
+) -> bytes:
     """Read all of `chunks`, decoded: 1 to `max_bytes` bytes.
 
-    While reading it holds `max_bytes` and one piece at most. Raises ImageSizeNotAllowed for an empty body
-    and for one that is larger before or after decoding, and ContentCodingError.
+    While reading it holds `max_bytes` and one piece at most; `arriving` is told of the size of each piece,
+    and what it raises ends the reading. Raises ImageSizeNotAllowed for an empty body and for one that is
+    larger before or after decoding, and ContentCodingError.
     """
     received = 0
     body = bytearray()
@@ -54,9 +60,10 @@ async def read_body(chunks: AsyncIterable[bytes], decoder: Decoder, max_bytes: i
         if received > max_bytes:
             raise ImageSizeNotAllowed
         for piece in decoder.pieces(chunk):
-            body += piece
-            if len(body) > max_bytes:
+            if len(body) + len(piece) > max_bytes:
                 raise ImageSizeNotAllowed
+            arriving(len(piece))
+            body += piece
             # Lets other requests, and the deadline, have their turn while a small chunk inflates at length.
             await asyncio.sleep(0)
     decoder.finish()

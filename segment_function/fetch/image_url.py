@@ -7,7 +7,9 @@ The rules are modules of their own, met in this order: target (what a URL can me
 import asyncio
 import logging
 import ssl
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from segment_function.fetch.guard import AddressGuard
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     import httpcore
 
     from segment_function.fetch.pinned_http import PinnedHttp
+
+type ReadImage = Callable[["httpcore.Response", str], Awaitable[bytes]]
 
 MAX_REDIRECTS = 3
 _REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
@@ -50,11 +54,14 @@ async def fetch_image(
     policy: UrlPolicy,
     resolver: Resolver = SYSTEM_RESOLVER,
     tls_context: ssl.SSLContext | None = None,
+    *,
+    arriving: Callable[[int], None] = lambda size_bytes: None,
 ) -> bytes:
     """The 1 to `policy.max_bytes` bytes behind an http(s) URL, any content coding removed.
 
     Follows 3 redirects, across hosts too, each checked like the first URL. All of it ends within
     `policy.total_timeout_s`. Without a `tls_context` the certificate authorities of the system are trusted.
+    `arriving` is told of the size of each piece of the image; what it raises ends the fetching.
 
     Raises UrlNotAccessible, UrlStatus (the last answer is not 2xx) and ImageSizeNotAllowed. Why is only
     logged, with the host and never with path, query or credentials.
@@ -66,7 +73,9 @@ async def fetch_image(
         async with asyncio.timeout(policy.total_timeout_s):
             # In a thread, since the first call imports for 0.2 s while others wait for the event loop.
             http = await asyncio.to_thread(_pinned_http, policy, resolver, tls_context)
-            return await _follow(http, target, policy.max_bytes)
+            return await _follow(
+                http, target, partial(_read_image, max_bytes=policy.max_bytes, arriving=arriving)
+            )
     except TimeoutError as error:
         raise not_accessible("out of time", target.host) from error
 
@@ -84,12 +93,12 @@ def _pinned_http(policy: UrlPolicy, resolver: Resolver, tls_context: ssl.SSLCont
     )
 
 
-async def _follow(http: "PinnedHttp", target: UrlTarget, max_bytes: int) -> bytes:
+async def _follow(http: "PinnedHttp", target: UrlTarget, read: ReadImage) -> bytes:
     for _ in range(1 + MAX_REDIRECTS):
         async with http.get(target) as response:
             location = _redirect_location(response)
             if location is None:
-                return await _read_image(response, target.host, max_bytes)
+                return await read(response, target.host)
         target = parse_target(location, base=target)
     raise not_accessible(f"more than {MAX_REDIRECTS} redirects", target.host)
 
@@ -102,7 +111,9 @@ def _redirect_location(response: "httpcore.Response") -> str | None:
     return locations[0].decode("utf-8", "surrogateescape")
 
 
-async def _read_image(response: "httpcore.Response", host: str, max_bytes: int) -> bytes:
+async def _read_image(
+    response: "httpcore.Response", host: str, max_bytes: int, arriving: Callable[[int], None]
+) -> bytes:
     if not 200 <= response.status <= 299:
         _logger.warning("image url answered: host=%s status=%d", host, response.status)
         raise UrlStatus(response.status)
@@ -112,7 +123,7 @@ async def _read_image(response: "httpcore.Response", host: str, max_bytes: int) 
     content_encoding = b",".join(_header_values(response, b"content-encoding")).decode("latin-1")
     try:
         decoder = decoder_for(content_encoding)
-        return await read_body(response.aiter_stream(), decoder, max_bytes)
+        return await read_body(response.aiter_stream(), decoder, max_bytes, arriving)
     except ContentCodingError as error:
         raise not_accessible(str(error), host) from error
 

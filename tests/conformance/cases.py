@@ -110,6 +110,7 @@ QUERIES = [
 PATHS = [
     _path("path with a doubled slash in front", "/" + PATH, OK),
     _path("path with doubled slashes inside", PATH.replace("/image", "//image"), OK),
+    _path("path with the server in front, as to a proxy", "http://127.0.0.1" + PATH, OK),
     _path("path in other letter case", PATH.upper(), OK),
     _path("path with the colon escaped", PATH.replace(":", "%3A"), OK),
     _path("alias without a colon", PATH.replace(":", "/"), OK),

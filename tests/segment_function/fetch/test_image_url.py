@@ -16,7 +16,13 @@ import pytest
 
 from segment_function.fetch.image_url import UrlPolicy, fetch_image
 from segment_function.fetch.resolver import SystemResolver
-from shared_code.errors import ImageSizeNotAllowed, SegmentError, UrlNotAccessible, UrlStatus
+from shared_code.errors import (
+    ImageSizeNotAllowed,
+    SegmentError,
+    TooManyRequests,
+    UrlNotAccessible,
+    UrlStatus,
+)
 from shared_code.limits import MAX_IMAGE_BYTES
 from tests.segment_function.fetch import hostile_urls
 from tests.segment_function.fetch.certificates import Authority, make_authority
@@ -291,6 +297,28 @@ def test_nobody_answers(caplog: pytest.LogCaptureFixture) -> None:
 
     asyncio.run(scenario())
     assert "no connection" in caplog.text
+
+
+@pytest.mark.parametrize("coding", ["identity", "gzip"])
+def test_tells_of_what_arrives_and_ends_when_told_to(coding: str) -> None:
+    body = gzip.compress(PICTURE * 1000) if coding == "gzip" else PICTURE * 1000
+
+    async def scenario(most_bytes: int) -> list[int]:
+        sizes: list[int] = []
+
+        def arriving(size_bytes: int) -> None:
+            sizes.append(size_bytes)
+            if sum(sizes) > most_bytes:
+                raise TooManyRequests
+
+        async with serve({"/": response(body, f"Content-Encoding: {coding}")}, OPEN_HOST) as opened:
+            policy = replace(policy_for(opened), max_bytes=MAX_IMAGE_BYTES)
+            assert len(await fetch_image(opened.url("/"), policy, arriving=arriving)) == sum(sizes)
+        return sizes
+
+    assert sum(asyncio.run(scenario(len(PICTURE) * 1000))) == len(PICTURE) * 1000
+    with pytest.raises(TooManyRequests):
+        asyncio.run(scenario(len(PICTURE) * 1000 - 1))
 
 
 def test_request_tells_nothing_about_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,31 @@
+"""HTTP as uvicorn speaks it, for callers too who close their side and wait for the answer."""
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+_PROBE_S = 0.5
+
+
+class HalfCloseProtocol(H11Protocol):
+    """Answers a whole request although its sender has ended his side of the connection (RFC 9293, 3.9.2).
+
+    One who is gone looks the same until something is written to him. `100 Continue` can be, more than once,
+    since every client of HTTP/1.1 has to pass over it (RFC 9110 section 15.2): the system of one who is gone
+    answers with a reset. Clients of HTTP/1.0 know no such response, so for them the work is done in any case.
+    """
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Whether the connection is kept, so as to answer on it."""
+        if not self._owes_an_answer() or self.cycle.more_body:
+            return False
+        self.cycle.keep_alive = False
+        if self.scope["http_version"] == "1.1":
+            self._probe()
+        return True
+
+    def _probe(self) -> None:
+        if self._owes_an_answer() and not self.cycle.response_started:
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.loop.call_later(_PROBE_S, self._probe)
+
+    def _owes_an_answer(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete and not self.transport.is_closing()
