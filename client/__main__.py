@@ -59,11 +59,24 @@ async def _single(given: Arguments, service: Service) -> int:
 
 
 async def _many(given: Arguments, out: Path, service: Service) -> int:
-    tally = Tally()
-    final: ClientError | None = None
-    run = watch if given.watch else cutouts
-    with Report(given.report) if given.report else nullcontext() as report, Screen() as screen:
-        outcomes = run(given.sources, out, service, given.look, force=given.force)
+    screen, tally = Screen(), Tally()
+    try:
+        final = await _run(given, out, service, screen, tally)
+    finally:
+        screen.summarize(tally)
+    if final:
+        end = "The run ended early; the same command takes it up again."
+        return _fail(f"{final.id} {final.message} {end}", 1)
+    return 1 if tally.results[Result.FAILED] else 0
+
+
+async def _run(
+    given: Arguments, out: Path, service: Service, screen: Screen, tally: Tally
+) -> ClientError | None:
+    """See the run through; the error that ended it early."""
+    begin = watch if given.watch else cutouts
+    outcomes = begin(given.sources, out, service, given.look, force=given.force)
+    with Report(given.report) if given.report else nullcontext() as report, screen:
         counting = asyncio.create_task(_count(given, out, screen))
         try:
             async with aclosing(outcomes):
@@ -73,17 +86,13 @@ async def _many(given: Arguments, out: Path, service: Service) -> int:
                     if report:
                         report.add(outcome)
         except ClientError as error:
-            final = error
+            return error
         except asyncio.CancelledError:
             if not given.watch:  # which has no other end
                 raise
         finally:
             counting.cancel()
-            screen.summarize(tally)
-    if final:
-        end = "The run ended early; the same command takes it up again."
-        return _fail(f"{final.id} {final.message} {end}", 1)
-    return 1 if tally.results[Result.FAILED] else 0
+    return None
 
 
 async def _count(given: Arguments, out: Path, screen: Screen) -> None:

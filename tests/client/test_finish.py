@@ -58,7 +58,7 @@ def test_mattes(form: Format) -> None:
 
 def test_a_picture_is_cropped_to_fit(tmp_path: Path) -> None:
     ground = Image.new("RGB", (30, 100), (0, 0, 255))  # lies on its side: 100 x 30
-    ground.paste((0, 255, 0), (0, 0, 30, 60))
+    ground.paste((0, 255, 0), (0, 0, 30, 40))
     exif = Image.Exif()
     exif[0x0112] = 6  # shown turned to the right: the top is the right side
     ground.save(tmp_path / "ground.png", exif=exif)

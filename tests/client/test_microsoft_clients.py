@@ -1,14 +1,10 @@
 """Microsoft's own clients, unchanged, against the host: they get cut-outs, and parse our errors."""
 
 import hashlib
-import http.server
 import io
 import json
 import shutil
 import subprocess
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,34 +18,10 @@ from shared_code.errors import AccessDenied, ImageFormatInvalid, ModeInvalid, Se
 from tests.support.faults import Fault, faulty_proxy
 from tests.support.hosts import KEYS, PROJECT, Host
 from tests.support.photos import encoded
-from tests.support.small_host import IMAGE_PORT
+from tests.support.small_host import picture_by_url
 
 PICTURE = encoded("JPEG", 64, 60)
 JS = PROJECT / "tests" / "microsoft_js"
-
-
-@contextmanager
-def picture_by_url() -> Iterator[str]:
-    """The URL of the picture, where the host may fetch it."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(PICTURE)))
-            self.end_headers()
-            self.wfile.write(PICTURE)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", IMAGE_PORT), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{IMAGE_PORT}/photo.jpg"
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 def segment(mode: str, **body: object) -> HttpRequest:
@@ -82,7 +54,7 @@ def test_python_gets_a_png(small_host: Host, mode: str, pixels: str, slash: str)
 
 
 def test_python_by_url(small_host: Host) -> None:
-    with picture_by_url() as url, python_client(small_host.url) as client:
+    with picture_by_url(PICTURE) as url, python_client(small_host.url) as client:
         response = client.send_request(segment("backgroundRemoval", json={"url": url}), stream=True)
         response.raise_for_status()
         assert Image.open(io.BytesIO(b"".join(response.iter_bytes()))).size == (64, 60)
@@ -129,7 +101,7 @@ def test_javascript(small_host: Host, tmp_path: Path) -> None:
         pytest.skip("needs Microsoft's client for JavaScript: npm ci --prefix tests/microsoft_js")
     picture = tmp_path / "photo.jpg"
     picture.write_bytes(PICTURE)
-    with picture_by_url() as url:
+    with picture_by_url(PICTURE) as url:
         command: list[str | Path] = [node, JS / "segment.js", small_host.url, KEYS[0], picture, url]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -120,16 +120,18 @@ def test_retry_after_as_a_date() -> None:
 
 def test_one_probes_for_all(caplog: pytest.LogCaptureFixture) -> None:
     """Eight callers, an endpoint dead for 20 attempts: once it is known to be, one at a time is sent."""
-    numbers, inside, most = count(1), 0, 0
+    numbers, inside, most_dead, most_alive = count(1), 0, 0, 0
     circuit = Circuit(HASTY)
 
     async def send() -> str:
-        nonlocal inside, most
+        nonlocal inside, most_dead, most_alive
         number = next(numbers)
         inside += 1
         if not circuit.closed:
-            most = max(most, inside)
-        await asyncio.sleep(0.001)
+            most_dead = max(most_dead, inside)
+        await asyncio.sleep(0.01)
+        if number > 21:
+            most_alive = max(most_alive, inside)
         inside -= 1
         if number <= 20:
             raise Unreachable("nobody")
@@ -139,7 +141,8 @@ def test_one_probes_for_all(caplog: pytest.LogCaptureFixture) -> None:
         return await asyncio.gather(*(persist(send, circuit, HASTY) for _ in range(8)))
 
     assert [made for made, _ in asyncio.run(run())] == ["PNG"] * 8
-    assert most == 1
+    assert most_dead == 1
+    assert most_alive > 1
     assert [record.message.partition(":")[0] for record in caplog.records] == [
         "The endpoint fails again and again",
         "The endpoint answers again.",

@@ -5,6 +5,7 @@ import hashlib
 import os
 import random
 import signal
+import time
 from contextlib import ExitStack, aclosing
 from dataclasses import replace
 from pathlib import Path
@@ -13,10 +14,13 @@ import pytest
 from PIL import Image
 
 from client import ClientError, Look, Mode, Outcome, Patience, Result, Service, cutout, cutouts
+from client.connection import Connection
+from client.folder import Picture
+from client.maker import Maker
 from tests.support.faults import Fault, faulty_proxy
 from tests.support.hosts import KEYS, Host, embedded_host_at, free_port
 from tests.support.photos import encoded
-from tests.support.small_host import SETTINGS, Pictures, make_pictures
+from tests.support.small_host import SETTINGS, Pictures, make_pictures, picture_by_url
 
 HASTY = Patience(
     attempts=6,
@@ -85,7 +89,9 @@ def test_what_may_pass_is_tried_again(small_host: Host, source: Path, tmp_path: 
         [outcome], final = collect([source], tmp_path / "out", service)
     assert (outcome.result, final) == (Result.DONE, None)
     assert outcome.answer
+    assert outcome.target
     assert outcome.answer.attempts == 3
+    assert outcome.answer.bytes == outcome.bytes == outcome.target.stat().st_size
     assert proxy.seen == [fault, fault, Fault.NONE]
 
 
@@ -220,6 +226,53 @@ def test_what_is_there_is_skipped_until_its_source_changes(small_host: Host, tmp
     os.utime(folder / "a.jpg", (later, later))
     assert results() == {"a.jpg": Result.DONE, "b.jpg": Result.SKIPPED}
     assert results() == {"a.jpg": Result.SKIPPED, "b.jpg": Result.SKIPPED}
+
+
+def test_a_source_that_changes_under_way_is_sent_again(
+    small_host: Host, source: Path, tmp_path: Path
+) -> None:
+    changed = encoded("JPEG", 70, 60)
+
+    def change(number: int, _: bytes) -> Fault:
+        if number == 0:
+            source.write_bytes(changed)
+        return Fault.NONE
+
+    with faulty_proxy(small_host.url, change) as proxy:
+        service = Service(proxy.url, KEYS[0])
+        runs = [collect([source], tmp_path / "out", service)[0] for _ in range(3)]
+    sizes = [outcome.answer and outcome.answer.width for [outcome] in runs]
+    assert sizes == [64, 70, None]
+
+
+def test_a_source_of_the_future_is_sent_once(small_host: Host, source: Path, tmp_path: Path) -> None:
+    later = time.time() + 10_000
+    os.utime(source, (later, later))
+    runs = [collect([source], tmp_path / "out", Service(small_host.url, KEYS[0]))[0] for _ in range(2)]
+    assert [outcome.result for [outcome] in runs] == [Result.DONE, Result.SKIPPED]
+
+
+def test_two_at_a_time_of_the_same_are_one(small_host: Host, source: Path, tmp_path: Path) -> None:
+    async def run() -> list[Outcome]:
+        async with Connection(Service(small_host.url, KEYS[0])) as connection:
+            maker = Maker(connection, Mode.BACKGROUND_REMOVAL, None, force=False)
+            picture = Picture(source, tmp_path / "out" / "a.png")
+            return await asyncio.gather(*(maker.make(picture) for _ in range(3)))
+
+    results = [outcome.result for outcome in asyncio.run(run())]
+    assert sorted(results) == [Result.DONE, Result.SKIPPED, Result.SKIPPED]
+
+
+def test_a_picture_that_the_service_fetches(small_host: Host, tmp_path: Path) -> None:
+    service = Service(small_host.url, KEYS[0], patience=HASTY)
+    with picture_by_url(PICTURE) as url:
+        [outcome], _ = collect([url], tmp_path, service)
+        [again], _ = collect([url], tmp_path, service)
+    [gone], _ = collect([url.replace("photo", "gone")], tmp_path, service)
+    assert (outcome.target, outcome.result) == (tmp_path / "photo.jpg.png", Result.DONE)
+    assert again.result is Result.SKIPPED
+    assert gone.error
+    assert gone.error.id == "E-URL"
 
 
 def test_a_run_that_is_left_leaves_no_pieces(small_host: Host, tmp_path: Path) -> None:

@@ -22,6 +22,15 @@ async def next_of(outcomes: AsyncGenerator[Outcome]) -> tuple[str, str]:
     return Path(outcome.source).name, outcome.error.id if outcome.error else outcome.result
 
 
+async def write_slowly(path: Path) -> None:
+    """Longer under way than a file has to rest, with pauses that are shorter."""
+    with path.open("wb") as file:
+        for start in range(0, len(PICTURE), len(PICTURE) // 4):
+            file.write(PICTURE[start : start + len(PICTURE) // 4])
+            file.flush()
+            await asyncio.sleep(0.4)
+
+
 def test_what_is_there_what_comes_and_what_changes(small_host: Host, tmp_path: Path) -> None:
     photos, out = tmp_path / "photos", tmp_path / "photos" / "cut"
     (photos / "sub").mkdir(parents=True)
@@ -41,12 +50,9 @@ def test_what_is_there_what_comes_and_what_changes(small_host: Host, tmp_path: P
             assert await next_of(outcomes) == ("broken.jpg", Result.DONE)
             (tmp_path / "moved").rename(photos / "moved")
             assert await next_of(outcomes) == ("c.jpg", Result.DONE)
-            with (photos / "slow.jpg").open("wb") as slow:  # longer under way than a file has to rest
-                for start in range(0, len(PICTURE), len(PICTURE) // 4):
-                    slow.write(PICTURE[start : start + len(PICTURE) // 4])
-                    slow.flush()
-                    await asyncio.sleep(0.5)
+            writing = asyncio.create_task(write_slowly(photos / "slow.jpg"))
             assert await next_of(outcomes) == ("slow.jpg", Result.DONE)
+            assert writing.done()
 
     asyncio.run(run())
     assert sorted(path.relative_to(out).as_posix() for path in out.rglob("*.*")) == [

@@ -1,5 +1,9 @@
 """Settings of a host with the small network, and folders of pictures to send to it."""
 
+import http.server
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,3 +45,27 @@ def make_pictures(folder: Path, count: int) -> Pictures:
             good[path] = (60 + number, 55)
             path.write_bytes(encoded(("JPEG", "PNG")[number % 2], *good[path]))
     return Pictures(folder, good, tuple(broken))
+
+
+@contextmanager
+def picture_by_url(picture: bytes) -> Iterator[str]:
+    """The URL of a picture, where the host may fetch it."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(picture)))
+            self.end_headers()
+            self.wfile.write(picture)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", IMAGE_PORT), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{IMAGE_PORT}/photo.jpg"
+        finally:
+            server.shutdown()
+            thread.join()
