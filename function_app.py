@@ -19,14 +19,16 @@ from segment_function import SegmentApi, segment_blueprint
 from segment_function.pages.handlers import pages_blueprint
 from segment_function.worker_port import use_handler_app
 from shared_code.engine import Engine
-from shared_code.outcome import log_outcome
+from shared_code.outcome import log_outcome, told
+from telemetry import start_telemetry
 
 engine = Engine(settings, networks)
-api = SegmentApi(settings, engine, log_outcome)
+sink = told(log_outcome, start_telemetry(settings.telemetry, engine))
+api = SegmentApi(settings, engine, sink)
 
 use_handler_app()
 app = func.FunctionApp()
 app.register_functions(segment_blueprint(api))
 app.register_functions(pages_blueprint(api))
 if settings.cutout.storage is not None:  # the host cannot start a queue trigger without a connection
-    app.register_functions(cutout_blueprint(settings, engine, log_outcome))
+    app.register_functions(cutout_blueprint(settings, engine, sink))

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from functools import cache, partial
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from cutout_function.job import CutoutJob, Load
 from shared_code.deadline import Deadline
 from shared_code.engine import Engine
 from shared_code.errors import TooManyRequests
-from shared_code.outcome import Edge, Ending, OutcomeSink, Record
+from shared_code.outcome import TRACE_HEADERS, Edge, Ending, OutcomeSink, Record
 from shared_code.pipeline import Mode
 from shared_code.progress import StageName
 from shared_code.settings import CutoutSettings, Settings
@@ -34,8 +34,8 @@ def cutout_blueprint(settings: Settings, engine: Engine, sink: OutcomeSink) -> f
 
     @blueprint.function_name("cutout")
     @blueprint.queue_trigger(arg_name="message", queue_name=settings.cutout.queue, connection=CONNECTION)
-    async def cutout(message: func.QueueMessage) -> None:
-        await cutouts.serve(message)
+    async def cutout(message: func.QueueMessage, context: func.Context) -> None:
+        await cutouts.serve(message, context)
 
     return blueprint
 
@@ -49,7 +49,7 @@ class Cutouts:
         self._engine = engine
         self._sink = sink
 
-    async def serve(self, message: func.QueueMessage) -> None:
+    async def serve(self, message: func.QueueMessage, context: func.Context) -> None:
         """Cut out the picture that the event tells of. Whatever is raised has the queue deliver it again."""
         event = parse_event(message.get_body())
         # In a thread, since the first call imports for long while others wait for the event loop.
@@ -58,16 +58,26 @@ class Cutouts:
         if isinstance(names, Ignored):
             _log(message, f"ignored: {names.reason}", names.needs_operator)
             return
-        job = CutoutJob(storage.inbox, storage.outbox, partial(self._cut_out, message.id or ""))
+        begun = partial(self._record, message, context)
+        job = CutoutJob(storage.inbox, storage.outbox, partial(self._cut_out, begun))
         async with Deadline.after(self._deadline_s).limit(TooManyRequests):
             outcome = await job.settle(names)
         _log(message, f"{names[0]!r} {outcome}", outcome.needs_operator)
 
-    @asynccontextmanager
-    async def _cut_out(self, message_id: str, load: Load) -> AsyncIterator[AsyncIterable[bytes]]:
-        """The bytes of the PNG, which are gone when the context ends; so is the record of them."""
-        record = Record(message_id, Edge.BLOB, self._sink)
+    def _record(self, message: func.QueueMessage, context: func.Context) -> Record:
+        parents = (context.trace_context.trace_parent, context.trace_context.trace_state)
+        trace_context = {name: value or "" for name, value in zip(TRACE_HEADERS, parents, strict=True)}
+        queued = message.insertion_time
+        record = Record(
+            message.id or "", Edge.BLOB, self._sink, trace_context, queued.timestamp() if queued else None
+        )
         record.mode = self._settings.mode
+        return record
+
+    @asynccontextmanager
+    async def _cut_out(self, begun: Callable[[], Record], load: Load) -> AsyncIterator[AsyncIterable[bytes]]:
+        """The bytes of the PNG, which are gone when the context ends; so is the record of them."""
+        record = begun()
         with record.faults(), self._engine.hold() as held:
             with record.progress.stage(StageName.RECEIVE):
                 picture = await load()

@@ -11,7 +11,10 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import azure.functions as func
 from azure.core.exceptions import AzureError, ResourceExistsError
@@ -23,6 +26,9 @@ log = logging.getLogger(__name__)
 
 type QueueFunction = Callable[[func.QueueMessage], Awaitable[None]]
 
+_NO_TRACE = SimpleNamespace(trace_parent="", trace_state="")
+_NO_CONTEXT = cast(func.Context, SimpleNamespace(trace_context=_NO_TRACE))
+"""What the host tells a function of the invocation, as far as ours asks: it has no trace here."""
 _SHORTEST_WAIT_S = 0.1
 _LONGEST_WAIT_S = 2.0
 
@@ -48,8 +54,7 @@ def queue_function(functions: Iterable[Function]) -> QueueFunction:
     for function in functions:
         trigger = function.get_trigger()
         if trigger is not None and trigger.get_binding_name() == "queueTrigger":
-            found: QueueFunction = function.get_user_function()
-            return found
+            return partial(function.get_user_function(), context=_NO_CONTEXT)
     raise LookupError("no function is triggered by a queue")
 
 

@@ -17,7 +17,7 @@ from shared_code.admission import Hold
 from shared_code.deadline import Deadline
 from shared_code.engine import Engine
 from shared_code.errors import TooManyRequests
-from shared_code.outcome import Edge, OutcomeSink, Record
+from shared_code.outcome import TRACE_HEADERS, Edge, OutcomeSink, Record
 from shared_code.progress import StageName
 from shared_code.settings import Settings
 
@@ -53,7 +53,8 @@ class SegmentApi:
     async def segment(self, request: Request) -> Response:
         """Cut out the picture in the body, or behind the URL in it."""
         exchange = Exchange(request, self.settings.region)
-        record = Record(exchange.id, Edge.HTTP, self.sink)
+        trace_context = {name: request.headers.get(name, "") for name in TRACE_HEADERS}
+        record = Record(exchange.id, Edge.HTTP, self.sink, trace_context)
 
         async def work(exchange: Exchange, body: Body) -> Response:
             with record.faults():

@@ -24,8 +24,19 @@ class Slots:
 
     def __init__(self, count: int, wait_s: float) -> None:
         self._free = asyncio.Semaphore(count)
-        self._places = count * (1 + _WAITING_PER_SLOT)
+        self._most_places = self._places = count * (1 + _WAITING_PER_SLOT)
+        self._used = 0
         self._wait_s = wait_s
+
+    @property
+    def used(self) -> int:
+        """How many pictures are at work."""
+        return self._used
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for a slot."""
+        return self._most_places - self._places - self._used
 
     @contextmanager
     def place(self) -> Iterator[None]:
@@ -46,9 +57,11 @@ class Slots:
                 await self._free.acquire()
         except TimeoutError:
             raise TooManyRequests from None
+        self._used += 1
         try:
             yield
         finally:
+            self._used -= 1
             self._free.release()
 
 
@@ -66,6 +79,11 @@ class MemoryBudget:
         self._most_held_bytes = max(total_bytes // 4, 2 * MAX_IMAGE_BYTES)
         self._wait_s = wait_s
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+
+    @property
+    def taken_bytes(self) -> int:
+        """What pictures have reserved, and what their files hold."""
+        return self._total_bytes - self._free_bytes + self._held_bytes
 
     @contextmanager
     def hold(self) -> Iterator["Hold"]:

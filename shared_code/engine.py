@@ -6,6 +6,7 @@ Both edges use one engine, so its slots and its memory budget hold for the whole
 import asyncio
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from functools import partial
 
 from shared_code import pipeline
@@ -23,6 +24,15 @@ _HEADERS_AT_ONCE = 2
 _HEADER_S = 10
 
 
+@dataclass(frozen=True)
+class Load:
+    """Pictures at work, pictures that wait for a slot, and the memory they hold of the budget."""
+
+    slots_used: int
+    slots_waiting: int
+    memory_bytes: int
+
+
 class Engine:
     """Owns the threads and the admission of one process; `networks` are its matting networks."""
 
@@ -35,6 +45,11 @@ class Engine:
         self._pictures = ThreadPoolExecutor(settings.slots, "picture")
         self._strips = ThreadPoolExecutor(cores(), "strip")
         self.networks = networks
+
+    @property
+    def load(self) -> Load:
+        """How busy it is just now."""
+        return Load(self._slots.used, self._slots.waiting, self._budget.taken_bytes)
 
     def hold(self) -> AbstractContextManager[Hold]:
         """The memory of a picture's file while it arrives and waits. Growing it raises TooManyRequests."""

@@ -21,6 +21,7 @@ into HTTP; `cutout_function` stores `body()` beside the picture it could not cut
 """
 
 import json
+from enum import StrEnum
 from typing import ClassVar, Self
 
 from shared_code.limits import MAX_IMAGE_BYTES, MAX_SIDE_PX, MIN_SIDE_PX
@@ -138,6 +139,19 @@ class ImageUrlBadlyFormatted(SegmentError):
     message = "Image URL is badly formatted or not accessible."
 
 
+class UrlFault(StrEnum):
+    """Why an image URL was not fetched, in few words; the caller is never told."""
+
+    OFF = "turned off"
+    MALFORMED = "malformed"
+    PORT = "port"
+    ADDRESS_GUARD = "address guard"
+    NAME_RESOLUTION = "name resolution"
+    CONNECTION = "connection"
+    REDIRECTS = "redirects"
+    TIME = "time"
+
+
 class UrlNotAccessible(SegmentError):
     """The `url` is not http or https, badly formed, of an unknown host, unreachable, refused by the
     address guard, redirected more than 3 times, or too slow.
@@ -146,6 +160,9 @@ class UrlNotAccessible(SegmentError):
     id = "E-URL"
     status = 400
     message = "The provided image url is not accessible."
+
+    def __init__(self, fault: UrlFault = UrlFault.MALFORMED) -> None:
+        self.fault = fault
 
 
 class UrlStatus(SegmentError):

@@ -1,16 +1,21 @@
 """What became of one picture: a record made when its answer has ended, however it ended, by both edges."""
 
 import logging
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from shared_code.errors import InternalError, SegmentError
+from shared_code.errors import InternalError, SegmentError, UrlFault, UrlNotAccessible
 from shared_code.progress import Abandoned, Progress, Stage
 
 log = logging.getLogger(__name__)
+
+
+TRACE_HEADERS = ("traceparent", "tracestate")
+"""Of W3C Trace Context."""
 
 
 class Edge(StrEnum):
@@ -39,7 +44,8 @@ class Outcome:
     far; `error_id` is the documented error's. A REFUSED or FAILED picture got an error document; LEFT says
     that the caller went away, STALLED that he read nothing any more, LATE that the call's time was over:
     his PNG, if he got any of it, is cut short. `began` is in seconds since 1970 (UTC), the stages count
-    milliseconds from there.
+    milliseconds from there. `queue_age_s` is how old the event was at the end. `trace_context` holds the
+    caller's `traceparent` and `tracestate`, as W3C Trace Context has them.
     """
 
     id: str
@@ -53,6 +59,10 @@ class Outcome:
     began: float
     milliseconds: float
     stages: tuple[Stage, ...]
+    second_look: bool = False
+    url_fault: UrlFault | None = None
+    queue_age_s: float | None = None
+    trace_context: Mapping[str, str] = field(default_factory=dict)
 
 
 class OutcomeSink(Protocol):
@@ -60,6 +70,17 @@ class OutcomeSink(Protocol):
 
     def __call__(self, outcome: Outcome, /) -> None:
         """Take note; quick, and called on any thread."""
+
+
+def told(*sinks: OutcomeSink | None) -> OutcomeSink:
+    """One sink that tells all of these."""
+    wanted = [sink for sink in sinks if sink is not None]
+
+    def tell(outcome: Outcome) -> None:
+        for sink in wanted:
+            sink(outcome)
+
+    return tell
 
 
 def log_outcome(outcome: Outcome) -> None:
@@ -83,13 +104,23 @@ def log_outcome(outcome: Outcome) -> None:
 class Record:
     """What an edge gathers about one picture while it is under way; `end` makes the Outcome of it."""
 
-    def __init__(self, id: str, edge: Edge, sink: OutcomeSink) -> None:
+    def __init__(
+        self,
+        id: str,
+        edge: Edge,
+        sink: OutcomeSink,
+        trace_context: Mapping[str, str] | None = None,
+        queued_at: float | None = None,
+    ) -> None:
+        """`queued_at`: when the event of it came, in seconds since 1970 (UTC)."""
         self.id = id
         self.progress = Progress()
         self.mode: str | None = None
         self.bytes_out = 0
         self._edge = edge
         self._sink = sink
+        self._trace_context = trace_context or {}
+        self._queued_at = queued_at
         self._ended = False
 
     def end(self, ending: Ending, error: SegmentError | None = None) -> None:
@@ -111,6 +142,10 @@ class Record:
                 began=progress.began,
                 milliseconds=progress.elapsed_ms,
                 stages=progress.stages,
+                second_look=progress.second_look,
+                url_fault=error.fault if isinstance(error, UrlNotAccessible) else None,
+                queue_age_s=None if self._queued_at is None else time.time() - self._queued_at,
+                trace_context=self._trace_context,
             )
         )
 

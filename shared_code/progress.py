@@ -53,6 +53,8 @@ class Progress:
         """Of the picture that came, once its header was read."""
         self.uncertainty: float | None = None
         """How undecided the network was, 0 to 1, once it has answered."""
+        self.second_look = False
+        """Whether the network looked twice."""
         self._zero = time.monotonic()
         self._stages: list[Stage] = []
         self._abandoned = False

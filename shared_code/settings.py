@@ -45,6 +45,14 @@ class CutoutSettings:
 
 
 @dataclass(frozen=True)
+class TelemetrySettings:
+    """Where spans and metrics go; empty means nowhere."""
+
+    connection_string: str = field(repr=False)
+    otlp_endpoint: str
+
+
+@dataclass(frozen=True)
 class Settings:
     """The app settings of README.md, parsed. Secrets stay out of the printed form."""
 
@@ -64,6 +72,7 @@ class Settings:
     url_allowed_networks: tuple[IPNetwork, ...]
     url_allowed_ports: frozenset[int]
     cutout: CutoutSettings
+    telemetry: TelemetrySettings
 
     def __repr__(self) -> str:
         return f"Settings(model={self.model!r}, keys={len(self.api_keys)}, slots={self.slots})"
@@ -89,6 +98,10 @@ def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         url_allowed_networks=read("SEGMENT_URL_ALLOWED_NETWORKS", "", _networks),
         url_allowed_ports=read("SEGMENT_URL_ALLOWED_PORTS", "80,443", _ports),
         cutout=_cutout_settings(read),
+        telemetry=TelemetrySettings(
+            connection_string=read("APPLICATIONINSIGHTS_CONNECTION_STRING", "", str.strip),
+            otlp_endpoint=read("OTEL_EXPORTER_OTLP_ENDPOINT", "", str.strip),
+        ),
     )
     for name, seconds in (("SLOT_WAIT", settings.slot_wait_s), ("STALL", settings.stall_s)):
         if seconds >= settings.deadline_s:

@@ -16,7 +16,7 @@ from segment_function.fetch.guard import AddressGuard
 from segment_function.fetch.resolver import SYSTEM_RESOLVER, Resolver
 from segment_function.fetch.target import UrlTarget, not_accessible, parse_target
 from shared_code.content_coding import ContentCodingError, decoder_for, read_body
-from shared_code.errors import ImageSizeNotAllowed, UrlStatus
+from shared_code.errors import ImageSizeNotAllowed, UrlFault, UrlStatus
 from shared_code.limits import MAX_IMAGE_BYTES
 from shared_code.settings import IPNetwork
 
@@ -67,7 +67,7 @@ async def fetch_image(
     logged, with the host and never with path, query or credentials.
     """
     if not policy.enabled:
-        raise not_accessible("image urls are turned off")
+        raise not_accessible("image urls are turned off", fault=UrlFault.OFF)
     target = parse_target(url)
     try:
         async with asyncio.timeout(policy.total_timeout_s):
@@ -77,7 +77,7 @@ async def fetch_image(
                 http, target, partial(_read_image, max_bytes=policy.max_bytes, arriving=arriving)
             )
     except TimeoutError as error:
-        raise not_accessible("out of time", target.host) from error
+        raise not_accessible("out of time", target.host, UrlFault.TIME) from error
 
 
 def _pinned_http(policy: UrlPolicy, resolver: Resolver, tls_context: ssl.SSLContext | None) -> "PinnedHttp":
@@ -100,7 +100,7 @@ async def _follow(http: "PinnedHttp", target: UrlTarget, read: ReadImage) -> byt
             if location is None:
                 return await read(response, target.host)
         target = parse_target(location, base=target)
-    raise not_accessible(f"more than {MAX_REDIRECTS} redirects", target.host)
+    raise not_accessible(f"more than {MAX_REDIRECTS} redirects", target.host, UrlFault.REDIRECTS)
 
 
 def _redirect_location(response: "httpcore.Response") -> str | None:
@@ -125,7 +125,7 @@ async def _read_image(
         decoder = decoder_for(content_encoding)
         return await read_body(response.aiter_stream(), decoder, max_bytes, arriving)
     except ContentCodingError as error:
-        raise not_accessible(str(error), host) from error
+        raise not_accessible(str(error), host, UrlFault.CONNECTION) from error
 
 
 def _header_values(response: "httpcore.Response", name: bytes) -> list[bytes]:

@@ -20,6 +20,7 @@ import httpcore
 from segment_function.fetch.guard import AddressGuard
 from segment_function.fetch.resolver import Resolver
 from segment_function.fetch.target import UrlTarget, is_ip_address, not_accessible
+from shared_code.errors import UrlFault
 
 # OSError, since httpcore lets an ssl.SSLError through that comes after the handshake.
 _NETWORK_ERRORS = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, OSError)
@@ -78,7 +79,7 @@ class PinnedHttp:
             async with connection.stream("GET", url, headers=headers, extensions=extensions) as response:
                 yield response
         except _NETWORK_ERRORS as error:
-            raise not_accessible(_describe(error), target.host) from error
+            raise not_accessible(_describe(error), target.host, UrlFault.CONNECTION) from error
         finally:
             await backend.aclose()
 
@@ -101,12 +102,12 @@ class _PinnedBackend(httpcore.AsyncNetworkBackend):
     ) -> httpcore.AsyncNetworkStream:
         """Connect to `host`, a name or an IP address; the time-outs are those of PinnedHttp."""
         if port not in self._http.allowed_ports:
-            raise not_accessible(f"port {port} is not allowed", host)
+            raise not_accessible(f"port {port} is not allowed", host, UrlFault.PORT)
         addresses = await self._resolve(host, port)
         for address in addresses:
             refusal = self._http.guard.refusal(address)
             if refusal is not None:
-                raise not_accessible(f"address guard: {address} {refusal}", host)
+                raise not_accessible(f"address guard: {address} {refusal}", host, UrlFault.ADDRESS_GUARD)
         stream = await self._connect_to_any(host, addresses[:_MAX_ATTEMPTS], port)
         self._streams.append(stream)
         return stream
@@ -123,9 +124,9 @@ class _PinnedBackend(httpcore.AsyncNetworkBackend):
             async with asyncio.timeout(self._http.dns_timeout_s):
                 addresses = await self._http.resolver.resolve(host, port)
         except OSError as error:  # TimeoutError is one
-            raise not_accessible(f"name resolution: {error!r}", host) from error
+            raise not_accessible(f"name resolution: {error!r}", host, UrlFault.NAME_RESOLUTION) from error
         if not addresses:
-            raise not_accessible("name resolution: no address", host)
+            raise not_accessible("name resolution: no address", host, UrlFault.NAME_RESOLUTION)
         return list(dict.fromkeys(addresses))
 
     async def _connect_to_any(
@@ -145,7 +146,7 @@ class _PinnedBackend(httpcore.AsyncNetworkBackend):
                 continue
             _logger.info("image url connected: host=%s address=%s port=%d", host, address, port)
             return stream
-        raise not_accessible(f"no connection, last: {failure}", host)
+        raise not_accessible(f"no connection, last: {failure}", host, UrlFault.CONNECTION)
 
 
 def _describe(error: Exception) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
-from shared_code.errors import UrlNotAccessible
+from shared_code.errors import UrlFault, UrlNotAccessible
 
 MAX_URL_CHARS = 8000
 """The request line length RFC 9110 section 4.1 asks everybody to support."""
@@ -53,10 +53,10 @@ def is_ip_address(host: str) -> bool:
     return ":" in host or _ends_in_number(host)
 
 
-def not_accessible(reason: str, host: str = "") -> UrlNotAccessible:
+def not_accessible(reason: str, host: str = "", fault: UrlFault = UrlFault.MALFORMED) -> UrlNotAccessible:
     """The error to raise, once `reason` is in the log: the caller is never told it."""
     _logger.warning("image url refused: host=%s reason=%s", host or "-", reason)
-    return UrlNotAccessible()
+    return UrlNotAccessible(fault)
 
 
 def parse_target(url: str, base: UrlTarget | None = None) -> UrlTarget:

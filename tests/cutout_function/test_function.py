@@ -22,6 +22,7 @@ print(json.dumps({"cutout": cutout, "http": "segment" in described, "heavy": hea
 
 _IMPORTS_OF_A_MESSAGE = """
 import asyncio, json, sys, threading
+from types import SimpleNamespace
 from azure.functions import QueueMessage
 from function_app import app
 
@@ -37,7 +38,8 @@ event = {
 message = QueueMessage(id="1", body=json.dumps(event).encode())
 cutout = next(one for one in app.get_functions() if one.get_function_name() == "cutout")
 sys.addaudithook(watch)
-asyncio.run(cutout.get_user_function()(message))
+trace = SimpleNamespace(trace_parent="", trace_state="")
+asyncio.run(cutout.get_user_function()(message, SimpleNamespace(trace_context=trace)))
 """
 
 

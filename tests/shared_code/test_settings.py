@@ -11,6 +11,7 @@ from shared_code.settings import (
     Settings,
     SettingsError,
     StorageConnection,
+    TelemetrySettings,
     documented_variables,
     load_settings,
 )
@@ -33,6 +34,7 @@ DEFAULTS = Settings(
     url_allowed_networks=(),
     url_allowed_ports=frozenset((80, 443)),
     cutout=CutoutSettings(None, "cutout-events", "uploads", "cutouts", "backgroundRemoval"),
+    telemetry=TelemetrySettings("", ""),
 )
 
 
@@ -181,7 +183,8 @@ def test_documented_variables_are_those_that_are_read() -> None:
     assert list(variables) == asked
     assert load_settings(variables) == DEFAULTS
     assert {variable for variable, *_ in READ} | IDENTITY.keys() <= variables.keys()
-    assert all(variable.startswith(("SEGMENT_", "CUTOUT_")) for variable in variables)
+    prefixes = ("SEGMENT_", "CUTOUT_", "APPLICATIONINSIGHTS_", "OTEL_")
+    assert all(variable.startswith(prefixes) for variable in variables)
 
 
 def test_reads_the_process_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,32 @@
+"""Spans and metrics, where the operator asks for them; of OpenTelemetry nothing is imported otherwise."""
+
+from typing import TYPE_CHECKING
+
+from shared_code.engine import Engine
+from shared_code.settings import TelemetrySettings
+from telemetry.names import MEMORY_RESERVED, SLOTS_USED, SLOTS_WAITING
+
+if TYPE_CHECKING:
+    from telemetry.recorder import Recorder
+
+
+def start_telemetry(settings: TelemetrySettings, engine: Engine) -> "Recorder | None":
+    """What takes note of every picture from now on; None when neither exporter is asked for.
+
+    Importing OpenTelemetry and Azure's exporter takes some 0.4 s, and only those who want them wait for it.
+    """
+    if not settings.connection_string and not settings.otlp_endpoint:
+        return None
+    from telemetry.exporters import use_exporters
+    from telemetry.recorder import Recorder
+
+    use_exporters(settings)
+    recorder = Recorder.of_this_process()
+    recorder.watch(
+        {
+            SLOTS_USED: lambda: engine.load.slots_used,
+            SLOTS_WAITING: lambda: engine.load.slots_waiting,
+            MEMORY_RESERVED: lambda: engine.load.memory_bytes,
+        }
+    )
+    return recorder

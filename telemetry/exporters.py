@@ -1,0 +1,64 @@
+"""Where spans and metrics go: Application Insights, an OTLP receiver, or both."""
+
+import logging
+
+from opentelemetry import metrics, trace
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+from shared_code.settings import TelemetrySettings
+
+log = logging.getLogger(__name__)
+
+_RESOURCE = Resource.create({"service.name": "segment-function"})
+"""OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES win over it."""
+
+_NO_INSTRUMENTATION = {
+    name: {"enabled": False}
+    for name in ("azure_sdk", "django", "fastapi", "flask", "psycopg2", "requests", "urllib", "urllib3")
+}
+"""Of other libraries nothing is recorded: URLs and headers hold what is nobody's business."""
+
+
+def use_exporters(settings: TelemetrySettings) -> None:
+    """Make the providers of this process, unless there are some.
+
+    The Functions worker makes those for Application Insights itself, before the app is imported, where
+    PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY is true.
+    """
+    spans, readers = _otlp() if settings.otlp_endpoint else ([], [])
+    provider = trace.get_tracer_provider()
+    if isinstance(provider, TracerProvider):
+        if readers:
+            log.warning("the worker exports to Application Insights; over OTLP go spans, no metrics")
+        for processor in spans:
+            provider.add_span_processor(processor)
+    elif settings.connection_string:
+        from azure.monitor.opentelemetry import configure_azure_monitor
+
+        configure_azure_monitor(
+            connection_string=settings.connection_string,
+            resource=_RESOURCE,
+            disable_logging=True,
+            enable_live_metrics=False,
+            instrumentation_options=_NO_INSTRUMENTATION,
+            span_processors=spans,
+            metric_readers=readers,
+        )
+    else:
+        provider = TracerProvider(resource=_RESOURCE)
+        for processor in spans:
+            provider.add_span_processor(processor)
+        trace.set_tracer_provider(provider)
+        metrics.set_meter_provider(MeterProvider(readers, resource=_RESOURCE))
+
+
+def _otlp() -> tuple[list[SpanProcessor], list[MetricReader]]:
+    """Over HTTP; the SDK itself reads OTEL_EXPORTER_OTLP_ENDPOINT and its relatives."""
+    from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
+    return [BatchSpanProcessor(OTLPSpanExporter())], [PeriodicExportingMetricReader(OTLPMetricExporter())]

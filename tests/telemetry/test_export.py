@@ -1,0 +1,122 @@
+"""What arrives at an OTLP receiver, from the embedded host and from Microsoft's."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import httpx
+import pytest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from telemetry import names
+from tests.functions_host import HOW_TO_GET_ONE, find_host, functions_host
+from tests.functions_host.needed import skip
+from tests.support.hosts import KEYS, embedded_host
+from tests.support.photos import encoded
+from tests.telemetry.receiver import Received, otlp_receiver
+
+TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+SECRET = "a-secret-of-the-query"
+PATIENCE_S = 60
+HOSTS = {"embedded": embedded_host, "functions": functions_host}
+
+
+@pytest.fixture(scope="module", params=HOSTS)
+def received(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Received]:
+    """All that a host exports while it cuts out a picture and refuses two, until it has ended."""
+    if request.param == "functions" and find_host() is None:
+        skip(HOW_TO_GET_ONE)
+    with otlp_receiver() as receiver:
+        settings = {
+            "SEGMENT_API_KEYS": ",".join(KEYS),
+            "SEGMENT_MODEL": "u2netp",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.endpoint,
+            "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+            "OTEL_METRIC_EXPORT_INTERVAL": "500",
+            "OTEL_BSP_SCHEDULE_DELAY": "200",
+        }
+        with ExitStack() as running:
+            log = tmp_path_factory.mktemp("log") / "log.txt"
+            host = running.enter_context(HOSTS[request.param](log, settings))
+            answers = [post(host.url, content, kind) for content, kind in PICTURES]
+            assert [answer.status_code for answer in answers] == [200, 400, 400]
+            wait_for(lambda: len(receiver.named(names.SPAN)) >= 3)
+            wait_for(lambda: names.SLOTS_USED.name in receiver.metrics)
+        yield receiver
+
+
+PICTURES = [
+    (encoded("JPEG", 400, 300), "image/jpeg"),
+    (b"no picture", "image/jpeg"),
+    (f'{{"url": "http://127.0.0.1/picture?{SECRET}"}}'.encode(), "application/json"),
+]
+
+
+def post(url: str, content: bytes, content_type: str) -> httpx.Response:
+    return httpx.post(
+        f"{url}/computervision/imageanalysis:segment?api-version=2023-02-01-preview&mode=backgroundRemoval",
+        content=content,
+        headers={
+            "Ocp-Apim-Subscription-Key": KEYS[0],
+            "Content-Type": content_type,
+            "traceparent": f"00-{TRACE}-{PARENT}-01",
+        },
+        trust_env=False,
+        timeout=PATIENCE_S,
+    )
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < end, "nothing has arrived"
+        time.sleep(0.05)
+
+
+def test_every_picture_is_a_span_of_the_callers_trace(received: Received) -> None:
+    spans = received.named(names.SPAN)
+    assert len(spans) == 3
+    assert {span.trace_id.hex() for span in spans} == {TRACE}
+
+
+def test_stages_are_below_their_picture(received: Received) -> None:
+    (sent,) = [span for span in received.named(names.SPAN) if attribute(span, names.ENDING) == "sent"]
+    stages = received.below(sent)
+    assert {"header", "decode", "network", "send"} <= {stage.name for stage in stages}
+    for stage in stages:
+        assert sent.start_time_unix_nano <= stage.start_time_unix_nano <= stage.end_time_unix_nano
+        assert stage.end_time_unix_nano <= sent.end_time_unix_nano + 1_000_000
+
+
+def test_the_picture_hangs_below_the_caller_or_the_hosts_own_span(
+    received: Received, request: pytest.FixtureRequest
+) -> None:
+    """On the Functions host each picture has a span of the host's above it, all in the caller's trace."""
+    parents = {span.parent_span_id.hex() for span in received.named(names.SPAN)}
+    if "embedded" in request.node.callspec.id:
+        assert parents == {PARENT}
+    else:
+        of_host = {span.span_id.hex() for service, span in received.spans if service != "segment-function"}
+        assert parents <= of_host
+
+
+def test_metrics_arrive(received: Received) -> None:
+    assert {"segment.pictures", "segment.refusals", "segment.stage.duration"} <= received.metrics.keys()
+    assert received.metrics.keys() & {metric.name for metric in names.METRICS if metric.kind == "gauge"} == {
+        "segment.slots.used",
+        "segment.slots.waiting",
+        "segment.memory.reserved",
+    }
+
+
+def test_nothing_secret_is_told(received: Received) -> None:
+    ours = [span.SerializeToString() for service, span in received.spans if service == "segment-function"]
+    ours += [metric.SerializeToString() for metric in received.metrics.values()]
+    told = b"".join(ours)
+    assert told
+    for secret in (*KEYS, SECRET, "127.0.0.1"):
+        assert secret.encode() not in told
+
+
+def attribute(span: Span, name: str) -> str:
+    return next((str(it.value.string_value) for it in span.attributes if it.key == name), "")
