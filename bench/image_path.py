@@ -20,7 +20,9 @@ _ROUNDS = 5
 class DiscNetwork:
     """Stands in for the network: a soft disc at once, so that only the picture's way takes time."""
 
-    side = 256
+    side = 320
+    second_side = None
+    umpire = None
 
     def mask(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """uint8 RGB (side, side, 3) -> uint8 (side, side)."""

@@ -1,25 +1,25 @@
 """How good the mattes are: `python -m bench.quality [FOLDER] [SET ...]`.
 
 FOLDER holds one folder a set, each with `image/` and `alpha/`, pictures and true mattes of the same stems.
-What ships is run as the service runs it, bytes in and PNG out, beside two baselines on the same pictures:
-the float32 network with plain Lanczos up-scaling, as rembg does, and the shipped network without refinement.
+What ships is run as the service runs it, bytes in and PNG out, beside the float32 network at 320 pixels with
+plain Lanczos up-scaling, as rembg does.
 """
 
 import argparse
-import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 from PIL.Image import Resampling
 
-from bench.composites import ColourErrors, composite, errors_with_own_matte, errors_with_true_matte
+from bench.edge_colours import edge_colour_rows
 from bench.metrics import Scores, mean_scores, score
 from bench.report import Table
+from bench.samples import Sample, samples, set_names
 from model_build.fetch import verified_weights
 from model_build.manifest import load_manifest
 from model_build.reference import Reference
@@ -27,88 +27,103 @@ from shared_code import pipeline
 from shared_code.matte.built import read_catalogue
 from shared_code.matte.network import OnnxNetwork
 from shared_code.matte.networks import load_network
-from shared_code.matte.refine import Guide, Matte, guide_size, refine
 from shared_code.pipeline import Mode, Style
 
 DEFAULT_FOLDER = Path(__file__).resolve().parents[2] / "shared" / "data" / "quality"
 
-_SOFT_SHARE = 0.01
-_FOUND_IOU = 0.7
+_NAME = "u2net"
+_PEERS_SIDE = 320
+_BAD_IOU = 0.7
+_THRESHOLDS = (0.05, 0.1, 0.15, 0.2, 0.3)
 
 type Bytes = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Sample:
-    """A picture with its true matte."""
+class Networks:
+    """The shipped network, and by side the one it was made from."""
 
-    data: bytes
-    rgb: Image.Image
-    """Upright."""
-    truth: Bytes
-    """uint8, (height, width)."""
+    shipped: OnnxNetwork
+    exact: dict[int, Reference]
+
+
+@dataclass
+class Watched:
+    """The shipped network, and how often it was asked for one picture."""
+
+    network: OnnxNetwork
+    runs: int = 0
 
     @property
-    def is_soft(self) -> bool:
-        """Whether the true matte is a matte: a mask has a line of partial pixels at most."""
-        partial = (self.truth > 0) & (self.truth < 255)
-        return bool(partial.mean() > _SOFT_SHARE and (self.truth == 255).any())
+    def side(self) -> int:
+        """The network's own."""
+        return self.network.side
+
+    @property
+    def second_side(self) -> int | None:
+        """The network's own."""
+        return self.network.second_side
+
+    @property
+    def umpire(self) -> OnnxNetwork | None:
+        """The network's own."""
+        return self.network.umpire
+
+    def mask(self, rgb: Bytes) -> Bytes:
+        """The network's own."""
+        self.runs += 1
+        return self.network.mask(rgb)
 
 
 @dataclass(frozen=True)
-class Networks:
-    """The shipped network, and the one it was made from."""
+class Compared:
+    """One picture: scores of the float network's matte and of the service's, and how the latter came about.
 
-    shipped: OnnxNetwork
-    reference: Reference
+    differences: by side, mean absolute difference of the 8-bit mask to the float one, 0..1.
+    """
 
-
-def samples(folder: Path) -> Iterator[Sample]:
-    """The pictures of one set that have a matte of their own size."""
-    for path in sorted((folder / "image").iterdir()):
-        alpha = folder / "alpha" / f"{path.stem}.png"
-        if not alpha.is_file():
-            continue
-        data = path.read_bytes()
-        rgb = ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
-        truth = Image.open(alpha)
-        gray = truth.getchannel("A") if truth.mode in ("RGBA", "LA") else truth.convert("L")
-        if gray.size == rgb.size:
-            yield Sample(data, rgb, np.asarray(gray))
+    plain: Scores
+    service: Scores
+    looked_again: bool
+    uncertainty: float
+    differences: dict[int, float]
 
 
 def run(folder: Path = DEFAULT_FOLDER, only: tuple[str, ...] = ()) -> list[Table]:
-    """Mattes against the truth, the network's loss by quantization, and colours at the edge."""
-    description = load_manifest().networks["u2net"]
-    shipped = load_network(read_catalogue(), "u2net", os.process_cpu_count() or 1)
-    networks = Networks(shipped, Reference(description, verified_weights(description), shipped.side))
-    names = only or tuple(sorted(path.name for path in folder.iterdir() if (path / "image").is_dir()))
-    matte_rows, quantization_rows, colour_rows = [], [], []
-    for name in names:
+    """Mattes against the truth, how sure the network is of bad ones, what quantization changes, colours."""
+    networks = _load()
+    found: dict[str, list[Compared]] = {}
+    colour_rows = []
+    for name in only or set_names(folder):
         pictures = list(samples(folder / name))
-        if not pictures:
-            continue
-        rows, difference = _compare(pictures, networks)
-        label = f"{name} ({len(pictures)})"
-        matte_rows += [[label, *row] for row in rows]
-        quantization_rows.append([label, f"{difference:.4f}"])
-        colour_rows += [[label, *row] for row in _compare_colours(pictures, shipped)]
-    scores = ("set", "matte", "MAE", "MSE", "gradient", "IoU", "boundary F")
+        if pictures:
+            label = f"{name} ({len(pictures)})"
+            found[label] = [_compare(picture, networks) for picture in pictures]
+            colour_rows += [[label, *row] for row in edge_colour_rows(pictures, networks.shipped)]
+    everything = [each for compared in found.values() for each in compared]
+    found[f"all ({len(everything)})"] = everything
     tables = [
-        Table("Mattes against the truth", _MATTE_NOTE, scores, matte_rows),
-        Table("What quantization changes", _QUANTIZATION_NOTE, ("set", "mean difference"), quantization_rows),
+        _table("Mattes against the truth", _MATTE_NOTE, _MATTE_COLUMNS, found, _matte_rows),
+        Table("How sure it is of bad mattes", _SURE_NOTE, _SURE_COLUMNS, _sure_rows(everything)),
+        _table(
+            "What quantization changes", _QUANTIZATION_NOTE, _QUANTIZATION_COLUMNS, found, _quantization_rows
+        ),
     ]
     if colour_rows:
-        columns = ("set", "matte", "pictures", "input's colour", "estimated", "ratio")
-        tables.append(Table("Colours at the edge", _COLOUR_NOTE, columns, colour_rows))
+        tables.append(Table("Colours at the edge", _COLOUR_NOTE, _COLOUR_COLUMNS, colour_rows))
     return tables
 
 
+_MATTE_COLUMNS = ("set", "matte", "MAE", "MSE", "gradient", "IoU", "boundary F", "looked again")
 _MATTE_NOTE = (
-    "Means over each set; the number of pictures in brackets. Gradient error in thousands. Plain is scaled "
-    "up by Lanczos; refined is what the service answers."
+    "Means over each set; the number of pictures in brackets. Gradient error in thousands. The float32 "
+    f"network sees {_PEERS_SIDE} pixels and is scaled up by Lanczos."
 )
+_SURE_COLUMNS = ("uncertainty from", "of all", "of the bad", "bad among them", "IoU of the others")
+_SURE_NOTE = f"All pictures; a matte is bad when its IoU is below {_BAD_IOU}."
+_QUANTIZATION_COLUMNS = ("set", "side", "mean difference")
 _QUANTIZATION_NOTE = "Mean absolute difference of the 8-bit network's mask to the float32 network's, 0..1."
+_COLOUR_COLUMNS = ("set", "matte", "pictures", "input's colour", "estimated", "ratio")
 _COLOUR_NOTE = (
     "Composites of known foregrounds over the set's next picture; mean absolute error of 255. With the true "
     "matte: at its partial pixels. With the service's own: at its partial pixels within 3 pixels of the true "
@@ -116,30 +131,57 @@ _COLOUR_NOTE = (
 )
 
 
-def service_matte(data: bytes, network: OnnxNetwork) -> Bytes:
-    """The matte the service answers for these bytes: uint8, (height, width)."""
+def _load() -> Networks:
+    description = load_manifest().networks[_NAME]
+    shipped = load_network(read_catalogue(), _NAME, os.process_cpu_count() or 1)
+    weights = verified_weights(description)
+    sides = {_PEERS_SIDE, shipped.side, shipped.second_side or shipped.side}
+    return Networks(shipped, {side: Reference(description, weights, side) for side in sorted(sides)})
+
+
+def _compare(picture: Sample, networks: Networks) -> Compared:
+    exact, differences = {}, {}
+    for side, reference in networks.exact.items():
+        small = np.asarray(picture.rgb.resize((side, side), Resampling.LANCZOS))
+        exact[side] = reference.mask(small)
+        shipped = networks.shipped.mask(small).astype(np.float32) / 255
+        differences[side] = float(np.abs(exact[side] - shipped).mean())
+    mask = Image.fromarray(np.rint(exact[_PEERS_SIDE] * 255).astype(np.uint8))
+    plain = np.asarray(mask.resize(picture.rgb.size, Resampling.LANCZOS))
+    watched = Watched(networks.shipped)
+    matte, uncertainty = service_matte(picture.data, watched)
+    return Compared(
+        plain=score(plain, picture.truth),
+        service=score(matte, picture.truth),
+        looked_again=watched.runs > 1,
+        uncertainty=uncertainty,
+        differences=differences,
+    )
+
+
+def service_matte(data: bytes, network: Watched) -> tuple[Bytes, float]:
+    """The matte the service answers for these bytes, uint8 (height, width), and its uncertainty."""
     plan = pipeline.plan(data, Mode.FOREGROUND_MATTING)
     cutout = pipeline.cut_out(data, plan, network, Style())
-    return np.concatenate([cutout.rows(top) for top in cutout.strip_tops])
+    return np.concatenate([cutout.rows(top) for top in cutout.strip_tops]), cutout.uncertainty
 
 
-def _compare(pictures: list[Sample], networks: Networks) -> tuple[list[list[str]], float]:
-    """A row of scores for each way to make a matte, and the mean difference of the networks' masks."""
-    found: dict[str, list[Scores]] = {"float32, plain": [], "8-bit, plain": [], "8-bit, refined": []}
-    differences = []
-    for picture in pictures:
-        small = _network_input(picture.rgb, networks.shipped.side)
-        exact = networks.reference.mask(small)
-        coarse = networks.shipped.mask(small)
-        differences.append(float(np.abs(exact - coarse.astype(np.float32) / 255).mean()))
-        mattes = {
-            "float32, plain": _scaled(np.rint(exact * 255).astype(np.uint8), picture.rgb.size),
-            "8-bit, plain": _scaled(coarse, picture.rgb.size),
-            "8-bit, refined": service_matte(picture.data, networks.shipped),
-        }
-        for way, matte in mattes.items():
-            found[way].append(score(matte, picture.truth))
-    return [[way, *_cells(mean_scores(scores))] for way, scores in found.items()], float(np.mean(differences))
+def _table(
+    title: str,
+    note: str,
+    columns: tuple[str, ...],
+    found: dict[str, list[Compared]],
+    rows: Callable[[list[Compared]], Iterable[list[str]]],
+) -> Table:
+    return Table(title, note, columns, [[label, *row] for label, some in found.items() for row in rows(some)])
+
+
+def _matte_rows(some: list[Compared]) -> list[list[str]]:
+    again = f"{np.mean([each.looked_again for each in some]):.0%}"
+    return [
+        ["float32, plain", *_cells(mean_scores([each.plain for each in some])), ""],
+        ["service", *_cells(mean_scores([each.service for each in some])), again],
+    ]
 
 
 def _cells(scores: Scores) -> list[str]:
@@ -147,40 +189,22 @@ def _cells(scores: Scores) -> list[str]:
     return [*fractions, f"{scores.gradient:.2f}", f"{scores.iou:.4f}", f"{scores.boundary_f:.4f}"]
 
 
-def _network_input(rgb: Image.Image, side: int) -> Bytes:
-    return np.asarray(rgb.resize((side, side), Resampling.LANCZOS))
+def _sure_rows(some: list[Compared]) -> list[list[str]]:
+    bad = np.array([each.service.iou < _BAD_IOU for each in some])
+    overlap = np.array([each.service.iou for each in some])
+    rows = []
+    for threshold in _THRESHOLDS:
+        above = np.array([each.uncertainty >= threshold for each in some])
+        caught = f"{bad[above].sum()} of {bad.sum()}"
+        among = f"{bad[above].mean():.0%}" if above.any() else ""
+        others = f"{overlap[~above].mean():.3f}" if not above.all() else ""
+        rows.append([f"{threshold:.2f}", f"{above.mean():.0%}", caught, among, others])
+    return rows
 
 
-def _scaled(mask: Bytes, size: tuple[int, int]) -> Bytes:
-    return np.asarray(Image.fromarray(mask).resize(size, Resampling.LANCZOS))
-
-
-def _compare_colours(pictures: list[Sample], network: OnnxNetwork) -> list[list[str]]:
-    """A row for the true mattes and one for the service's own; none for a set of hard-edged masks."""
-    soft = [picture for picture in pictures if picture.is_soft]
-    if len(soft) < 2:
-        return []
-    errors: dict[str, list[ColourErrors]] = {"true": [], "own": []}
-    for picture, other in zip(soft, soft[1:] + soft[:1], strict=True):
-        made = composite(np.asarray(picture.rgb), picture.truth, other.rgb)
-        errors["true"].append(errors_with_true_matte(made))
-        matte = _own_matte(made.rgb, network)
-        if score(matte.rows(0, matte.height), made.alpha).iou >= _FOUND_IOU:
-            errors["own"].append(errors_with_own_matte(made, matte))
-    return [[matte, *_error_cells(found)] for matte, found in errors.items() if found]
-
-
-def _own_matte(rgb: Bytes, network: OnnxNetwork) -> Matte:
-    height, width = rgb.shape[:2]
-    guide = Image.fromarray(rgb).resize(guide_size(width, height), Resampling.BICUBIC)
-    small = guide.resize((network.side, network.side), Resampling.BICUBIC)
-    return refine(network.mask(np.asarray(small)), Guide.of(np.asarray(guide)), width, height)
-
-
-def _error_cells(errors: list[ColourErrors]) -> list[str]:
-    source = float(np.mean([error.source for error in errors]))
-    estimated = float(np.mean([error.estimated for error in errors]))
-    return [str(len(errors)), f"{source:.2f}", f"{estimated:.2f}", f"**{estimated / source:.2f}**"]
+def _quantization_rows(some: list[Compared]) -> list[list[str]]:
+    sides = some[0].differences
+    return [[str(side), f"{np.mean([each.differences[side] for each in some]):.4f}"] for side in sides]
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import azure.functions as func
 
 from cutout_function.event import Ignored, parse_event, watched_names
-from cutout_function.job import CutoutJob, Load
+from cutout_function.job import CutoutJob, Load, MadePicture
 from shared_code.deadline import Deadline
 from shared_code.engine import Engine
 from shared_code.errors import TooManyRequests
@@ -75,8 +75,8 @@ class Cutouts:
         return record
 
     @asynccontextmanager
-    async def _cut_out(self, begun: Callable[[], Record], load: Load) -> AsyncIterator[AsyncIterable[bytes]]:
-        """The bytes of the PNG, which are gone when the context ends; so is the record of them."""
+    async def _cut_out(self, begun: Callable[[], Record], load: Load) -> AsyncIterator[MadePicture]:
+        """The PNG, which is gone when the context ends; so is the record of it."""
         record = begun()
         with record.faults(), self._engine.hold() as held:
             with record.progress.stage(StageName.RECEIVE):
@@ -84,7 +84,7 @@ class Cutouts:
             held.grow(len(picture))
             mode = Mode(self._settings.mode)
             async with aclosing(await self._engine.cut_out(picture, mode, progress=record.progress)) as png:
-                yield _counted(png, record)
+                yield MadePicture(_counted(png, record), png.uncertainty)
             record.end(Ending.SENT)
 
 

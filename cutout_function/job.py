@@ -13,7 +13,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 from typing import Protocol
@@ -27,7 +27,7 @@ from shared_code.limits import MAX_IMAGE_BYTES
 log = logging.getLogger(__name__)
 
 type Load = Callable[[], Awaitable[bytes]]
-type CutOut = Callable[[Load], AbstractAsyncContextManager[AsyncIterable[bytes]]]
+type CutOut = Callable[[Load], AbstractAsyncContextManager["MadePicture"]]
 
 _JSON = "application/json; charset=utf-8"
 _ROUNDS = 8
@@ -62,6 +62,14 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True)
+class MadePicture:
+    """A cut-out while it is made. `uncertainty`: how undecided the network was, 0 sure .. 1."""
+
+    content: AsyncIterable[bytes]
+    uncertainty: float
+
+
+@dataclass(frozen=True)
 class Source:
     """A blob of the watched container, at one moment.
 
@@ -92,6 +100,7 @@ class Upload:
     name: str
     block_ids: tuple[str, ...]
     media_type: str
+    uncertainty: float | None = None
 
 
 class Inbox(Protocol):
@@ -124,7 +133,7 @@ class Outbox(Protocol):
 class CutoutJob:
     """Brings the outputs of a blob into line with it.
 
-    `cut_out` makes the bytes of a PNG from the picture it is to load, and holds them while its context lasts,
+    `cut_out` makes a PNG from the picture it is to load, and holds it while its context lasts,
     or raises SegmentError: status 400 says that the picture is at fault, and makes an error document.
     """
 
@@ -169,7 +178,10 @@ class CutoutJob:
         """Store the cut-out or the error document. Raises ChangedError."""
         try:
             async with self.cut_out(partial(self._picture, source)) as cutout:
-                upload = await self.outbox.upload(png_name(source.name), cutout, PngEncoder.media_type)
+                upload = await self.outbox.upload(
+                    png_name(source.name), cutout.content, PngEncoder.media_type
+                )
+                upload = replace(upload, uncertainty=cutout.uncertainty)
             replaced, outcome = png, Outcome.CUT_OUT
         except SegmentError as refusal:
             if refusal.status != 400:

@@ -34,6 +34,7 @@ BLOCK_BYTES = 4 << 20
 """Of the picture or the PNG, what is under way to or from storage at a time."""
 
 _SOURCE_ETAG = "source_etag"
+_UNCERTAINTY = "uncertainty"
 
 # A block list is invalid when another upload to the same name was committed: that drops all other blocks.
 # A condition on a blob that is gone fails as such in the emulator, and may be BlobNotFound in the service.
@@ -125,11 +126,14 @@ class OutputContainer:
         return Output(name, properties.etag, properties.metadata.get(_SOURCE_ETAG, ""))
 
     def _commit(self, upload: Upload, source_etag: str, replaced: Output | None) -> None:
+        metadata = {_SOURCE_ETAG: source_etag}
+        if upload.uncertainty is not None:
+            metadata[_UNCERTAINTY] = f"{upload.uncertainty:.2f}"
         commit = partial(
             _blob(self.client, upload.name).commit_block_list,
             [BlobBlock(block_id) for block_id in upload.block_ids],
             content_settings=ContentSettings(content_type=upload.media_type),
-            metadata={_SOURCE_ETAG: source_etag},
+            metadata=metadata,
         )
         with _conditions():
             if replaced is None:

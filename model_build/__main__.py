@@ -19,10 +19,12 @@ def main(
         unknown = [name for name in names if name not in manifest.networks]
         if unknown:
             raise ManifestError(f"the manifest has no network {unknown[0]}")
+        wanted = {*(names or manifest.networks)}
+        wanted |= {umpire for name in wanted if (umpire := manifest.networks[name].umpire)}
         found = {}
         for name, network in manifest.networks.items():
             built = already_built(network, folder)
-            if built is None and (name in names or not names):
+            if built is None and name in wanted:
                 built = build(network, folder)
             if built is not None:
                 found[name] = built

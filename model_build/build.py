@@ -104,7 +104,7 @@ def write_at_once(path: Path, content: bytes) -> None:
 
 def _described(network: Network, sha256: str) -> BuiltNetwork:
     sides = network.input.side_px, network.input.second_side_px
-    return BuiltNetwork(network.name, f"{network.name}.onnx", sha256, *sides)
+    return BuiltNetwork(network.name, f"{network.name}.onnx", sha256, *sides, network.umpire)
 
 
 def _path(network: Network, folder: Path) -> Path:

@@ -97,7 +97,10 @@ class Quantization:
 
 @dataclass(frozen=True)
 class Network:
-    """One entry of the manifest. Without `quantization` the network is shipped in float32."""
+    """One entry of the manifest. Without `quantization` the network is shipped in float32.
+
+    `umpire` is the name of another entry, or None: who decides when two looks of this one differ.
+    """
 
     name: str
     source: WheelSource | UrlSource | FileSource
@@ -107,6 +110,7 @@ class Network:
     input: Input
     output: Output
     quantization: Quantization | None
+    umpire: str | None
 
 
 @dataclass(frozen=True)
@@ -138,6 +142,11 @@ def parse_manifest(text: str) -> Manifest:
     top.finish()
     if default not in networks:
         raise ManifestError(f"default: {default!r} is not one of the networks {sorted(networks)}")
+    for name, network in networks.items():
+        if network.umpire is None:
+            continue
+        if network.umpire not in networks or networks[network.umpire].umpire is not None:
+            raise ManifestError(f"networks.{name}.umpire: expected a network that has no umpire itself")
     return Manifest(default, MappingProxyType(networks))
 
 
@@ -153,6 +162,7 @@ def _network(name: str, fields: Fields) -> Network:
         input=_input(fields.child("input")),
         output=_output(fields.child("output")),
         quantization=_quantization(fields.child("quantization")) if fields.has("quantization") else None,
+        umpire=fields.text("umpire") if fields.has("umpire") else None,
     )
     fields.finish()
     return network

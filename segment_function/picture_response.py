@@ -28,7 +28,10 @@ class PictureResponse(Response):
     def __init__(
         self, stream: PictureStream, exchange: Exchange, record: Record, deadline: Deadline, stall_s: float
     ) -> None:
-        super().__init__(None, 200, exchange.headers() | {"Content-Type": stream.media_type})
+        headers = exchange.headers()
+        headers["Content-Type"] = stream.media_type
+        headers["x-segment-uncertainty"] = f"{stream.uncertainty:.2f}"
+        super().__init__(None, 200, headers)
         del self.headers["content-length"]
         self._stream = stream
         self._record = record

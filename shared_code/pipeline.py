@@ -2,7 +2,7 @@
 
 bytes ── image_header ──> Plan          what comes out, and the memory it takes; nothing is decoded yet
 Plan  ── picture ───────> Picture       decoded, read in upright strips of sRGB
-      ── network ───────> mask          uint8 (side, side): what the network sees
+      ── second_look ───> Look          the mask, uint8 (side, side): what the network sees, once or twice
       ── refine ────────> Matte         the mask fitted to the picture's own edges
       ── edge_colour ───> EdgeColours   the foreground's own colour where the matte is partial
 Cutout.rows(top) ───────> uint8         colours + matte, composed, for the encoder; any order, any thread
@@ -11,7 +11,7 @@ Cutout.rows(top) ───────> uint8         colours + matte, composed,
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from shared_code.limits import MAX_CUTOUT_PIXELS
 from shared_code.matte import edge_colour
 from shared_code.matte.edge_colour import EdgeColours
 from shared_code.matte.refine import Guide, Matte, guide_size, refine
+from shared_code.matte.second_look import MattingNetwork, look
 from shared_code.picture.decoding import Picture, decode, decode_scale
 from shared_code.picture.header import ImageHeader, read_header
 from shared_code.progress import Progress, StageName
@@ -42,17 +43,6 @@ class Mode(StrEnum):
 
     BACKGROUND_REMOVAL = "backgroundRemoval"
     FOREGROUND_MATTING = "foregroundMatting"
-
-
-class MattingNetwork(Protocol):
-    """A network that tells the foreground."""
-
-    @property
-    def side(self) -> int:
-        """Width and height of its input and of its mask, in pixels."""
-
-    def mask(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """uint8 RGB (side, side, 3) -> uint8 (side, side), 255 foreground."""
 
 
 @dataclass(frozen=True)
@@ -80,11 +70,15 @@ class Plan:
 
 @dataclass(frozen=True)
 class Cutout:
-    """A picture with its matte, ready to be read strip by strip; nothing in it can fail any more."""
+    """A picture with its matte, ready to be read strip by strip; nothing in it can fail any more.
+
+    `uncertainty`: how undecided the network was, 0 sure .. 1.
+    """
 
     width: int
     height: int
     pixels: Pixels
+    uncertainty: float
     _picture: Picture
     _matte: Matte
     _edge_colours: EdgeColours | None
@@ -150,24 +144,29 @@ def cut_out(
         preview = decoded(scale) if scale > plan.scale else whole.result()
         guided = beside.submit(_guide, preview)
         with progress.stage(StageName.NETWORK):
-            # Lanczos, as the network's authors and peers feed it: others move its masks on hard pictures.
-            small = _opaque(preview.thumbnail(network.side, network.side, Resampling.LANCZOS))
-            mask = network.mask(np.asarray(small))
+            seen = look(network, partial(_seen_at, preview))
+            progress.uncertainty = seen.uncertainty
         guide = guided.result()
         with progress.stage(StageName.MATTE):
-            matte = refine(mask, guide, plan.width, plan.height)
+            matte = refine(seen.mask, guide, plan.width, plan.height)
         picture = whole.result()
     if plan.mode is Mode.FOREGROUND_MATTING:
-        return Cutout(plan.width, plan.height, Pixels.GRAY, picture, matte, None)
+        return Cutout(plan.width, plan.height, Pixels.GRAY, seen.uncertainty, picture, matte, None)
     with progress.stage(StageName.COLOURS):
         edges = edge_colour.estimate(guide, matte) if style.edge_colour == "foreground" else None
-    return Cutout(plan.width, plan.height, Pixels.RGBA, picture, matte, edges)
+    return Cutout(plan.width, plan.height, Pixels.RGBA, seen.uncertainty, picture, matte, edges)
 
 
 def preview_scale(header: ImageHeader, side: int) -> int:
     """What the picture can be decoded at for the network and the guide; 1 if that takes memory of its own."""
     columns, rows = guide_size(header.width, header.height)
     return 1 if header.fixed_bytes else decode_scale(header, max(columns, side), max(rows, side))
+
+
+def _seen_at(picture: Picture, side: int) -> NDArray[np.uint8]:
+    """What the network sees: uint8 RGB (side, side, 3)."""
+    # Lanczos, as the network's authors and peers feed it: others move its masks on hard pictures.
+    return np.asarray(_opaque(picture.thumbnail(side, side, Resampling.LANCZOS)))
 
 
 def _guide(picture: Picture) -> Guide:

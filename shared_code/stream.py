@@ -32,6 +32,7 @@ class PictureStream:
         self.media_type = encoder.media_type
         self.width = cutout.width
         self.height = cutout.height
+        self.uncertainty = cutout.uncertainty
         made: deque[Future[Strip]] = deque()
         self._share = _Share(len(cutout.strip_tops), reservation, progress)
         for top in cutout.strip_tops:

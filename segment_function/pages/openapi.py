@@ -37,6 +37,11 @@ _HEADERS: dict[str, tuple[str, JsonObject, bool]] = {
     "x-ms-region": ("Where the service runs, when `SEGMENT_REGION` is set.", _TEXT, False),
     "x-ms-client-request-id": ("Echoed when the request has it.", _TEXT, False),
 }
+_UNCERTAINTY_HEADER: tuple[str, JsonObject, bool] = (
+    "How undecided the network was: 0.00 sure, 1.00 not at all.",
+    {"type": "string", "pattern": r"^(0\.\d\d|1\.00)$"},
+    True,
+)
 _ERROR_CODE_HEADER = ("`error.code` of the body.", _TEXT, True)
 _RETRY_HEADER = ("Seconds to wait before the next attempt.", _WHOLE_NUMBER, True)
 
@@ -109,7 +114,7 @@ def _segment(operation_id: str, summary: str) -> JsonObject:
         "responses": {
             "200": {
                 "description": png,
-                "headers": _common_headers(),
+                "headers": _common_headers() | {"x-segment-uncertainty": _header(*_UNCERTAINTY_HEADER)},
                 "content": {PngEncoder.media_type: {"schema": _BINARY}},
             },
             **{str(status): _ref("responses", str(status)) for status in statuses},

@@ -23,7 +23,7 @@ class BuiltNetwork:
     """One ONNX file.
 
     `side_px` is the width and height of what it sees. One that has a `second_side_px` can be run at that
-    as well.
+    as well, to look twice; `umpire` names the network that decides between looks that differ.
     """
 
     name: str
@@ -31,6 +31,7 @@ class BuiltNetwork:
     sha256: str
     side_px: int
     second_side_px: int | None
+    umpire: str | None
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ def read_catalogue(folder: Path = BUILT_DIR) -> Catalogue:
         raise ModelError(f"{path} cannot be read ({error.strerror}); `make model` builds it") from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ModelError(f"{path} is damaged; `make model` writes it again") from error
-    if catalogue.default not in networks:
-        raise ModelError(f"{path} has no network {catalogue.default!r}; `make model` builds it")
+    for name in (catalogue.default, *(network.umpire for network in networks.values())):
+        if name is not None and name not in networks:
+            raise ModelError(f"{path} has no network {name!r}; `make model` builds it")
     return catalogue

@@ -12,9 +12,12 @@ class OnnxNetwork:
     """A loaded network. `mask` may be called from several threads.
 
     `side` is the width and height that it should see first, `second_side` another that it can see, or None.
+    `umpire` is the network that decides between looks that differ, or None.
     """
 
-    def __init__(self, built: BuiltNetwork, model: bytes, threads: int) -> None:
+    def __init__(
+        self, built: BuiltNetwork, model: bytes, threads: int, umpire: "OnnxNetwork | None" = None
+    ) -> None:
         """`model`: the ONNX file, optimised when it was built."""
         import onnxruntime as ort  # 0.1 s, and only the thread that loads networks needs it
 
@@ -29,6 +32,7 @@ class OnnxNetwork:
         self.sha256 = built.sha256
         self.side = built.side_px
         self.second_side = built.second_side_px
+        self.umpire = umpire
         self._session = ort.InferenceSession(model, options, ["CPUExecutionProvider"])
         self._input = self._session.get_inputs()[0].name
         # More at once would share the same cores, and each needs memory of its own for activations.

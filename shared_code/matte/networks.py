@@ -31,11 +31,13 @@ class State(StrEnum):
 
 
 def load_network(catalogue: Catalogue, name: str, threads: int) -> OnnxNetwork:
-    """Read a built network, check its sha256 and open it. There is no way round the check.
+    """Read a built network, check its sha256 and open it, and so its umpire, if it has one.
 
-    Raises ModelError.
+    There is no way round the check. Raises ModelError.
     """
-    return OnnxNetwork(catalogue.networks[name], catalogue.content(name), threads)
+    built = catalogue.networks[name]
+    umpire = None if built.umpire is None else load_network(catalogue, built.umpire, threads)
+    return OnnxNetwork(built, catalogue.content(name), threads, umpire)
 
 
 class NetworkStore:

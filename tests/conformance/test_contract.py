@@ -83,6 +83,7 @@ def assert_headers(reply: Reply) -> None:
 def assert_error(reply: Reply, error: SegmentError) -> None:
     assert (reply.status, reply.body) == (error.status, error.body())
     assert reply.headers["x-ms-error-code"] == error.code
+    assert "x-segment-uncertainty" not in reply.headers
     gateway = error.status in (401, 404, 429)
     assert reply.headers["content-type"] == (
         "application/json" if gateway else "application/json; charset=utf-8"
@@ -93,6 +94,7 @@ def assert_error(reply: Reply, error: SegmentError) -> None:
 def assert_png(reply: Reply, png: Png) -> None:
     assert reply.status == 200, reply.body
     assert reply.headers["content-type"] == "image/png"
+    assert re.fullmatch(r"0\.\d\d|1\.00", reply.headers["x-segment-uncertainty"])
     assert "x-ms-error-code" not in reply.headers
     image = Image.open(io.BytesIO(reply.body))
     assert (image.format, image.mode, image.size) == ("PNG", png.mode, (png.width, png.height))

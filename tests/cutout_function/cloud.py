@@ -2,14 +2,14 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from azure.storage.blob import BlobServiceClient, ContainerClient
 from azure.storage.queue import QueueClient
 
-from cutout_function.job import CutoutJob, Load, Outcome
+from cutout_function.job import CutoutJob, Load, MadePicture, Outcome
 from cutout_function.store import Storage, connect
 from local_host.upload import Uploader
 from shared_code.errors import ImageFormatInvalid
@@ -95,14 +95,14 @@ class CutOutFake:
         self.pictures: list[bytes] = []
 
     @asynccontextmanager
-    async def __call__(self, load: Load) -> AsyncIterator[AsyncIterable[bytes]]:
+    async def __call__(self, load: Load) -> AsyncIterator[MadePicture]:
         picture = await load()
         self.pictures.append(picture)
         if self._meanwhile is not None:
             await self._meanwhile(len(self.pictures))
         if picture.startswith(b"bad"):
             raise ImageFormatInvalid
-        yield _in_chunks(b"cut-out of " + picture)
+        yield MadePicture(_in_chunks(b"cut-out of " + picture), 0.125)
 
 
 async def _in_chunks(content: bytes) -> AsyncIterator[bytes]:

@@ -1,13 +1,23 @@
 """A job against real storage, disturbed at every step."""
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 from azure.core.exceptions import ResourceNotFoundError
 
-from cutout_function.job import ChangedError, CutoutJob, Load, Outcome, Output, Source, UnsettledError, Upload
+from cutout_function.job import (
+    ChangedError,
+    CutoutJob,
+    Load,
+    MadePicture,
+    Outcome,
+    Output,
+    Source,
+    UnsettledError,
+    Upload,
+)
 from cutout_function.store import OutputContainer, SourceContainer
 from shared_code.errors import (
     ImageDimensionNotAllowed,
@@ -38,12 +48,12 @@ NAMES = (
 )
 
 
-def test_a_cut_out_is_stored_with_its_source_etag_and_type(cloud: Cloud) -> None:
+def test_a_cut_out_is_stored_with_its_source_etag_uncertainty_and_type(cloud: Cloud) -> None:
     blob = cloud.uploader.upload("a.jpg", b"one")
     assert cloud.settle("a.jpg") is Outcome.CUT_OUT
     assert cloud.written() == {"a.jpg.png": b"cut-out of one"}
     properties = cloud.outputs.get_blob_client("a.jpg.png").get_blob_properties()
-    assert properties.metadata == {"source_etag": blob.etag}
+    assert properties.metadata == {"source_etag": blob.etag, "uncertainty": "0.12"}
     assert properties.content_settings.content_type == "image/png"
 
 
@@ -146,7 +156,7 @@ def test_a_newer_version_replaces_the_output(cloud: Cloud, versions: tuple[bytes
     else:
         assert cloud.written() == {"a.png": b"cut-out of " + versions[1]}
     (output,) = cloud.outputs.list_blobs(include=["metadata"])
-    assert output.metadata == {"source_etag": blob.etag}
+    assert output.metadata["source_etag"] == blob.etag
 
 
 def test_outputs_of_both_kinds_are_tidied(cloud: Cloud) -> None:
@@ -242,8 +252,8 @@ async def broken_stream() -> AsyncIterator[bytes]:
 @pytest.mark.parametrize("before", [None, b"zero"], ids=["first output", "older output"])
 def test_a_crash_in_the_middle_of_the_upload(cloud: Cloud, before: bytes | None) -> None:
     @asynccontextmanager
-    async def crashing(load: Load) -> AsyncIterator[AsyncIterable[bytes]]:
-        yield broken_stream()
+    async def crashing(load: Load) -> AsyncIterator[MadePicture]:
+        yield MadePicture(broken_stream(), 0)
 
     if before is not None:
         cloud.uploader.upload("a", before)

@@ -54,6 +54,7 @@ def network(
         input=Input("x", 32, None, 255.0, (0, 0, 0), (1, 1, 1)),
         output=Output("y", "probability"),
         quantization=None,
+        umpire=None,
     )
 
 

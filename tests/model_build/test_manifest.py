@@ -57,6 +57,7 @@ def test_shipped_manifest() -> None:
         assert isinstance(network.source, WheelSource)
         assert network.quantization is not None
         assert "Apache-2.0" in network.licence.weights
+        assert network.umpire == ("u2netp" if name == "u2net" else None)
         assert network.input.divide_by == "maximum"
         assert network.input.std == (0.229, 0.224, 0.225)
 
@@ -84,6 +85,8 @@ def test_shipped_manifest() -> None:
         ("input.second_side_px", 16, "networks.u2net.input.second_side_px: expected a whole number"),
         ("source", {"url": "http://example.com/x.onnx"}, "networks.u2net.source.url: expected"),
         ("source", {"url": "https://"}, "networks.u2net.source.url: expected"),
+        ("umpire", "nobody", "networks.u2net.umpire: expected a network that has no umpire itself"),
+        ("umpire", "u2net", "networks.u2net.umpire: expected a network that has no umpire itself"),
         ("input.divide_by", "mean", "networks.u2net.input.divide_by: expected"),
         ("input.divide_by", 0, "networks.u2net.input.divide_by: expected"),
         ("input.mean", [0.5, 0.5], "networks.u2net.input.mean: expected three numbers"),

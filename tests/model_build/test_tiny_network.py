@@ -40,7 +40,7 @@ def no_step(what: str) -> None:
 
 def opened(network: Network, model: bytes) -> OnnxNetwork:
     sides = network.input.side_px, network.input.second_side_px
-    return OnnxNetwork(BuiltNetwork(network.name, "", "", *sides), model, 1)
+    return OnnxNetwork(BuiltNetwork(network.name, "", "", *sides, None), model, 1)
 
 
 def integer_convolutions(model: bytes) -> int:

@@ -70,6 +70,7 @@ def tiny_network(folder: Path, quantization: Quantization | None = None) -> Netw
         input=Input("pixels", SIDE_PX, None, 255.0, (0.5, 0.4, 0.3), (0.2, 0.3, 0.4)),
         output=Output("last", "logit"),
         quantization=quantization,
+        umpire=None,
     )
 
 

@@ -15,12 +15,15 @@ class FlatNetwork:
     right: float = 0.75
     bottom: float = 0.75
     side: int = 64
+    second_side: int | None = None
+    umpire: "FlatNetwork | None" = None
     seen: list[NDArray[np.uint8]] = field(default_factory=list)
 
     def mask(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """255 in the rectangle, 0 around it."""
         self.seen.append(rgb)
-        mask = np.zeros((self.side, self.side), np.uint8)
-        rows = slice(round(self.top * self.side), round(self.bottom * self.side))
-        mask[rows, round(self.left * self.side) : round(self.right * self.side)] = 255
+        side = len(rgb)
+        mask = np.zeros((side, side), np.uint8)
+        rows = slice(round(self.top * side), round(self.bottom * side))
+        mask[rows, round(self.left * side) : round(self.right * side)] = 255
         return mask

@@ -8,7 +8,7 @@ import pytest
 from shared_code.matte.built import CATALOGUE, BuiltNetwork, Catalogue, ModelError, read_catalogue
 
 CONTENT = b"an ONNX file, for all the catalogue knows"
-NETWORK = BuiltNetwork("tiny", "tiny.onnx", hashlib.sha256(CONTENT).hexdigest(), 320, 256)
+NETWORK = BuiltNetwork("tiny", "tiny.onnx", hashlib.sha256(CONTENT).hexdigest(), 320, 256, None)
 
 
 @pytest.fixture
