@@ -82,7 +82,11 @@ def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     """Read all settings from `environment`. Raises SettingsError on the first one that is malformed."""
     read = _Reader(environment)
     settings = Settings(
-        api_keys=read("SEGMENT_API_KEYS", "", _words),
+        api_keys=(
+            *read("SEGMENT_API_KEYS", "", _keys),
+            *read("SEGMENT_API_KEY_1", "", _keys),
+            *read("SEGMENT_API_KEY_2", "", _keys),
+        ),
         allow_anonymous=read("SEGMENT_ALLOW_ANONYMOUS", "false", _boolean),
         region=read("SEGMENT_REGION", "", str.strip),
         model=read("SEGMENT_MODEL", "", str.strip),
@@ -177,6 +181,18 @@ def _storage_connection(read: _Reader) -> StorageConnection | None:
 
 def _words(value: str) -> tuple[str, ...]:
     return tuple(word for word in (part.strip() for part in value.split(",")) if word)
+
+
+def _keys(value: str) -> tuple[str, ...]:
+    """Keys; never the text of a reference, which is no secret and would let in who knows the vault's name.
+
+    The platform leaves it in place of the secret when it cannot resolve it ("Use Key Vault references as app
+    settings", Microsoft Learn).
+    """
+    keys = _words(value)
+    if any(key.startswith("@Microsoft.KeyVault(") for key in keys):
+        raise ValueError("a Key Vault reference that the platform has not resolved")
+    return keys
 
 
 def _boolean(value: str) -> bool:

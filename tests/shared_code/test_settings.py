@@ -52,6 +52,8 @@ READ = [
     ("SEGMENT_API_KEYS", "one", "api_keys", ("one",)),
     ("SEGMENT_API_KEYS", " one, two ,,", "api_keys", ("one", "two")),
     ("SEGMENT_API_KEYS", ",", "api_keys", ()),
+    ("SEGMENT_API_KEY_1", " one ", "api_keys", ("one",)),
+    ("SEGMENT_API_KEY_2", "two", "api_keys", ("two",)),
     ("SEGMENT_ALLOW_ANONYMOUS", "true", "allow_anonymous", True),
     ("SEGMENT_ALLOW_ANONYMOUS", " TRUE ", "allow_anonymous", True),
     ("SEGMENT_ALLOW_ANONYMOUS", "False", "allow_anonymous", False),
@@ -134,6 +136,8 @@ def test_cutouts_are_not_written_where_pictures_are_read() -> None:
 @pytest.mark.parametrize(
     ("variable", "value"),
     [
+        ("SEGMENT_API_KEYS", "one,@Microsoft.KeyVault(VaultName=kv;SecretName=a)"),
+        ("SEGMENT_API_KEY_1", "@Microsoft.KeyVault(SecretUri=https://kv.example/secrets/a/)"),
         ("SEGMENT_ALLOW_ANONYMOUS", "yes"),
         ("SEGMENT_ALLOW_ANONYMOUS", "1"),
         ("SEGMENT_MODELS_IN_MEMORY", "1"),
