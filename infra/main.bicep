@@ -1,0 +1,436 @@
+targetScope = 'subscription'
+
+metadata description = 'segment-function: background removal in your own subscription, on Azure Functions Flex Consumption'
+
+// Where and under what name
+
+@minLength(1)
+@maxLength(64)
+@description('Name of the environment; names of resources are made from it, and each environment has its own.')
+param environmentName string
+
+@description('Region of all resources, one that has Flex Consumption.')
+@allowed([
+  'australiaeast'
+  'australiasoutheast'
+  'brazilsouth'
+  'canadacentral'
+  'centralindia'
+  'centralus'
+  'eastasia'
+  'eastus'
+  'eastus2'
+  'eastus2euap'
+  'francecentral'
+  'germanywestcentral'
+  'italynorth'
+  'japaneast'
+  'koreacentral'
+  'northcentralus'
+  'northeurope'
+  'norwayeast'
+  'southafricanorth'
+  'southcentralus'
+  'southeastasia'
+  'southindia'
+  'spaincentral'
+  'swedencentral'
+  'uaenorth'
+  'uksouth'
+  'ukwest'
+  'westcentralus'
+  'westeurope'
+  'westus'
+  'westus2'
+  'westus3'
+])
+@metadata({
+  azd: {
+    type: 'location'
+  }
+})
+param location string
+
+// The app
+
+@description('Memory of an instance in MB: 2048 has one core, 4096 has two. 512 is too little for the network.')
+@allowed([2048, 4096])
+param instanceMemoryMB int = 2048
+
+@description('Most instances of the app, which bounds what an hour can cost.')
+@minValue(40)
+@maxValue(1000)
+param maximumInstanceCount int = 40
+
+@description('Instances that are always ready for HTTP calls, billed while they wait; 0: none.')
+@minValue(0)
+@maxValue(1000)
+param alwaysReadyInstances int = 0
+
+@description('HTTP calls that one instance is given at a time; 0: two for each core, one worked on while another is received or sent.')
+@minValue(0)
+@maxValue(16)
+param httpConcurrency int = 0
+
+@description('How running instances are replaced by an update: Recreate ends running calls, RollingUpdate, a preview, lets them finish.')
+@allowed(['Recreate', 'RollingUpdate'])
+param updateStrategy string = 'Recreate'
+
+@description('Origins of pages that may call the API from a browser.')
+param corsOrigins array = []
+
+@description('More app settings by their names, in the table of README.md; these go before those set here.')
+param appSettings object = {}
+
+// Pictures in a container
+
+@description('Whether every picture that lands in the container uploads is cut out into the container cutouts.')
+param cutoutsEnabled bool = true
+
+@description('What is made of those pictures.')
+@allowed(['backgroundRemoval', 'foregroundMatting'])
+param cutoutMode string = 'backgroundRemoval'
+
+@description('Days after which uploads are deleted; 0: never.')
+@minValue(0)
+@maxValue(36500)
+param uploadRetentionDays int = 0
+
+@description('Replication of the storage account.')
+@allowed(['Standard_LRS', 'Standard_ZRS', 'Standard_GRS', 'Standard_GZRS'])
+param storageSku string = 'Standard_LRS'
+
+// Network
+
+@description('Whether storage and Key Vault are reached through a virtual network only, and the app\'s way out is closed except for image URLs.')
+param vnetEnabled bool = false
+
+@description('Addresses of that network, that no other network of yours uses.')
+param vnetAddressPrefix string = '10.60.0.0/16'
+
+@description('Addresses in it for the app, at least a /27.')
+param vnetAppPrefix string = '10.60.0.0/24'
+
+@description('Addresses in it for the private endpoints.')
+param vnetEndpointPrefix string = '10.60.1.0/24'
+
+// Who else gets in
+
+@description('Whether the principal below gets roles to read the API keys and to use the containers and queues.')
+param developerAccess bool = false
+
+@description('Object id of that principal; azd gives that of who is signed in.')
+param principalId string = ''
+
+@description('What that principal is.')
+@allowed(['User', 'Group', 'ServicePrincipal'])
+param principalType string = 'User'
+
+// Watching
+
+@description('Days that telemetry is kept.')
+@minValue(30)
+@maxValue(730)
+param logRetentionDays int = 30
+
+@description('Gigabytes of telemetry a day after which nothing more is taken in; -1: no limit.')
+@minValue(-1)
+@maxValue(1000)
+param logDailyCapGb int = 1
+
+@description('Address that alerts are sent to; no alerts if empty.')
+param alertEmail string = ''
+
+@description('Gigabyte-seconds in 24 hours above which an alert is sent.')
+@minValue(1)
+param dailyGbSeconds int = 10000
+
+@description('Whether /ready is asked from three places every five minutes. It keeps an instance busy.')
+param availabilityTest bool = false
+
+@description('Budget for a month, in the currency of the bill; 0: none.')
+@minValue(0)
+param monthlyBudget int = 0
+
+@description('First day of the month in which the budget begins; at its first provisioning the current one.')
+param budgetStart string = utcNow('yyyy-MM-01')
+
+var serviceName = 'api'
+var abbreviations = loadJsonContent('abbreviations.json')
+var token = toLower(uniqueString(subscription().id, environmentName, location))
+var tags = {
+  'azd-env-name': environmentName
+}
+var appName = '${abbreviations.functionApp}${serviceName}-${token}'
+var storageName = '${abbreviations.storageAccount}${token}'
+var vaultName = '${abbreviations.keyVault}${token}'
+var workspaceName = '${abbreviations.logAnalyticsWorkspace}${token}'
+var componentName = '${abbreviations.applicationInsights}${token}'
+
+// The defaults of shared_code/settings.py.
+var inputContainer = 'uploads'
+var outputContainer = 'cutouts'
+var queue = 'cutout-events'
+var imageUrlPorts = ['80', '443']
+
+var packageContainer = 'app-package'
+var deadLetterContainer = 'dead-letters'
+
+var cores = instanceMemoryMB / 2048
+// What is left for decoded pictures when the Functions host, the worker and the network have theirs.
+var memoryBudgetMB = instanceMemoryMB - 968
+
+var tooManyReady = 'alwaysReadyInstances must be from 0 to maximumInstanceCount.'
+var readyInstances = alwaysReadyInstances > maximumInstanceCount ? fail(tooManyReady) : alwaysReadyInstances
+var nobody = 'developerAccess needs principalId: the object id of the principal that gets the roles.'
+var developer = developerAccess ? principalId : ''
+var developerId = developerAccess && empty(developer) ? fail(nobody) : developer
+
+resource resourceGroup 'Microsoft.Resources/resourceGroups@2025-04-01' = {
+  name: '${abbreviations.resourceGroup}${environmentName}'
+  location: location
+  tags: tags
+}
+
+module identity 'modules/identity.bicep' = {
+  scope: resourceGroup
+  params: {
+    location: location
+    tags: tags
+    name: '${abbreviations.userAssignedIdentity}${serviceName}-${token}'
+  }
+}
+
+module monitoring 'modules/monitoring.bicep' = {
+  scope: resourceGroup
+  params: {
+    location: location
+    tags: tags
+    workspaceName: workspaceName
+    componentName: componentName
+    retentionDays: logRetentionDays
+    dailyCapGb: logDailyCapGb
+  }
+}
+
+module storage 'modules/storage.bicep' = {
+  scope: resourceGroup
+  params: {
+    location: location
+    tags: tags
+    name: storageName
+    sku: storageSku
+    isPrivate: vnetEnabled
+    cutoutsEnabled: cutoutsEnabled
+    packageContainer: packageContainer
+    inputContainer: inputContainer
+    outputContainer: outputContainer
+    deadLetterContainer: deadLetterContainer
+    queue: queue
+    uploadRetentionDays: uploadRetentionDays
+    workspaceId: monitoring.outputs.workspaceId
+  }
+}
+
+module keyVault 'modules/keyvault.bicep' = {
+  scope: resourceGroup
+  params: {
+    location: location
+    tags: tags
+    name: vaultName
+    isPrivate: vnetEnabled
+    workspaceId: monitoring.outputs.workspaceId
+  }
+}
+
+module roles 'modules/roles.bicep' = {
+  scope: resourceGroup
+  params: {
+    storageName: storageName
+    vaultName: vaultName
+    componentName: componentName
+    appPrincipalId: identity.outputs.principalId
+    cutoutsEnabled: cutoutsEnabled
+    developerId: developerId
+    developerType: principalType
+  }
+  dependsOn: [monitoring, storage, keyVault]
+}
+
+module network 'modules/network.bicep' = if (vnetEnabled) {
+  scope: resourceGroup
+  params: {
+    location: location
+    tags: tags
+    name: '${abbreviations.virtualNetwork}${token}'
+    appGroupName: '${abbreviations.networkSecurityGroup}app-${token}'
+    endpointGroupName: '${abbreviations.networkSecurityGroup}endpoints-${token}'
+    addressPrefix: vnetAddressPrefix
+    appPrefix: vnetAppPrefix
+    endpointPrefix: vnetEndpointPrefix
+    imageUrlPorts: imageUrlPorts
+    workspaceId: monitoring.outputs.workspaceId
+  }
+}
+
+module blobEndpoint 'modules/private-endpoint.bicep' = if (vnetEnabled) {
+  scope: resourceGroup
+  params: {
+    location: location
+    tags: tags
+    name: '${abbreviations.privateEndpoint}blob-${token}'
+    targetId: storage.outputs.id
+    group: 'blob'
+    zoneName: 'privatelink.blob.${environment().suffixes.storage}'
+    networkId: network!.outputs.id
+    subnetId: network!.outputs.endpointSubnetId
+  }
+}
+
+module queueEndpoint 'modules/private-endpoint.bicep' = if (vnetEnabled) {
+  scope: resourceGroup
+  params: {
+    location: location
+    tags: tags
+    name: '${abbreviations.privateEndpoint}queue-${token}'
+    targetId: storage.outputs.id
+    group: 'queue'
+    zoneName: 'privatelink.queue.${environment().suffixes.storage}'
+    networkId: network!.outputs.id
+    subnetId: network!.outputs.endpointSubnetId
+  }
+}
+
+module vaultEndpoint 'modules/private-endpoint.bicep' = if (vnetEnabled) {
+  scope: resourceGroup
+  params: {
+    location: location
+    tags: tags
+    name: '${abbreviations.privateEndpoint}vault-${token}'
+    targetId: keyVault.outputs.id
+    group: 'vault'
+    zoneName: 'privatelink.vaultcore.azure.net'
+    networkId: network!.outputs.id
+    subnetId: network!.outputs.endpointSubnetId
+  }
+}
+
+// What host and app read. Neither FUNCTIONS_WORKER_RUNTIME nor WEBSITE_RUN_FROM_PACKAGE nor a switch of the
+// remote build: Flex Consumption takes these from functionAppConfig, and refuses the settings.
+var settings = {
+  APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identity.outputs.clientId};Authorization=AAD'
+  APPLICATIONINSIGHTS_CONNECTION_STRING: monitoring.outputs.connectionString
+  AzureWebJobsDisableHomepage: 'true'
+  AzureWebJobsStorage__blobServiceUri: storage.outputs.blobEndpoint
+  AzureWebJobsStorage__clientId: identity.outputs.clientId
+  AzureWebJobsStorage__credential: 'managedidentity'
+  PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY: 'true'
+  SEGMENT_API_KEY_1: '@Microsoft.KeyVault(SecretUri=${keyVault.outputs.uri}secrets/${keyVault.outputs.keyNames[0]}/)'
+  SEGMENT_API_KEY_2: '@Microsoft.KeyVault(SecretUri=${keyVault.outputs.uri}secrets/${keyVault.outputs.keyNames[1]}/)'
+  SEGMENT_MEMORY_BUDGET_MB: string(memoryBudgetMB)
+  SEGMENT_REGION: location
+  SEGMENT_URL_ALLOWED_PORTS: join(imageUrlPorts, ',')
+}
+var cutoutSettings = {
+  AzureWebJobsStorage__queueServiceUri: storage.outputs.queueEndpoint
+  CUTOUT_INPUT_CONTAINER: inputContainer
+  CUTOUT_MODE: cutoutMode
+  CUTOUT_OUTPUT_CONTAINER: outputContainer
+  CUTOUT_QUEUE: queue
+  CUTOUT_STORAGE__blobServiceUri: storage.outputs.blobEndpoint
+  CUTOUT_STORAGE__clientId: identity.outputs.clientId
+  CUTOUT_STORAGE__credential: 'managedidentity'
+  CUTOUT_STORAGE__queueServiceUri: storage.outputs.queueEndpoint
+}
+
+module api 'modules/function.bicep' = {
+  scope: resourceGroup
+  params: {
+    location: location
+    tags: tags
+    name: appName
+    planName: '${abbreviations.functionPlan}${token}'
+    serviceName: serviceName
+    identityId: identity.outputs.id
+    packageContainerUrl: '${storage.outputs.blobEndpoint}${packageContainer}'
+    settings: union(settings, cutoutsEnabled ? cutoutSettings : {}, appSettings)
+    instanceMemoryMB: instanceMemoryMB
+    maximumInstanceCount: maximumInstanceCount
+    alwaysReadyInstances: readyInstances
+    httpConcurrency: httpConcurrency == 0 ? 2 * cores : httpConcurrency
+    updateStrategy: updateStrategy
+    corsOrigins: corsOrigins
+    subnetId: vnetEnabled ? network!.outputs.appSubnetId : ''
+    workspaceId: monitoring.outputs.workspaceId
+  }
+  // The app starts when it is made, and then needs its roles and its way to storage and Key Vault.
+  dependsOn: [roles, blobEndpoint, queueEndpoint, vaultEndpoint]
+}
+
+module events 'modules/events.bicep' = if (cutoutsEnabled) {
+  scope: resourceGroup
+  params: {
+    location: location
+    tags: tags
+    name: '${abbreviations.eventGridSystemTopic}${token}'
+    storageName: storageName
+    inputContainer: inputContainer
+    deadLetterContainer: deadLetterContainer
+    queue: queue
+    workspaceId: monitoring.outputs.workspaceId
+  }
+  dependsOn: [storage]
+}
+
+module workbook 'modules/workbook.bicep' = {
+  scope: resourceGroup
+  params: {
+    location: location
+    tags: tags
+    workspaceName: workspaceName
+  }
+  dependsOn: [monitoring]
+}
+
+module availability 'modules/availability.bicep' = if (availabilityTest) {
+  scope: resourceGroup
+  params: {
+    location: location
+    tags: tags
+    name: '${abbreviations.webTest}${token}'
+    componentName: componentName
+    endpoint: api.outputs.endpoint
+  }
+}
+
+module alerts 'modules/alerts.bicep' = if (!empty(alertEmail)) {
+  scope: resourceGroup
+  params: {
+    location: location
+    tags: tags
+    groupName: '${abbreviations.actionGroup}${token}'
+    email: alertEmail
+    workspaceId: monitoring.outputs.workspaceId
+    appId: api.outputs.id
+    dailyGbSeconds: dailyGbSeconds
+  }
+}
+
+module budget 'modules/budget.bicep' = if (monthlyBudget > 0) {
+  scope: resourceGroup
+  params: {
+    name: '${abbreviations.budget}${token}'
+    amount: monthlyBudget
+    start: budgetStart
+    email: alertEmail
+  }
+}
+
+output AZURE_LOCATION string = location
+output AZURE_TENANT_ID string = tenant().tenantId
+output AZURE_RESOURCE_GROUP string = resourceGroup.name
+output AZURE_FUNCTION_NAME string = appName
+output AZURE_KEY_VAULT_NAME string = vaultName
+output AZURE_STORAGE_ACCOUNT_NAME string = storageName
+output SERVICE_API_NAME string = appName
+output SERVICE_API_ENDPOINT string = api.outputs.endpoint

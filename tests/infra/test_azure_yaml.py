@@ -1,0 +1,72 @@
+"""What azd reads, and the hook it runs."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from jsonschema import Draft201909Validator
+
+from model_build.build import already_built
+from model_build.manifest import load_manifest
+from tests.support.hosts import PROJECT
+
+HOOK = PROJECT / "infra" / "hooks" / "prepackage.py"
+
+
+@pytest.fixture(scope="module")
+def azure_yaml() -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load((PROJECT / "azure.yaml").read_text())
+    return content
+
+
+def test_azure_yaml_follows_the_schema(azure_yaml: dict[str, Any]) -> None:
+    schema = PROJECT.parent / "shared" / "data" / "schemas" / "azure.yaml.json"
+    if not schema.is_file():
+        pytest.skip("needs azd's schema, ../shared/data/schemas/azure.yaml.json")
+    errors = list(Draft201909Validator(json.loads(schema.read_text())).iter_errors(azure_yaml))
+    assert errors == []
+
+
+def test_files_are_where_azd_looks(azure_yaml: dict[str, Any]) -> None:
+    infra = PROJECT / azure_yaml["infra"]["path"]
+    assert (infra / f"{azure_yaml['infra']['module']}.bicepparam").is_file()
+    service = azure_yaml["services"]["api"]
+    assert (PROJECT / service["project"] / service["hooks"]["prepackage"]["run"]) == HOOK
+    assert HOOK.is_file()
+
+
+def test_hook_keeps_azd_from_installing_the_app() -> None:
+    """azd installs the nearest requirements.txt or pyproject.toml at or above a hook."""
+    lines = HOOK.with_name("requirements.txt").read_text().splitlines()
+    assert [line for line in lines if line and not line.startswith("#")] == []
+    assert not HOOK.with_name("pyproject.toml").exists()
+
+
+def test_hook_builds_with_what_make_has_made(tmp_path: Path) -> None:
+    """With the networks built it only looks, and with the environment of `make` it installs nothing."""
+    if not (PROJECT / ".venv" / "ready").is_file():
+        pytest.skip("needs the environment that make makes, .venv")
+    if not all(already_built(network) for network in load_manifest().networks.values()):
+        pytest.skip("needs the networks: make model")
+    done = subprocess.run([sys.executable, HOOK], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert not HOOK.with_name("build_env").exists()
+
+
+def test_hook_names_the_python_it_needs(tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    copy = project / "infra" / "hooks" / HOOK.name
+    copy.parent.mkdir(parents=True)
+    copy.write_bytes(HOOK.read_bytes())
+    (project / ".python-version").write_text("3.99\n")
+    (project / "requirements-dev.txt").write_text("")
+    environment = {**os.environ, "PATH": str(tmp_path)}
+    done = subprocess.run([sys.executable, copy], env=environment, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "needs Python 3.99" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,136 @@
+"""The settings the template makes, tied to the code that reads them."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from shared_code.settings import documented_variables, load_settings
+from tests.infra.cli import SETS, resources
+from tests.support.hosts import PROJECT
+
+DEFAULTS = load_settings({})
+FRONT_END_S = 230
+"""Azure's load balancer ends an answer that has not begun after this."""
+
+# Read by the Functions host, its worker and the Azure Monitor distribution.
+PLATFORM = {
+    "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
+    "APPLICATIONINSIGHTS_CONNECTION_STRING",
+    "AzureWebJobsDisableHomepage",
+    "AzureWebJobsStorage__blobServiceUri",
+    "AzureWebJobsStorage__clientId",
+    "AzureWebJobsStorage__credential",
+    "AzureWebJobsStorage__queueServiceUri",
+    "PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY",
+}
+REFUSED_BY_FLEX = {
+    "ENABLE_ORYX_BUILD",
+    "FUNCTIONS_EXTENSION_VERSION",
+    "FUNCTIONS_WORKER_RUNTIME",
+    "SCM_DO_BUILD_DURING_DEPLOYMENT",
+    "WEBSITE_RUN_FROM_PACKAGE",
+}
+# What the template leaves at the code's default; the parameter appSettings sets any of them.
+LEFT_ALONE = {
+    "CUTOUT_STORAGE": "a connection string has a key; the identity takes its place",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "telemetry goes to Application Insights",
+    "SEGMENT_ALLOW_ANONYMOUS": "in the cloud every call needs a key",
+    "SEGMENT_API_KEYS": "the vault's two keys have settings of their own",
+}
+every_set = pytest.mark.parametrize("parameters", SETS, ids=lambda path: path.stem)
+
+
+def app_settings(parameters: Path) -> dict[str, str]:
+    (site,) = resources(parameters, "Microsoft.Web/sites")
+    return {item["name"]: item["value"] for item in site["properties"]["siteConfig"]["appSettings"]}
+
+
+@every_set
+def test_every_setting_is_read(parameters: Path) -> None:
+    assert app_settings(parameters).keys() <= PLATFORM | documented_variables().keys()
+
+
+@every_set
+def test_no_setting_that_the_plan_refuses(parameters: Path) -> None:
+    assert not app_settings(parameters).keys() & REFUSED_BY_FLEX
+
+
+def test_every_setting_without_a_useful_default_is_made() -> None:
+    """Those with no default either come from the template or mean something when they are missing."""
+    made = app_settings(next(path for path in SETS if path.stem == "default"))
+    without = {name for name, default in documented_variables().items() if not default}
+    optional = {"SEGMENT_MODEL", "SEGMENT_URL_ALLOWED_NETWORKS"}
+    assert without - optional == (made.keys() & without) | (LEFT_ALONE.keys() & without)
+    assert not made.keys() & LEFT_ALONE.keys()
+
+
+@every_set
+def test_settings_are_taken_by_the_code(parameters: Path) -> None:
+    """References are resolved by the platform; everything else is parsed as it stands."""
+    settings = app_settings(parameters)
+    for name in ("SEGMENT_API_KEY_1", "SEGMENT_API_KEY_2"):
+        assert "@Microsoft.KeyVault(SecretUri=" in settings[name]
+        settings[name] = name
+    loaded = load_settings(settings)
+    assert loaded.api_keys == ("SEGMENT_API_KEY_1", "SEGMENT_API_KEY_2")
+    assert loaded.allow_anonymous is False
+    assert loaded.url_allowed_ports == DEFAULTS.url_allowed_ports
+    assert (loaded.cutout.storage is None) == (parameters.stem == "minimal")
+    assert loaded.cutout.queue == DEFAULTS.cutout.queue
+    assert loaded.cutout.input_container == DEFAULTS.cutout.input_container
+    assert loaded.cutout.output_container == DEFAULTS.cutout.output_container
+
+
+@pytest.mark.parametrize("name", ["default", "everything", "network"])
+def test_containers_and_queues_have_the_codes_names(name: str) -> None:
+    parameters = next(path for path in SETS if path.stem == name)
+    base = "Microsoft.Storage/storageAccounts"
+    containers = resources(parameters, f"{base}/blobServices/containers")
+    queues = resources(parameters, f"{base}/queueServices/queues")
+    cutout = DEFAULTS.cutout
+    names = {item["name"].rpartition("/")[2] for item in containers}
+    assert names == {"app-package", "dead-letters", cutout.input_container, cutout.output_container}
+    assert {item["name"].rpartition("/")[2] for item in queues} == {cutout.queue, f"{cutout.queue}-poison"}
+
+
+@every_set
+def test_memory_budget_follows_the_instance(parameters: Path) -> None:
+    """What is not for pictures is the same on every size, so each further MB is."""
+    (site,) = resources(parameters, "Microsoft.Web/sites")
+    memory = site["properties"]["functionAppConfig"]["scaleAndConcurrency"]["instanceMemoryMB"]
+    budget = int(app_settings(parameters)["SEGMENT_MEMORY_BUDGET_MB"])
+    assert memory - budget == 2048 - DEFAULTS.memory_budget_mb
+
+
+@every_set
+def test_instance_takes_the_calls_it_is_given(parameters: Path) -> None:
+    """Eight calls wait for each slot beside the one that has it, so that none is refused."""
+    (site,) = resources(parameters, "Microsoft.Web/sites")
+    scale = site["properties"]["functionAppConfig"]["scaleAndConcurrency"]
+    slots = scale["instanceMemoryMB"] // 2048
+    assert slots < scale["triggers"]["http"]["perInstanceConcurrency"] <= slots * 9
+
+
+@every_set
+def test_runtime_is_the_projects_python(parameters: Path) -> None:
+    (site,) = resources(parameters, "Microsoft.Web/sites")
+    version = (PROJECT / ".python-version").read_text().strip()
+    runtime = site["properties"]["functionAppConfig"]["runtime"]
+    assert runtime == {"name": "python", "version": version}
+
+
+@every_set
+def test_service_tag_is_a_service_of_azure_yaml(parameters: Path) -> None:
+    (site,) = resources(parameters, "Microsoft.Web/sites")
+    services = yaml.safe_load((PROJECT / "azure.yaml").read_text())["services"]
+    assert site["tags"]["azd-service-name"] in services
+
+
+def test_host_gives_up_after_the_front_end() -> None:
+    """A call is cut by the front end, not by a restart of the worker; waiting for a slot ends well before."""
+    host = json.loads((PROJECT / "host.json").read_text())
+    hours, minutes, seconds = (int(part) for part in host["functionTimeout"].split(":"))
+    assert FRONT_END_S < hours * 3600 + minutes * 60 + seconds <= FRONT_END_S + 60
+    assert 2 * DEFAULTS.slot_wait_s < FRONT_END_S

