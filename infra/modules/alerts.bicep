@@ -77,7 +77,7 @@ resource queryAlerts 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = [
 
 // The metric counts MB-milliseconds; 1 GB-s is 1024 MB for 1000 ms.
 resource executionUnits 'Microsoft.Insights/metricAlerts@2026-01-01' = {
-  name: 'gb-seconds-of-the-day'
+  name: 'gb-seconds'
   location: 'global'
   tags: tags
   properties: {
