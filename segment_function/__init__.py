@@ -16,7 +16,7 @@ from segment_function.responses import Exchange
 from shared_code.admission import Hold
 from shared_code.deadline import Deadline
 from shared_code.engine import Engine
-from shared_code.errors import TooManyRequests
+from shared_code.errors import ImageFormatInvalid, TooManyRequests
 from shared_code.outcome import TRACE_HEADERS, Edge, OutcomeSink, Record
 from shared_code.progress import StageName
 from shared_code.settings import Settings
@@ -67,11 +67,12 @@ class SegmentApi:
         check_key(exchange.request.headers.get(KEY_HEADER), self.settings)
         call = parse_call(exchange.request, self.engine.networks.names)
         record.mode = call.mode
-        async with deadline.limit(TooManyRequests):
-            with self.engine.hold() as held:
-                body.arriving = held.grow
+        with self.engine.hold() as held:
+            body.arriving = held.grow
+            async with deadline.limit(ImageFormatInvalid):
                 with record.progress.stage(StageName.RECEIVE):
                     image = await self._image(call, body, held)
+            async with deadline.limit(TooManyRequests):
                 cut_out = self.engine.cut_out(image, call.mode, call.network, record.progress)
                 stream = await while_connected(exchange.request.receive, cut_out)
         return PictureResponse(stream, exchange, record, deadline, self.settings.stall_s)

@@ -46,5 +46,4 @@ async def answer_page(request: Request, region: str, work: Work) -> Response:
 
 
 def _refuse(error: SegmentError, exchange: Exchange, body: Body) -> Response:
-    log.info("request %s: %s", exchange.id, error)
     return error_response(error, exchange, body_unread=body.unread and exchange.request.method == "POST")

@@ -4,6 +4,7 @@ import asyncio
 import socket
 import struct
 from collections.abc import Coroutine
+from contextlib import suppress
 
 from starlette.types import Receive, Send
 
@@ -49,7 +50,7 @@ async def drop(send: Send) -> None:
     transport = getattr(getattr(send, "__self__", None), "transport", None)
     if isinstance(transport, asyncio.WriteTransport):
         connection = transport.get_extra_info("socket")
-        if connection is not None:
+        with suppress(OSError, AttributeError):  # closed in this very moment
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DISCARD)
         transport.abort()
         await asyncio.sleep(0)  # uvicorn is told then, and takes the answer for ended

@@ -10,7 +10,7 @@ A caller who is slow to send holds nothing but the bytes he has sent.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 
 from shared_code.errors import ImageTooLargeForInstance, TooManyRequests
@@ -72,8 +72,10 @@ class MemoryBudget:
     when no other picture is under way: the budget is then exceeded by at most what files may have.
     """
 
-    def __init__(self, total_bytes: int, wait_s: float) -> None:
+    def __init__(self, total_bytes: int, wait_s: float, on_rest: Callable[[], None] = lambda: None) -> None:
+        """`on_rest` is called when the last share was given back, on the event loop."""
         self._total_bytes = total_bytes
+        self._on_rest = on_rest
         self._free_bytes = total_bytes
         self._held_bytes = 0
         self._most_held_bytes = max(total_bytes // 4, 2 * MAX_IMAGE_BYTES)
@@ -84,6 +86,11 @@ class MemoryBudget:
     def taken_bytes(self) -> int:
         """What pictures have reserved, and what their files hold."""
         return self._total_bytes - self._free_bytes + self._held_bytes
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether no picture is under way."""
+        return self._free_bytes == self._total_bytes
 
     @contextmanager
     def hold(self) -> Iterator["Hold"]:
@@ -120,8 +127,7 @@ class MemoryBudget:
         while self._waiting:
             size_bytes, turn = self._waiting[0]
             if not turn.cancelled():
-                alone = self._free_bytes == self._total_bytes
-                if size_bytes > self._free_bytes - (0 if alone else self._held_bytes):
+                if size_bytes > self._free_bytes - (0 if self.at_rest else self._held_bytes):
                     return
                 self._free_bytes -= size_bytes
                 turn.set_result(None)
@@ -130,6 +136,8 @@ class MemoryBudget:
     def _give_back(self, size_bytes: int) -> None:
         self._free_bytes += size_bytes
         self._admit()
+        if size_bytes and self.at_rest:
+            self._on_rest()
 
 
 class Hold:

@@ -15,13 +15,14 @@ from shared_code.encode.png import png_encoder
 from shared_code.errors import TooManyRequests
 from shared_code.matte.networks import NetworkStore
 from shared_code.pipeline import Mode, Plan, Style
-from shared_code.process import cores
+from shared_code.process import cores, give_back_memory
 from shared_code.progress import Progress, StageName
 from shared_code.settings import Settings
 from shared_code.stream import PictureStream
 
 _HEADERS_AT_ONCE = 2
 _HEADER_S = 10
+_REST_S = 5
 
 
 @dataclass(frozen=True)
@@ -40,10 +41,11 @@ class Engine:
         self._style = Style(settings.edge_colour)
         self._encoder = partial(png_encoder, gray_palette=settings.matte_png == "indexed")
         self._slots = Slots(settings.slots, settings.slot_wait_s)
-        self._budget = MemoryBudget(settings.memory_budget_mb << 20, settings.slot_wait_s)
+        self._budget = MemoryBudget(settings.memory_budget_mb << 20, settings.slot_wait_s, self._rest)
         self._headers = ThreadPoolExecutor(_HEADERS_AT_ONCE, "header")
         self._pictures = ThreadPoolExecutor(settings.slots, "picture")
         self._strips = ThreadPoolExecutor(cores(), "strip")
+        self._resting: asyncio.TimerHandle | None = None
         self.networks = networks
 
     @property
@@ -87,6 +89,16 @@ class Engine:
                     # Memory is given back when the thread has left it, and not when its caller has.
                     working.add_done_callback(partial(_discard, reservation))
                     raise
+
+    def _rest(self) -> None:
+        if self._resting is not None:
+            self._resting.cancel()
+        self._resting = asyncio.get_running_loop().call_later(_REST_S, self._give_back_memory)
+
+    def _give_back_memory(self) -> None:
+        """What pictures leave free between live blocks, when none has come for a while."""
+        if self._budget.at_rest:
+            self._headers.submit(give_back_memory)
 
     async def _plan(self, data: bytes, mode: Mode, progress: Progress) -> Plan:
         """Raises TooManyRequests when headers that came before keep this one waiting."""

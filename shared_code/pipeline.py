@@ -134,14 +134,14 @@ def cut_out(
     progress = progress or Progress()
     scale = max(plan.scale, preview_scale(plan.header, network.side))
 
-    def decoded(scale: int) -> Picture:
-        with progress.stage(StageName.DECODE):
+    def decoded(scale: int, stage: StageName) -> Picture:
+        with progress.stage(stage):
             return decode(data, plan.header, scale)
 
     # The network needs a small picture only: while it computes, the whole is decoded.
     with ThreadPoolExecutor(2, "beside") as beside:
-        whole = beside.submit(decoded, plan.scale)
-        preview = decoded(scale) if scale > plan.scale else whole.result()
+        whole = beside.submit(decoded, plan.scale, StageName.DECODE)
+        preview = decoded(scale, StageName.PREVIEW) if scale > plan.scale else whole.result()
         guided = beside.submit(_guide, preview)
         with progress.stage(StageName.NETWORK):
             seen = look(network, partial(_seen_at, preview))

@@ -3,6 +3,7 @@
 import ctypes
 import logging
 import os
+import warnings
 
 from threadpoolctl import threadpool_limits
 
@@ -22,6 +23,20 @@ def tune_process() -> None:
     """To be called once, before anything is computed."""
     _return_large_blocks()
     threadpool_limits(1, "blas")  # numpy's matrices are small; waiting, its threads would hold the cores
+    # Of odd pictures, which are odd no matter who reads them. Here, and not around each call: filters are the
+    # process's, and threads that change and restore them leave each other's behind.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
+
+
+def give_back_memory() -> None:
+    """Return to the system what is free in the heap, holes between live blocks included (malloc_trim(3)).
+
+    Takes milliseconds, and makes the next picture ask for its pages anew: for a process that rests.
+    Does nothing where the C library is another one.
+    """
+    malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if malloc_trim is not None:
+        malloc_trim(0)
 
 
 def end_process() -> None:

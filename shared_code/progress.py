@@ -13,6 +13,7 @@ class StageName(StrEnum):
     RECEIVE = "receive"
     HEADER = "header"
     WAIT = "wait"
+    PREVIEW = "preview"
     DECODE = "decode"
     NETWORK = "network"
     MATTE = "matte"

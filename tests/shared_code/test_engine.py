@@ -316,6 +316,22 @@ def test_work_for_a_caller_who_left_ends_with_its_stage() -> None:
     run(scene())
 
 
+def test_memory_goes_back_to_the_system_when_nothing_is_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scene() -> None:
+        given_back = threading.Event()
+        monkeypatch.setattr("shared_code.engine._REST_S", 0.05)
+        monkeypatch.setattr("shared_code.engine.give_back_memory", given_back.set)
+        engine = engine_of(FlatNetwork())
+        first = await engine.cut_out(encoded("PNG", 60, 50), REMOVAL)
+        await read(await engine.cut_out(encoded("PNG", 60, 50), REMOVAL))
+        await asyncio.sleep(0.1)
+        assert not given_back.is_set()
+        await read(first)
+        assert await asyncio.to_thread(given_back.wait, LONG_S)
+
+    run(scene())
+
+
 def test_the_stages_of_a_picture() -> None:
     async def scene() -> None:
         progress = Progress()
