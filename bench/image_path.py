@@ -47,7 +47,7 @@ def plain(photo: bytes) -> bytes:
 def own(photo: bytes, threads: ThreadPoolExecutor) -> bytes:
     """The shipped pipeline."""
     plan = pipeline.plan(photo, Mode.BACKGROUND_REMOVAL)
-    cutout = pipeline.cut_out(photo, plan, DiscNetwork(), Style())
+    cutout = pipeline.cut_out(plan, DiscNetwork(), Style())
     encoder = png_encoder(cutout.width, cutout.height, cutout.pixels, gray_palette=False)
     strips = threads.map(lambda top: encoder.strip(cutout.rows(top)), cutout.strip_tops)
     return b"".join([encoder.head(), *map(encoder.join, strips), encoder.tail()])

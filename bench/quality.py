@@ -162,7 +162,7 @@ def _compare(picture: Sample, networks: Networks) -> Compared:
 def service_matte(data: bytes, network: Watched) -> tuple[Bytes, float]:
     """The matte the service answers for these bytes, uint8 (height, width), and its uncertainty."""
     plan = pipeline.plan(data, Mode.FOREGROUND_MATTING)
-    cutout = pipeline.cut_out(data, plan, network, Style())
+    cutout = pipeline.cut_out(plan, network, Style())
     return np.concatenate([cutout.rows(top) for top in cutout.strip_tops]), cutout.uncertainty
 
 

@@ -48,7 +48,7 @@ def _distances(network: OnnxNetwork, taken: dict[str, float]) -> Table:
     """How far the larger stages are from what the machine can do."""
     photo = jpeg(*MEGAPIXELS["12"])
     planned = plan(photo, Mode.BACKGROUND_REMOVAL)
-    cutout = cut_out(photo, planned, network, Style())
+    cutout = cut_out(planned, network, Style())
     filtered = [_inflated(_strip(cutout, top).data) for top in cutout.strip_tops]
     products = network_products(network.name)
     limits = {
@@ -76,9 +76,9 @@ def _inflated(deflated: bytes) -> NDArray[np.uint8]:
 def _measure(photo: bytes, network: OnnxNetwork) -> dict[str, float]:
     """The steps of `pipeline.cut_out` and of each strip, in order."""
     planned = plan(photo, Mode.BACKGROUND_REMOVAL)
-    scale = max(planned.scale, preview_scale(planned.header, network.side))
-    whole = decode(photo, planned.header, planned.scale)
-    picture = decode(photo, planned.header, scale)
+    scale = max(planned.scale, preview_scale(planned.source, network.side))
+    whole = decode(planned.source, planned.scale)
+    picture = decode(planned.source, scale)
 
     def make_guide() -> Guide:
         size = guide_size(picture.width, picture.height)
@@ -87,13 +87,13 @@ def _measure(photo: bytes, network: OnnxNetwork) -> dict[str, float]:
     guide = make_guide()
     small = np.asarray(picture.thumbnail(network.side, network.side, Resampling.LANCZOS))
     mask = network.mask(small)
-    cutout = cut_out(photo, planned, network, Style())
+    cutout = cut_out(planned, network, Style())
     tops = cutout.strip_tops
     bounds = [(top, min(cutout.height, top + tops.step)) for top in tops]
     taken = {
         "plan": _fastest(lambda: plan(photo, planned.mode)),
-        "preview": _fastest(lambda: decode(photo, planned.header, scale)) if scale > planned.scale else 0.0,
-        "decode": _fastest(lambda: decode(photo, planned.header, planned.scale)),
+        "preview": _fastest(lambda: decode(planned.source, scale)) if scale > planned.scale else 0.0,
+        "decode": _fastest(lambda: decode(planned.source, planned.scale)),
         "network input": _fastest(lambda: picture.thumbnail(network.side, network.side, Resampling.LANCZOS)),
         "guide": _fastest(make_guide),
         "network": _fastest(lambda: network.mask(small)),

@@ -77,7 +77,7 @@ class Engine:
                 progress.ended(StageName.WAIT, waiting_ms)
 
                 def work() -> PictureStream:
-                    cutout = pipeline.cut_out(data, plan, network, self._style, progress)
+                    cutout = pipeline.cut_out(plan, network, self._style, progress)
                     encoder = self._encoder(cutout.width, cutout.height, cutout.pixels)
                     return PictureStream(cutout, encoder, self._strips, reservation, progress)
 
@@ -109,7 +109,7 @@ class Engine:
                     plan = await asyncio.wrap_future(planning)
             except TimeoutError:
                 raise TooManyRequests from None
-        progress.megapixels = plan.header.width * plan.header.height / 1e6
+        progress.megapixels = plan.source.width * plan.source.height / 1e6
         return plan
 
 

@@ -1,6 +1,6 @@
 """From the bytes of a picture to the rows of its cut-out: the whole story, each step in a module of its own.
 
-bytes ── image_header ──> Plan          what comes out, and the memory it takes; nothing is decoded yet
+bytes ── picture ───────> Plan          what comes out, and the memory it takes; nothing is decoded yet
 Plan  ── picture ───────> Picture       decoded, read in upright strips of sRGB
       ── second_look ───> Look          the mask, uint8 (side, side): what the network sees, once or twice
       ── refine ────────> Matte         the mask fitted to the picture's own edges
@@ -26,7 +26,7 @@ from shared_code.matte.edge_colour import EdgeColours
 from shared_code.matte.refine import Guide, Matte, guide_size, refine
 from shared_code.matte.second_look import MattingNetwork, look
 from shared_code.picture.decoding import Picture, decode, decode_scale
-from shared_code.picture.header import ImageHeader, read_header
+from shared_code.picture.header import Source, open_source
 from shared_code.progress import Progress, StageName
 from shared_code.settings import EdgeColour
 
@@ -56,11 +56,11 @@ class Style:
 class Plan:
     """What will be made of a picture, decided on its header.
 
-    `width` and `height` are the output's; the picture is decoded at 1/`scale` and all of it takes about
-    `peak_bytes` of memory.
+    `source` owns the bytes that were checked. `width` and `height` are the output's; the picture is decoded
+    at 1/`scale` and all of it takes about `peak_bytes` of memory.
     """
 
-    header: ImageHeader
+    source: Source
     mode: Mode
     width: int
     height: int
@@ -113,30 +113,28 @@ def plan(data: bytes, mode: Mode) -> Plan:
 
     Raises ImageSizeNotAllowed, ImageFormatInvalid or ImageDimensionNotAllowed.
     """
-    header = read_header(data)
-    width, height = header.width, header.height
+    source = open_source(data)
+    width, height = source.width, source.height
     wanted = guide_size(width, height)
     if mode is Mode.BACKGROUND_REMOVAL:
         width, height = wanted = _at_most(width, height, MAX_CUTOUT_PIXELS)
-    scale = decode_scale(header, *wanted)
-    decoded = header.width * header.height / scale**2
-    peak_bytes = int(header.fixed_bytes + header.bytes_per_pixel * decoded) + _WORK_BYTES
-    return Plan(header, mode, width, height, scale, peak_bytes)
+    scale = decode_scale(source, *wanted)
+    decoded = source.width * source.height / scale**2
+    peak_bytes = int(source.fixed_bytes + source.bytes_per_pixel * decoded) + _WORK_BYTES
+    return Plan(source, mode, width, height, scale, peak_bytes)
 
 
-def cut_out(
-    data: bytes, plan: Plan, network: MattingNetwork, style: Style, progress: Progress | None = None
-) -> Cutout:
+def cut_out(plan: Plan, network: MattingNetwork, style: Style, progress: Progress | None = None) -> Cutout:
     """Decode the picture and find its matte.
 
     Raises ImageFormatInvalid, ImageTooLargeForInstance, or Abandoned when `progress` is.
     """
     progress = progress or Progress()
-    scale = max(plan.scale, preview_scale(plan.header, network.side))
+    scale = max(plan.scale, preview_scale(plan.source, network.side))
 
     def decoded(scale: int, stage: StageName) -> Picture:
         with progress.stage(stage):
-            return decode(data, plan.header, scale)
+            return decode(plan.source, scale)
 
     # The network needs a small picture only: while it computes, the whole is decoded.
     with ThreadPoolExecutor(2, "beside") as beside:
@@ -157,10 +155,10 @@ def cut_out(
     return Cutout(plan.width, plan.height, Pixels.RGBA, seen.uncertainty, picture, matte, edges)
 
 
-def preview_scale(header: ImageHeader, side: int) -> int:
+def preview_scale(source: Source, side: int) -> int:
     """What the picture can be decoded at for the network and the guide; 1 if that takes memory of its own."""
-    columns, rows = guide_size(header.width, header.height)
-    return 1 if header.fixed_bytes else decode_scale(header, max(columns, side), max(rows, side))
+    columns, rows = guide_size(source.width, source.height)
+    return 1 if source.survey.decoder_bytes else decode_scale(source, max(columns, side), max(rows, side))
 
 
 def _seen_at(picture: Picture, side: int) -> NDArray[np.uint8]:

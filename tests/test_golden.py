@@ -31,7 +31,7 @@ def matte(image: Image.Image, network: OnnxNetwork) -> Image.Image:
     data = io.BytesIO()
     image.save(data, "PNG")
     planned = plan(data.getvalue(), Mode.FOREGROUND_MATTING)
-    cutout = cut_out(data.getvalue(), planned, network, Style())
+    cutout = cut_out(planned, network, Style())
     return Image.fromarray(np.concatenate([cutout.rows(top) for top in cutout.strip_tops]))
 
 

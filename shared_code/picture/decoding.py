@@ -1,18 +1,17 @@
 """A decoded picture, read in upright strips of 8-bit sRGB, whatever it is stored as."""
 
-import io
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-from PIL import Image, ImageCms
+from PIL import Image
 from PIL.Image import Resampling, Transpose
 
 from shared_code.errors import ImageFormatInvalid
-from shared_code.picture.header import ImageHeader, image_faults, open_image
-from shared_code.picture.icon import unwrapped
-from shared_code.picture.png_integrity import check_png
+from shared_code.picture.colour import Convert, srgb_converter
+from shared_code.picture.header import Source
+from shared_code.picture.pillow import image_faults
+from shared_code.picture.samples import eight_bit_converter
+from shared_code.picture.survey import Stored
 
 _UPRIGHT: dict[int, Transpose] = {
     2: Transpose.FLIP_LEFT_RIGHT,
@@ -28,8 +27,6 @@ _UPRIGHT: dict[int, Transpose] = {
 _SHRINKABLE_MODES = ("RGB", "L", "CMYK")
 _BLOCK_PIXELS = 1 << 20
 
-type _ToSrgb = Callable[[Image.Image], Image.Image]
-
 
 @dataclass(frozen=True)
 class Picture:
@@ -42,11 +39,11 @@ class Picture:
     width: int
     height: int
     has_alpha: bool
-    _image: Image.Image
+    _stored: Stored
     _orientation: int
     _extent: tuple[float, float]
     """Size of the stored picture in its pixels: scaled decoding rounds up, and the last ones are partial."""
-    _to_srgb: _ToSrgb
+    _to_srgb: Convert
 
     def rows(self, top: int, bottom: int, width: int, height: int) -> Image.Image:
         """Rows `top` to `bottom` of the picture scaled to `width` x `height`: size (width, bottom - top).
@@ -54,14 +51,14 @@ class Picture:
         Scaled-down strips join seamlessly: each is resampled from a box of source rows with a margin.
         """
         if (width, height) == (self.width, self.height):
-            return self._upright(self._to_srgb(self._image.crop(self._stored_box(top, bottom))))
+            return self._upright(self._strip(self._stored_box(top, bottom)))
         left, above, right, below = self._upright_extent()
         scale = (below - above) / height
         begin, end = above + top * scale, min(below, above + bottom * scale)
         margin = math.ceil(3 * max(1.0, scale))
         first = max(0, math.floor(begin) - margin)
         last = min(self.height, math.ceil(end) + margin)
-        strip = self._upright(self._to_srgb(self._image.crop(self._stored_box(first, last))))
+        strip = self._upright(self._strip(self._stored_box(first, last)))
         box = (left, begin - first, right, end - first)
         return strip.resize((width, bottom - top), Resampling.BICUBIC, box=box)
 
@@ -74,7 +71,7 @@ class Picture:
         return self._upright(self._reduced(factor).resize(size, resampling, box=box))
 
     def _reduced(self, factor: int) -> Image.Image:
-        image = self._image
+        image = self._stored.image
         if image.mode in _SHRINKABLE_MODES and not self.has_alpha:
             return self._to_srgb(image.reduce(factor) if factor > 1 else image)
         # Pillow reduces these only on a converted copy of the whole, so convert block by block.
@@ -84,9 +81,16 @@ class Picture:
         )
         rows = factor * max(1, _BLOCK_PIXELS // (image.width * factor))
         for top in range(0, image.height, rows):
-            block = image.crop((0, top, image.width, min(top + rows, image.height)))
-            small.paste(self._to_srgb(block).reduce(factor), (0, top // factor))
+            block = self._strip((0, top, image.width, min(top + rows, image.height)))
+            small.paste(block.reduce(factor), (0, top // factor))
         return small
+
+    def _strip(self, box: tuple[int, int, int, int]) -> Image.Image:
+        """A box of the stored picture in sRGB, with its alpha."""
+        strip = self._to_srgb(self._stored.image.crop(box))
+        if self._stored.alpha is not None:
+            strip.putalpha(self._stored.alpha.crop(box))
+        return strip
 
     def _upright(self, image: Image.Image) -> Image.Image:
         operation = _UPRIGHT.get(self._orientation)
@@ -101,7 +105,7 @@ class Picture:
 
     def _stored_box(self, top: int, bottom: int) -> tuple[int, int, int, int]:
         """Where the upright rows `top` to `bottom` lie in the stored picture."""
-        width, height = self._image.size
+        width, height = self._stored.image.size
         if self._orientation in (3, 4):
             return 0, height - bottom, width, height - top
         if self._orientation in (5, 6):
@@ -111,105 +115,40 @@ class Picture:
         return 0, top, width, bottom
 
 
-def decode_scale(header: ImageHeader, least_width: int, least_height: int) -> int:
-    """The largest of 8, 4, 2, 1 that `header` can be divided by on decoding and stay at least that large."""
+def decode_scale(source: Source, least_width: int, least_height: int) -> int:
+    """The largest of 8, 4, 2, 1 that `source` can be divided by on decoding and stay at least that large."""
     for scale in (8, 4, 2):
         if (
-            header.scalable
-            and math.ceil(header.width / scale) >= least_width
-            and math.ceil(header.height / scale) >= least_height
+            source.scalable
+            and math.ceil(source.width / scale) >= least_width
+            and math.ceil(source.height / scale) >= least_height
         ):
             return scale
     return 1
 
 
-def decode(data: bytes, header: ImageHeader, scale: int) -> Picture:
-    """Decode `data` at 1/`scale` of its size (`decode_scale` tells what is possible).
+def decode(source: Source, scale: int) -> Picture:
+    """Decode `source` at 1/`scale` of its size (`decode_scale` tells what is possible).
 
     Raises ImageFormatInvalid for truncated or corrupt data, and ImageTooLargeForInstance should memory run
     out all the same.
     """
+    survey = source.survey
     with image_faults():
-        if header.format == "PNG":
-            check_png(unwrapped(data))
-        image = open_image(data)
-        width, height = header.width, header.height
-        if header.orientation >= 5:
+        stored = source.format.load(survey, scale)
+        width, height = stored.image.size
+        if (width, height) != (math.ceil(survey.width / scale), math.ceil(survey.height / scale)):
+            raise ImageFormatInvalid
+        if survey.orientation >= 5:
             width, height = height, width
-        if scale > 1:
-            image.draft(None, (width // scale, height // scale))
-        image.load()
-        if image.size != (math.ceil(width / scale), math.ceil(height / scale)):
-            raise ImageFormatInvalid
-        return _picture(image, header.orientation, (width / scale, height / scale))
+        extent = (survey.width / scale, survey.height / scale)
+        to_srgb = _converter(stored, source)
+        return Picture(width, height, stored.has_alpha, stored, survey.orientation, extent, to_srgb)
 
 
-def _picture(image: Image.Image, orientation: int, extent: tuple[float, float]) -> Picture:
-    width, height = image.size
-    if orientation >= 5:
-        width, height = height, width
-    has_alpha = image.has_transparency_data
-    to_8bit = _eight_bit_converter(image)
-    to_colour = _colour_converter(image, has_alpha)
-    return Picture(
-        width, height, has_alpha, image, orientation, extent, lambda strip: to_colour(to_8bit(strip))
-    )
-
-
-def _eight_bit_converter(image: Image.Image) -> _ToSrgb:
-    """Pillow clips wider samples to 255 instead of scaling them, so scale first."""
-    if image.mode.startswith("I;16"):
-        return lambda strip: Image.fromarray((np.asarray(strip) >> 8).astype(np.uint8))
-    if image.mode in ("I", "F"):
-        highest = float(np.max(image.getextrema()))
-        ranges = (255.0, 65_535.0) if image.mode == "I" else (1.0, 255.0, 65_535.0)
-        levels = next((top for top in ranges if highest <= top), highest)
-        return lambda strip: Image.fromarray(
-            (np.clip(np.asarray(strip, np.float32) / levels, 0, 1) * 255 + 0.5).astype(np.uint8)
-        )
-    return lambda strip: strip
-
-
-def _colour_converter(image: Image.Image, has_alpha: bool) -> _ToSrgb:
-    mode = "RGBA" if has_alpha else "RGB"
-    transform = _icc_transform(image)
-    if transform is None:
-        return lambda strip: strip if strip.mode == mode else strip.convert(mode)
-
-    def to_srgb(strip: Image.Image) -> Image.Image:
-        colours = ImageCms.applyTransform(_profiled(strip), transform)
-        if colours is None:
-            raise ImageFormatInvalid
-        if has_alpha:
-            colours.putalpha(strip.convert("RGBA").getchannel("A"))
-        return colours
-
-    return to_srgb
-
-
-def _profiled(strip: Image.Image) -> Image.Image:
-    """The strip in the colour space its ICC profile speaks of: palettes and alpha are not part of it."""
-    if strip.mode in ("RGB", "L", "CMYK", "LAB"):
-        return strip
-    return strip.convert("L" if strip.mode in ("LA", "La", "1") else "RGB")
-
-
-def _icc_transform(image: Image.Image) -> ImageCms.ImageCmsTransform | None:
-    """The transform from the embedded profile to sRGB; None when there is none, or nothing to do.
-
-    A profile that cannot be read, or is of another kind than the pixels, is ignored, as browsers do.
-    """
-    profile = image.info.get("icc_profile")
-    source_mode = _profiled(image.crop((0, 0, 1, 1))).mode if not image.mode.startswith(("I", "F")) else "L"
-    try:
-        if source_mode == "LAB":
-            source = ImageCms.createProfile("LAB")
-        elif not profile:
-            return None
-        else:
-            source = ImageCms.getOpenProfile(io.BytesIO(profile)).profile
-            if (source.profile_description or "").startswith("sRGB"):
-                return None
-        return ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), source_mode, "RGB")
-    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
-        return None
+def _converter(stored: Stored, source: Source) -> Convert:
+    """From a strip of the stored image to sRGB, with the alpha that the image carries itself."""
+    own_alpha = stored.has_alpha and stored.alpha is None
+    to_8bit = eight_bit_converter(stored.image, source.survey.samples)
+    to_colour = srgb_converter(stored.image, own_alpha, source.survey.colour)
+    return lambda strip: to_colour(to_8bit(strip))

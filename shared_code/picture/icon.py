@@ -1,47 +1,30 @@
-"""Windows icons: a directory of small files, each a PNG or a bitmap. One frame of it is the picture."""
+"""Windows icons: a directory of small files, each a PNG or a bitmap. One of them is the picture."""
 
 import struct
 
+import numpy as np
+from PIL import Image
+
 from shared_code.errors import ImageFormatInvalid
+from shared_code.picture import bmp
+from shared_code.picture.caps import Cap
+from shared_code.picture.pillow import load as load_with_pillow
+from shared_code.picture.survey import Stored, Survey
 
-_ICO_MAGIC = b"\0\0\1\0"
-_PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+FRAMES = Cap("frames of an icon", 1024, "sizes up to 256 in four depths are a few dozen")
+
+_DIRECTORY = struct.Struct("<BBBBHHII")
 
 
-def is_icon(data: bytes) -> bool:
-    """Whether `data` begins like an ICO file."""
-    return data.startswith(_ICO_MAGIC)
-
-
-def unwrapped(data: bytes) -> bytes:
-    """The PNG that an icon holds; any other image, and an icon of bitmaps, as it is.
+def frame(data: bytes) -> bytes:
+    """The file in the icon that is the picture: the largest, of these the deepest.
 
     Raises ImageFormatInvalid.
     """
-    if is_icon(data):
-        frame = _largest_frame(data)
-        if frame.startswith(_PNG_MAGIC):
-            return frame
-    return data
-
-
-def bitmap_size(data: bytes) -> tuple[int, int]:
-    """Width and height the bitmap in an icon has, whatever the directory says. Raises ImageFormatInvalid.
-
-    Pillow decodes an icon's bitmap on opening, so this is read before Pillow sees it.
-    """
-    try:
-        _, width, height_of_both_masks = struct.unpack_from("<Iii", _largest_frame(data))
-    except struct.error:
-        raise ImageFormatInvalid from None
-    return width, height_of_both_masks // 2
-
-
-def _largest_frame(data: bytes) -> bytes:
-    """The frame Pillow would choose: the largest, of these the shallowest. Raises ImageFormatInvalid."""
     try:
         (count,) = struct.unpack_from("<H", data, 4)
-        entries = [struct.unpack_from("<BBBBHHII", data, 6 + 16 * index) for index in range(count)]
+        FRAMES.check(count)
+        entries = [_DIRECTORY.unpack_from(data, 6 + 16 * index) for index in range(count)]
     except struct.error:
         raise ImageFormatInvalid from None
     if not entries:
@@ -49,8 +32,51 @@ def _largest_frame(data: bytes) -> bytes:
 
     def rank(entry: tuple[int, ...]) -> tuple[int, int]:
         width, height, colours, _, _, bits, _, _ = entry
-        depth = bits or (colours and (colours - 1).bit_length()) or 256
-        return (width or 256) * (height or 256), -depth
+        return (width or 256) * (height or 256), bits or (colours and (colours - 1).bit_length()) or 8
 
     *_, size, offset = max(entries, key=rank)
     return data[offset : offset + size]
+
+
+def survey(data: bytes) -> Survey:
+    """Check the bitmap of an icon's frame: a header of twice the height, pixels, a mask of one bit each.
+
+    Raises ImageFormatInvalid.
+    """
+    header = bmp.read_header(data, 0)
+    if header.compression != 0 or header.size < 40:
+        raise ImageFormatInvalid
+    height = header.height // 2
+    file_header = b"BM" + struct.pack("<IHHI", bmp.FILE_HEADER_BYTES + len(data), 0, 0, 0)
+    content = b"".join((file_header, data[:8], struct.pack("<i", height), memoryview(data)[12:]))
+    opacity = header.width * height
+    return Survey(content, header.width, height, decoder_bytes=3 * opacity)
+
+
+def load(survey: Survey, scale: int) -> Stored:
+    """Decode the bitmap, and its opacity from its own alpha or from the mask."""
+    stored = load_with_pillow(survey, "BMP")
+    header = bmp.read_header(survey.content, bmp.FILE_HEADER_BYTES)
+    width, height = survey.width, survey.height
+    palette_bytes = 4 * header.colours if header.bits <= 8 else 0
+    at = bmp.FILE_HEADER_BYTES + header.size + palette_bytes
+    pixel_bytes = (width * header.bits + 31) // 32 * 4 * height
+    if header.bits == 32:
+        alpha = np.frombuffer(survey.content, np.uint8, pixel_bytes, at)[3::4]
+        if alpha.any():
+            return _with(stored.image, alpha.reshape(height, width))
+    stride = (width + 31) // 32 * 4
+    mask = np.frombuffer(survey.content, np.uint8, offset=at + pixel_bytes)[: stride * height]
+    if mask.size < stride * height:
+        if header.bits < 32:
+            raise ImageFormatInvalid
+        return Stored(stored.image, has_alpha=False)
+    clear = np.unpackbits(mask.reshape(height, stride), axis=1, count=width)
+    return _with(stored.image, (1 - clear) * np.uint8(255))
+
+
+def _with(image: Image.Image, alpha: np.ndarray[tuple[int, int], np.dtype[np.uint8]]) -> Stored:
+    """`alpha` is uint8 (height, width), bottom row first."""
+    if alpha.min() == 255:
+        return Stored(image, has_alpha=False)
+    return Stored(image, True, Image.fromarray(np.ascontiguousarray(alpha[::-1])))

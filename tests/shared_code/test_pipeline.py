@@ -88,11 +88,11 @@ def test_cut_out_refuses_what_is_no_picture() -> None:
     data = encoded("PNG", 200, 150)[:-100]
     for mode in Mode:
         with pytest.raises(ImageFormatInvalid):
-            cut_out(data, plan(data, mode), FlatNetwork(), Style())
+            cut_out(plan(data, mode), FlatNetwork(), Style())
 
 
 def cut(data: bytes, mode: Mode, network: FlatNetwork | None = None, style: Style = PLAIN) -> Cutout:
-    return cut_out(data, plan(data, mode), network or FlatNetwork(), style)
+    return cut_out(plan(data, mode), network or FlatNetwork(), style)
 
 
 def image_of(cutout: Cutout) -> Image.Image:
@@ -266,7 +266,7 @@ def whole(path, mode):
     before = status("VmRSS")
     data = path.read_bytes()
     planned = plan(data, mode)
-    cutout = cut_out(data, planned, FlatNetwork(), Style())
+    cutout = cut_out(planned, FlatNetwork(), Style())
     for top in cutout.strip_tops:
         deflate_strip(cutout.rows(top), PngColour.GRAY if mode is Mode.FOREGROUND_MATTING else PngColour.RGBA)
     return planned.peak_bytes, status("VmHWM") - before

@@ -6,7 +6,7 @@ from PIL import Image
 
 from segment_function.pages.assets import HOME_ASSETS, HOME_PAGE
 from shared_code.limits import MAX_IMAGE_BYTES
-from shared_code.picture.header import FORMATS
+from shared_code.picture.formats import FORMATS
 from tests.support.hosts import KEYS, Host
 
 PAGES = ["/", "/swagger"]
@@ -102,10 +102,12 @@ def test_the_page_offers_what_the_service_accepts() -> None:
     assert offered is not None
     assert told is not None
     Image.init()  # loads the plugins that know the types
-    accepted = {*FORMATS, "ICO", "MPO"}
-    types = {Image.MIME[form] for form in accepted - {"MPO"}}  # no system knows a type for MPO
+    accepted = {name for row in FORMATS for name in row.names}
+    types = {row.media_type for row in FORMATS}
     endings = {item for item in offered[1].split(",") if item.startswith(".")}
     assert set(offered[1].split(",")) - endings == types
+    assert endings <= {ending for row in FORMATS for ending in row.endings}
+    # Of these no system knows the types.
     assert {Image.registered_extensions()[ending] for ending in endings} == {"ICO", "TIFF", "MPO"}
     assert {*told[1].split(", "), told[2]} == accepted
     assert int(told[3]) << 20 == MAX_IMAGE_BYTES

@@ -114,3 +114,43 @@ def icc_profile(space: str, gamma: float, primaries: Sequence[tuple[float, float
     head = struct.pack(">I4xI4s4s4s", size, 0x02100000, b"mntr", space.ljust(4).encode(), b"XYZ ")
     head += bytes(12) + b"acsp" + bytes(28) + fixed(*white)
     return head.ljust(128, b"\0") + table + data
+
+
+def jpeg_segments(data: bytes) -> list[bytes]:
+    """The segments of a JPEG, the entropy-coded data with the scan it belongs to; without SOI and EOI."""
+    at, segments = 2, []
+    while data[at + 1] != 0xD9:
+        end = at + 2 + int.from_bytes(data[at + 2 : at + 4])
+        if data[at + 1] == 0xDA:
+            while data[end] != 0xFF or data[end + 1] == 0 or 0xD0 <= data[end + 1] <= 0xD7:
+                end += 1
+        segments.append(data[at:end])
+        at = end
+    return segments
+
+
+def jpeg_segment(marker: int, body: bytes) -> bytes:
+    """One marker segment (ITU T.81, B.1.1.4)."""
+    return b"\xff" + bytes([marker]) + struct.pack(">H", len(body) + 2) + body
+
+
+def jpeg_of(*segments: bytes) -> bytes:
+    """A JPEG of these segments."""
+    return b"\xff\xd8" + b"".join(segments) + b"\xff\xd9"
+
+
+def jpeg_in_three_scans(gray: Image.Image) -> bytes:
+    """A sequential JPEG whose three colours, alike, come one after the other."""
+    tables, scans = [], b""
+    for segment in jpeg_segments(saved(gray, "JPEG")):
+        if segment[1] == 0xC0:
+            parts = b"".join(bytes([number, 0x11, 0]) for number in (1, 2, 3))
+            tables.append(jpeg_segment(0xC0, segment[4:9] + b"\3" + parts))
+        elif segment[1] == 0xDA:
+            coded = segment[2 + int.from_bytes(segment[2:4]) :]
+            scans = b"".join(
+                jpeg_segment(0xDA, bytes([1, number, 0, 0, 63, 0])) + coded for number in (1, 2, 3)
+            )
+        else:
+            tables.append(segment)
+    return jpeg_of(*tables, scans)

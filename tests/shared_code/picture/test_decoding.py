@@ -11,7 +11,7 @@ from PIL.Image import Resampling
 
 from shared_code.errors import ImageFormatInvalid
 from shared_code.picture.decoding import Picture, decode, decode_scale
-from shared_code.picture.header import read_header
+from shared_code.picture.header import open_source
 from tests.shared_code.picture.samples import (
     SRGB_PRIMARIES,
     icc_profile,
@@ -41,7 +41,7 @@ UPRIGHT: dict[int, Callable[[Array], Array]] = {
 
 
 def open_picture(data: bytes, scale: int = 1) -> Picture:
-    return decode(data, read_header(data), scale)
+    return decode(open_source(data), scale)
 
 
 def whole(picture: Picture) -> Image.Image:
@@ -138,7 +138,7 @@ def test_nothing_shifts(form: str, scale: int, orientation: int) -> None:
     ],
 )
 def test_decode_scale(form: str, size: tuple[int, int], wanted: tuple[int, int], scale: int) -> None:
-    assert decode_scale(read_header(encoded(form, *size)), *wanted) == scale
+    assert decode_scale(open_source(encoded(form, *size)), *wanted) == scale
 
 
 @pytest.mark.parametrize("size", [(50, 50), (51, 67), (400, 300), (1003, 777)])
