@@ -1,5 +1,6 @@
 import copy
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from model_build.errors import ManifestError
 from model_build.manifest import (
     MANIFEST_PATH,
+    MODELS_DIR,
     FileSource,
     UrlSource,
     WheelSource,
@@ -157,3 +159,10 @@ def test_network_of_a_url() -> None:
     address = "https://example.com/network.onnx"
     network = parse_manifest(changed(put("source", {"url": address}))).networks["u2net"]
     assert network.source == UrlSource(address)
+
+
+def test_example_of_the_docs() -> None:
+    page = (MODELS_DIR.parent / "docs" / "models.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+    manifest = parse_manifest(f'{{"default": "birefnet-lite", "networks": {{{example}}}}}')
+    assert isinstance(manifest.networks["birefnet-lite"].source, UrlSource)

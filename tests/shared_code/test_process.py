@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.hosts import PROJECT
+from tests.support.hosts import PROJECT, environment
 
 HOLES = """
 import re
@@ -36,6 +36,18 @@ try:
 except UserWarning:
     print("told")
 """
+WITHOUT_A_NETWORK = """
+import logging, sys, time
+from pathlib import Path
+from shared_code.matte import networks
+from shared_code.matte.built import Catalogue, read_catalogue
+from shared_code.process import end_process
+logging.basicConfig()
+networks.RETRY_AFTER_S = (0, 0)
+catalogue = Catalogue(Path(sys.argv[1]), "u2netp", read_catalogue().networks)
+networks.NetworkStore(catalogue, "", 2, 1, given_up=end_process).preload()
+time.sleep(600)
+"""
 
 
 def output(program: str) -> str:
@@ -52,3 +64,18 @@ def test_holes_between_live_blocks_are_given_back() -> None:
 
 def test_pillow_does_not_warn_of_odd_pictures() -> None:
     assert output(WARNINGS) == "told"
+
+
+def test_a_process_without_a_network_ends(tmp_path: Path) -> None:
+    """The platform starts another; it would be of no use that this one went on."""
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_A_NETWORK, str(tmp_path)],
+        cwd=PROJECT,
+        env=environment({}),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("network u2netp not loaded") == 3
+    assert "network u2netp cannot be loaded" in done.stderr
