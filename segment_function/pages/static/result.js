@@ -6,7 +6,8 @@ import * as stage from "./stage.js";
 
 const ENDINGS = { backgroundRemoval: "cutout", foregroundMatting: "matte" };
 const KINDS = { backgroundRemoval: "Cut-out", foregroundMatting: "Matte" };
-const SURE = [[0.1, "sure"], [0.3, "fairly sure"], [0.6, "unsure: look closely"], [1, "guessing: look closely"]];
+// The share of bad mattes that each threshold catches is in docs/models.md.
+const SURE = [[0.05, "sure"], [0.1, "fairly sure"], [0.2, "unsure: look at it"], [1, "very unsure: look closely"]];
 
 const $ = (id) => document.getElementById(id);
 
