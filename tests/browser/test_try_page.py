@@ -43,6 +43,8 @@ def test_photo_is_cut_out(host: Host, browser: Browser, photo_file: Path, mode: 
     assert centre[channel] > 224
     assert text(browser, "#error") == ""
     assert is_hidden(browser, "#backdrop") is (mode == "foregroundMatting")
+    assert re.fullmatch(r".*sure.* \(uncertainty [01]\.[0-9]{2}\)", text(browser, "#certainty-words"))
+    assert not is_hidden(browser, "#certainty")
     assert browser.console_errors() == []
     assert browser.requested_hosts() == {f"127.0.0.1:{host.port}"}
 
