@@ -5,12 +5,19 @@ import hashlib
 import os
 import random
 import signal
+import ssl
 import time
 from contextlib import ExitStack, aclosing
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from PIL import Image
 
 from client import ClientError, Look, Mode, Outcome, Patience, Result, Service, cutout, cutouts
@@ -304,3 +311,44 @@ def test_a_folder_that_cannot_be_written(small_host: Host, tmp_path: Path) -> No
     (tmp_path / "file").write_bytes(b"")
     outcomes, _ = collect([tmp_path / "photos"], tmp_path / "file", Service(small_host.url, KEYS[0]))
     assert [outcome.error.id for outcome in outcomes if outcome.error] == ["C-WRITE"]
+
+
+def test_a_server_that_cannot_prove_itself_ends_the_run(source: Path, tmp_path: Path) -> None:
+    """Nothing is sent to it, the key least of all."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    key = ec.generate_private_key(ec.SECP256R1())
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(1))
+        .not_valid_after(now + timedelta(1))
+        .sign(key, hashes.SHA256())
+    )
+    pem = tmp_path / "server.pem"
+    pem.write_bytes(
+        certificate.public_bytes(Encoding.PEM)
+        + key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    received = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        received.append(await reader.read())
+        writer.close()
+
+    async def run() -> tuple[list[Outcome], str]:
+        async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context) as server:
+            service = Service(f"https://localhost:{server.sockets[0].getsockname()[1]}", "key")
+            outcomes = []
+            try:
+                async for outcome in cutouts([source], tmp_path / "out", service):
+                    outcomes.append(outcome)
+            except ClientError as error:
+                return outcomes, error.id
+        return outcomes, ""
+
+    [outcome], final = asyncio.run(run())
+    assert outcome.error
+    assert (outcome.error.id, outcome.error.attempts, final) == ("C-TLS", 1, "C-TLS")
+    assert received == []
