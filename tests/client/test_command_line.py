@@ -66,6 +66,7 @@ def test_a_folder_with_a_report(small_host: Host, tmp_path: Path) -> None:
         assert (row["result"], row["width"], row["height"]) == ("done", str(width), str(height))
         assert (int(row["bytes"]), row["attempts"]) == (target.stat().st_size, "1")
         assert float(row["seconds"]) > 0
+        assert 0 <= float(row["uncertainty"]) <= 1
         assert len(row["request_id"]) == 36
     [broken] = pictures.broken
     assert (by_source[broken]["result"], by_source[broken]["error"]) == ("failed", "E-FORMAT")
