@@ -47,7 +47,7 @@ class Catalogue:
         networks = {name: asdict(network) for name, network in self.networks.items()}
         return json.dumps({"default": self.default, "networks": networks}, indent=2) + "\n"
 
-    def content(self, name: str) -> bytes:
+    def checked_path(self, name: str) -> Path:
         """The ONNX file of a network, its sha256 checked. Raises ModelError.
 
         The sum lies beside the file: it tells a broken file, not one that somebody replaced with care.
@@ -55,13 +55,13 @@ class Catalogue:
         network = self.networks[name]
         path = self.folder / network.file
         try:
-            content = path.read_bytes()
+            with path.open("rb") as file:
+                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
             raise ModelError(f"{path} cannot be read ({error.strerror}); `make model` builds it") from error
-        sha256 = hashlib.sha256(content).hexdigest()
         if sha256 != network.sha256:
             raise ModelError(f"{path} has sha256 {sha256}, not {network.sha256}; build it again")
-        return content
+        return path
 
 
 def read_catalogue(folder: Path = BUILT_DIR) -> Catalogue:

@@ -1,6 +1,7 @@
 """A loaded matting network. The only module of the service that knows ONNX Runtime."""
 
 import threading
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +17,10 @@ class OnnxNetwork:
     """
 
     def __init__(
-        self, built: BuiltNetwork, model: bytes, threads: int, umpire: "OnnxNetwork | None" = None
+        self, built: BuiltNetwork, model: Path | bytes, threads: int, umpire: "OnnxNetwork | None" = None
     ) -> None:
-        """`model`: the ONNX file, optimised when it was built."""
+        """`model`: the ONNX file, optimised when it was built; as bytes it stays in memory beside what it
+        becomes."""
         import onnxruntime as ort  # 0.1 s, and only the thread that loads networks needs it
 
         options = ort.SessionOptions()

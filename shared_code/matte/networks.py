@@ -37,7 +37,7 @@ def load_network(catalogue: Catalogue, name: str, threads: int) -> OnnxNetwork:
     """
     built = catalogue.networks[name]
     umpire = None if built.umpire is None else load_network(catalogue, built.umpire, threads)
-    return OnnxNetwork(built, catalogue.content(name), threads, umpire)
+    return OnnxNetwork(built, catalogue.checked_path(name), threads, umpire)
 
 
 class NetworkStore:

@@ -23,7 +23,7 @@ INT16_MAX = 32_767
 
 
 def built(network: Network) -> ModelProto:
-    return onnx.load_from_string(read_catalogue().content(network.name))
+    return onnx.load(read_catalogue().checked_path(network.name))
 
 
 @pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network.name)
@@ -94,7 +94,7 @@ def test_masks_are_the_same_on_every_processor(tmp_path: Path) -> None:
 @pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network.name)
 def test_masks_agree_with_the_float_network(network: Network) -> None:
     assert network.quantization is not None
-    model = read_catalogue().content(network.name)
+    model = read_catalogue().checked_path(network.name).read_bytes()
     differences = mean_differences(network, verified_weights(network), model)
     assert differences.keys() == {network.input.side_px, network.input.second_side_px} - {None}
     assert max(differences.values()) <= network.quantization.max_mae

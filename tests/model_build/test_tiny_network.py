@@ -187,7 +187,7 @@ class TestBuild:
         assert "[tiny " in capsys.readouterr().out
         catalogue = read_catalogue(folder)
         assert catalogue.networks == {"tiny": already_built(tiny, folder)}
-        assert catalogue.content("tiny") == files["tiny.onnx"]
+        assert catalogue.checked_path("tiny") == folder / "tiny.onnx"
         assert self.run(tiny, folder, ("tiny",)) == 0
         assert capsys.readouterr().out == ""
         assert already_built(replace(tiny, training_data="another"), folder) is None

@@ -22,7 +22,7 @@ def folder(tmp_path: Path) -> Path:
 def test_read_as_written(folder: Path) -> None:
     catalogue = read_catalogue(folder)
     assert catalogue == Catalogue(folder, "tiny", {"tiny": NETWORK})
-    assert catalogue.content("tiny") == CONTENT
+    assert catalogue.checked_path("tiny").read_bytes() == CONTENT
 
 
 def flip_a_bit(path: Path) -> None:
@@ -43,7 +43,7 @@ def flip_a_bit(path: Path) -> None:
 def test_refuses_a_file_that_is_not_what_was_built(folder: Path, spoil: Callable[[Path], None]) -> None:
     spoil(folder / "tiny.onnx")
     with pytest.raises(ModelError, match=r"tiny\.onnx"):
-        read_catalogue(folder).content("tiny")
+        read_catalogue(folder).checked_path("tiny")
 
 
 ENTRY = json.loads(Catalogue(Path(), "tiny", {"tiny": NETWORK}).json())["networks"]["tiny"]
