@@ -3,7 +3,7 @@
 import io
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from PIL import ExifTags, Image
 
@@ -154,3 +154,45 @@ def jpeg_in_three_scans(gray: Image.Image) -> bytes:
         else:
             tables.append(segment)
     return jpeg_of(*tables, scans)
+
+
+def tiff_of(
+    width: int,
+    height: int,
+    tags: Mapping[int, tuple[int, Sequence[int]]] | None = None,
+    pixels: bytes | None = None,
+    order: str = "<",
+    big: bool = False,
+) -> bytes:
+    """A TIFF 6.0 or BigTIFF, by default 8-bit gray in one strip; `tags` are tag to field type and values."""
+    pixels = bytes(width * min(height, 400)) if pixels is None else pixels
+    begin = 16 if big else 8
+    entries: dict[int, tuple[int, Sequence[int]]] = {
+        256: (4, (width,)),
+        257: (4, (height,)),
+        258: (3, (8,)),
+        259: (3, (1,)),
+        262: (3, (1,)),
+        273: (4, (begin,)),
+        277: (3, (1,)),
+        278: (4, (height,)),
+        279: (4, (len(pixels),)),
+    }
+    if tags and 324 in tags:
+        del entries[273], entries[278], entries[279]
+    entries |= tags or {}
+    word, inline, head = ("Q", 8, "Q") if big else ("I", 4, "H")
+    place = begin + len(pixels)
+    table, behind = struct.pack(order + head, len(entries)), b""
+    first = place + len(table) + len(entries) * (4 + 2 * inline) + inline
+    for tag, (kind, values) in sorted(entries.items()):
+        code = {1: "B", 2: "B", 3: "H", 4: "I", 5: "I", 16: "Q"}[kind]
+        raw = struct.pack(f"{order}{len(values)}{code}", *values)
+        table += struct.pack(order + "HH" + word, tag, kind, len(values) // (2 if kind == 5 else 1))
+        table += (
+            raw.ljust(inline, b"\0") if len(raw) <= inline else struct.pack(order + word, first + len(behind))
+        )
+        behind += raw if len(raw) > inline else b""
+    mark = b"II" if order == "<" else b"MM"
+    header = struct.pack(order + "HHHQ", 43, 8, 0, place) if big else struct.pack(order + "HI", 42, place)
+    return mark + header + pixels + table + bytes(inline) + behind
