@@ -65,7 +65,7 @@ def asgi_app(functions: Iterable[Function], not_found: Handler) -> ASGIApp:
         path = _ORIGIN.sub("", scope["path"]).removeprefix("/").removesuffix("/")
         for http in ranked:
             match = http.path.fullmatch(path)
-            if match and scope["method"] in http.methods:
+            if match and scope["method"].upper() in http.methods:
                 scope["path_params"] = match.groupdict()
                 response = await http.handler(Request(scope, receive))
                 await response(scope, receive, send)

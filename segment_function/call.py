@@ -59,7 +59,8 @@ def _parameter(request: Request, name: str) -> str | None:
 
 
 def _body_kind(content_type: str) -> BodyKind:
-    media_type = content_type.partition(";")[0].strip()
+    # A field that was sent twice comes as one from the Functions host, joined by a comma.
+    media_type = content_type.partition(";")[0].partition(",")[0].strip()
     match media_type.lower():
         case "" | "application/octet-stream":
             return BodyKind.BYTES

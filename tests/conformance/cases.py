@@ -122,6 +122,7 @@ PATHS = [
         _path(f"method {method}", PATH, E_404, method)
         for method in ("GET", "PUT", "DELETE", "PATCH", "OPTIONS")
     ],
+    _path("method in lower case", PATH, OK, "post"),
     _path("status, posted to", "/status", E_404),
 ]
 

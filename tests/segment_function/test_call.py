@@ -72,6 +72,9 @@ def test_query_that_is_refused(query: str, error: type[SegmentError]) -> None:
         ({"Content-Type": "multipart/form-data"}, BodyKind.FORM),
         ({"Content-Type": "application/json"}, BodyKind.URL),
         ({"Content-Type": " application/json ;charset=utf-16"}, BodyKind.URL),
+        ({"Content-Type": "image/png, image/png"}, BodyKind.BYTES),
+        ({"Content-Type": "application/octet-stream;, application/json"}, BodyKind.BYTES),
+        ({"Content-Type": ";"}, BodyKind.BYTES),
     ],
 )
 def test_content_type(headers: dict[str, str], kind: BodyKind) -> None:

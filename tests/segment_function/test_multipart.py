@@ -1,3 +1,5 @@
+from random import Random
+
 import pytest
 
 from segment_function.multipart import (
@@ -228,3 +230,28 @@ def test_little_is_kept_of_what_is_skipped(unit: bytes) -> None:
         assert finder.held_bytes <= MAX_PART_HEADER_BYTES + 200
     with pytest.raises(ImageSizeNotAllowed):
         finder.picture()
+
+
+PIECES = [
+    *[b"--XX", b"\r\n--XX", b"\r\n--XX\r\n", b"\n--XX\n", b"--XX--", b"\r\n", b"\n", b"\r", b"\r\n\r\n"],
+    *[b" ", b"\t", b";", b'"', b"\\", b":", b"X", b"\0", IMAGE],
+    *[b"Content-Disposition: form-data", b"; filename=a", b"Content-Type: image/png"],
+]
+
+
+def test_where_chunks_end_does_not_matter() -> None:
+    random = Random(7)
+    kinds = set()
+    for _ in range(1000):
+        data = b"--XX\r\n" + b"".join(random.choices(PIECES, k=40))
+        outcomes = {outcome(data, chunk_bytes) for chunk_bytes in (1, 3, 17, 1000)}
+        assert len(outcomes) == 1, data
+        kinds |= {type(kind) for kind in outcomes}
+    assert kinds == {bytes, type}, "pictures were found, and forms refused"
+
+
+def outcome(data: bytes, chunk_bytes: int) -> bytes | type[SegmentError]:
+    try:
+        return found(data, chunk_bytes)
+    except SegmentError as error:
+        return type(error)
