@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from shared_code.encode.encoder import Pixels
@@ -206,6 +207,29 @@ def test_own_alpha_multiplies_into_the_matte(mode: Mode, pixels: str) -> None:
     assert alpha[:, :120].max() == 0
     assert set(alpha[:, 120:].ravel()) == {200}
     assert network.seen[0][10, 5].tolist() == [128, 128, 128]
+
+
+class UndecidedNetwork(FlatNetwork):
+    """Is half sure of what it takes for background at first, and sure at its second side."""
+
+    def mask(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        mask = super().mask(rgb)
+        return mask if len(rgb) == self.second_side else np.maximum(mask, 64)
+
+
+@pytest.mark.parametrize("second_side", [None, 48])
+def test_a_network_in_doubt_looks_twice(second_side: int | None) -> None:
+    network = UndecidedNetwork(second_side=second_side)
+    cutout = cut(encoded("PNG", 200, 150), Mode.FOREGROUND_MATTING, network)
+    assert [len(seen) for seen in network.seen] == [64, *([second_side] if second_side else [])]
+    assert (cutout.uncertainty > 0.7) == (second_side is None)
+
+
+def test_a_sure_network_looks_once() -> None:
+    network = FlatNetwork(second_side=48)
+    cutout = cut(encoded("PNG", 200, 150), Mode.FOREGROUND_MATTING, network)
+    assert [len(seen) for seen in network.seen] == [64]
+    assert cutout.uncertainty == 0
 
 
 def test_strips_are_made_in_any_order() -> None:
