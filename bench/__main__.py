@@ -3,7 +3,7 @@
 import sys
 import time
 
-from bench import cold_start, cost, endpoint, growth, image_path, limits, memory, stages
+from bench import cold_start, cost, endpoint, growth, hostile, image_path, limits, memory, stages
 from bench.report import machine
 from tests.support.hosts import PROJECT
 
@@ -22,7 +22,7 @@ def main(names: list[str]) -> None:
     """The named benchmarks in turn, or all. Tables of other benchmarks stay as they are."""
     head = _HEAD.format(date=time.strftime("%Y-%m-%d"), machine=machine())
     sections = _sections(_PAGE.read_text()) if names else {}
-    for benchmark in (limits, image_path, stages, cold_start, endpoint, memory, growth):
+    for benchmark in (limits, image_path, stages, cold_start, endpoint, memory, growth, hostile):
         if names and benchmark.__name__.removeprefix("bench.") not in names:
             continue
         for table in benchmark.run():

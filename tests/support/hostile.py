@@ -1,0 +1,112 @@
+"""Small files that ask for as much work as the caps let through: below 16 megapixels, or few bytes."""
+
+import struct
+import zlib
+from collections.abc import Callable
+
+import numpy as np
+from PIL import Image
+
+from shared_code.limits import MAX_IMAGE_BYTES
+from shared_code.picture import bmp, gif, jpeg, png, tiff, webp
+from tests.shared_code.picture.samples import (
+    jpeg_of,
+    jpeg_segment,
+    jpeg_segments,
+    png_chunk,
+    run_length_bitmap,
+    saved,
+    tiff_of,
+)
+from tests.shared_code.picture.samples import png as png_of
+
+SIDE = 3900
+"""Fifteen megapixels."""
+
+
+def jpeg_scans(side: int, count: int) -> bytes:
+    """A progressive gray JPEG whose last scan comes `count` times more."""
+    segments = jpeg_segments(saved(Image.new("L", (side, side), 200), "JPEG", progressive=True))
+    return jpeg_of(*segments, *segments[-1:] * count)
+
+
+def jpeg_metadata(marker: int, body: bytes) -> bytes:
+    """A small JPEG with as many segments as it may have."""
+    body = body[: MAX_IMAGE_BYTES // jpeg.SEGMENTS.most - 8]
+    plain = saved(Image.new("RGB", (100, 100), "green"), "JPEG")
+    return b"\xff\xd8" + jpeg_segment(marker, body) * (jpeg.SEGMENTS.most - 20) + plain[2:]
+
+
+def png_pieces() -> bytes:
+    """A PNG of a byte of pixels in each chunk."""
+    rows = np.random.default_rng(1).integers(0, 256, (145, 433), np.uint8)
+    rows[:, 0] = 0  # the filter
+    pixels = zlib.compress(rows.tobytes(), 0)
+    header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", 144, 145, 8, 2, 0, 0, 0))
+    each = b"".join(png_chunk(b"IDAT", pixels[at : at + 1]) for at in range(png.CHUNKS.most - 3000))
+    rest = png_chunk(b"IDAT", pixels[png.CHUNKS.most - 3000 :])
+    return png.SIGNATURE + header + each + rest + png_chunk(b"IEND", b"")
+
+
+def png_bombs() -> bytes:
+    """Twenty megabytes of notes that unpack to a thousand times as much, and of profiles."""
+    bomb = zlib.compress(bytes(64 << 20), 9)
+    notes = [png_chunk(b"zTXt", b"a\0\0" + bomb), png_chunk(b"iCCP", b"a\0\0" + bomb)] * 140
+    return png_of(100, 100, pixels=bytes(30_000), before=notes)
+
+
+def gif_blocks() -> bytes:
+    """A GIF with as many blocks in front of its image as it may have."""
+    data = saved(Image.new("L", (100, 100)), "GIF")
+    at = 13 + (3 << (data[10] & 7) + 1)
+    return data[:at] + b"!\xfe" + b"\1x" * (gif.BLOCKS.most - 9) + b"\0" + data[at:]
+
+
+def webp_chunks() -> bytes:
+    """A WebP with as many chunks as it may have."""
+    body = saved(Image.new("RGB", (100, 100)), "WEBP")[12:] + b"junk\0\0\0\0" * (webp.CHUNKS.most - 9)
+    return b"RIFF" + struct.pack("<I", len(body) + 4) + b"WEBP" + body
+
+
+def bmp_runs() -> bytes:
+    """A bitmap of as many runs as it may have, a pixel each."""
+    side = int(bmp.RUNS.most**0.5) - 2
+    body = (b"\1\7" * side + b"\0\0") * side + b"\0\1"
+    palette = b"".join(bytes([level, level, 0, 0]) for level in range(256))
+    header = struct.pack("<IiiHHIIiiII", 40, side, side, 1, 8, 1, len(body), 0, 0, 256, 0)
+    return b"BM" + struct.pack("<IHHI", 54 + 1024 + len(body), 0, 0, 54 + 1024) + header + palette + body
+
+
+def tiff_tiles(compression: int) -> bytes:
+    """A TIFF of tiles of 16 x 16, all of them the same bytes of the file."""
+    side = 16 * int(tiff.CHUNKS.most**0.5)
+    tile = bytes(256) if compression == 1 else zlib.compress(bytes(256))
+    count = (side // 16) ** 2
+    where = {259: (3, (compression,)), 322: (3, (16,)), 323: (3, (16,)), 324: (4, (8,) * count)}
+    size = len(tile) if compression != 1 else 1
+    return tiff_of(side, side, {**where, 325: (4, (size,) * count)}, tile + bytes(count * size // 3))
+
+
+def tiff_rationals() -> bytes:
+    """A TIFF whose resolution is two million fractions."""
+    return tiff_of(100, 100, {282: (5, (1,) * 4_000_000)})
+
+
+HOSTILE: dict[str, Callable[[], bytes]] = {
+    "progressive JPEG, 90 scans of 60 megapixels": lambda: jpeg_scans(7800, 88),
+    "progressive JPEG, 5000 scans": lambda: jpeg_scans(1000, 5000),
+    "JPEG, 4 000 Exif segments": lambda: jpeg_metadata(0xE1, b"Exif\0\0" + bytes(60_000)),
+    "JPEG, 4 000 quantization tables": lambda: jpeg_metadata(0xDB, bytes(65)),
+    "JPEG, 20 MB of fill bytes": lambda: b"\xff\xd8" + b"\xff" * 20_000_000 + jpeg_metadata(0xFE, b"")[2:],
+    "PNG, 63 000 chunks of pixels": png_pieces,
+    "PNG, notes and profiles of 18 GB": png_bombs,
+    "GIF, 262 000 blocks in front": gif_blocks,
+    "WEBP, 65 000 chunks": webp_chunks,
+    "run-length BMP, 2 million runs": bmp_runs,
+    "run-length BMP, 16 000 x 16 000": lambda: run_length_bitmap(16_000),
+    "TIFF, 65 000 tiles": lambda: tiff_tiles(1),
+    "TIFF, 65 000 deflated tiles": lambda: tiff_tiles(8),
+    "TIFF, 5 million strips": lambda: tiff_of(100, 100, {273: (1, (8,) * 5_000_000), 278: (4, (99,))}),
+    "TIFF, 2 million fractions": tiff_rationals,
+    "15 megapixel PNG": lambda: saved(Image.linear_gradient("L").resize((SIDE, SIDE)).convert("RGBA"), "PNG"),
+}
