@@ -67,7 +67,7 @@ def asgi_app(functions: Iterable[Function], not_found: Handler) -> ASGIApp:
             match = http.path.fullmatch(path)
             if match and scope["method"].upper() in http.methods:
                 scope["path_params"] = match.groupdict()
-                response = await http.handler(Request(scope, receive))
+                response = await http.handler(Request(scope, receive, send))
                 await response(scope, receive, send)
                 return
         response = await not_found(Request(scope, receive))

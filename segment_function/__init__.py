@@ -12,7 +12,7 @@ from segment_function.connection import while_connected
 from segment_function.fetch.image_url import UrlPolicy, fetch_image
 from segment_function.keys import KEY_HEADER, check_key
 from segment_function.picture_response import PictureResponse
-from segment_function.responses import Exchange
+from segment_function.responses import Exchange, NothingToSend
 from shared_code.admission import Hold
 from shared_code.deadline import Deadline
 from shared_code.engine import Engine
@@ -20,6 +20,7 @@ from shared_code.errors import ImageFormatInvalid, TooManyRequests
 from shared_code.outcome import TRACE_HEADERS, Edge, OutcomeSink, Record
 from shared_code.progress import StageName
 from shared_code.settings import Settings
+from shared_code.stream import PictureStream
 
 ROUTE = "computervision/imageanalysis:segment"
 ALIAS = "computervision/imageanalysis/segment"
@@ -63,10 +64,22 @@ class SegmentApi:
         return await answer(exchange, work)
 
     async def _segment(self, exchange: Exchange, body: Body, record: Record) -> Response:
+        request = exchange.request
         deadline = Deadline.after(self.settings.deadline_s)
-        check_key(exchange.request.headers.get(KEY_HEADER), self.settings)
-        call = parse_call(exchange.request, self.engine.networks.names)
+        check_key(request.headers.get(KEY_HEADER), self.settings)
+        call = parse_call(request, self.engine.networks.names)
         record.mode = call.mode
+        stream = await self._stream(call, request, body, record, deadline)
+        response = PictureResponse(stream, exchange, record, deadline, self.settings.stall_s)
+        # By the function itself: the Functions host drops what is logged once an invocation has ended, and
+        # lets invocations end before it stops a worker.
+        await response(request.scope, request.receive, request._send)
+        return NothingToSend()
+
+    async def _stream(
+        self, call: Call, request: Request, body: Body, record: Record, deadline: Deadline
+    ) -> PictureStream:
+        """The cut-out; nothing of the picture that came is held any more."""
         with self.engine.hold() as held:
             body.arriving = held.grow
             async with deadline.limit(ImageFormatInvalid):
@@ -74,8 +87,7 @@ class SegmentApi:
                     image = await self._image(call, body, held)
             async with deadline.limit(TooManyRequests):
                 cut_out = self.engine.cut_out(image, call.mode, call.network, record.progress)
-                stream = await while_connected(exchange.request.receive, cut_out)
-        return PictureResponse(stream, exchange, record, deadline, self.settings.stall_s)
+                return await while_connected(request.receive, cut_out)
 
     async def _image(self, call: Call, body: Body, held: Hold) -> bytes:
         match call.body:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from azurefunctions.extensions.http.fastapi import Request, Response
 
 from segment_function.body import Body
-from segment_function.responses import Exchange, error_response, nobody_response
+from segment_function.responses import Exchange, NothingToSend, error_response
 from shared_code.errors import InternalError, SegmentError
 from shared_code.progress import Abandoned
 
@@ -23,7 +23,7 @@ async def answer(exchange: Exchange, work: Work) -> Response:
     except SegmentError as error:
         return _refuse(error, exchange, body)
     except Abandoned:
-        return nobody_response()
+        return NothingToSend()
     except Exception:
         log.exception("request %s failed", exchange.id)
         return _refuse(InternalError(), exchange, body)

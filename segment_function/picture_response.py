@@ -1,6 +1,7 @@
 """The streamed answer: sends a picture while it is made, and gives everything back however that ends."""
 
 import asyncio
+import logging
 from contextlib import aclosing
 
 from azurefunctions.extensions.http.fastapi import Response
@@ -12,6 +13,8 @@ from shared_code.deadline import Deadline
 from shared_code.outcome import Ending, Record
 from shared_code.progress import StageName
 from shared_code.stream import PictureStream
+
+log = logging.getLogger(__name__)
 
 _PIECE_BYTES = 128 << 10
 """What is written at a time: about this much lies in the server's buffer for a caller who does not read."""
@@ -39,13 +42,17 @@ class PictureResponse(Response):
         self._stall_s = stall_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the picture; called once, by the server."""
-        with self._record.faults():
-            async with aclosing(self._stream):
-                ending = await self._sent(receive, send)
-            if ending in (Ending.STALLED, Ending.LATE):
-                await drop(send)
-            self._record.end(ending)
+        """Send the picture, once. Whatever happens then is in the record and the log, and never raised."""
+        try:
+            with self._record.faults():
+                async with aclosing(self._stream):
+                    ending = await self._sent(receive, send)
+                self._record.end(ending)
+        except Exception:
+            log.exception("request %s broke off", self._record.id)
+            ending = Ending.FAILED
+        if ending in (Ending.STALLED, Ending.LATE, Ending.FAILED):
+            await drop(send)
 
     async def _sent(self, receive: Receive, send: Send) -> Ending:
         with self._record.progress.stage(StageName.SEND):

@@ -84,6 +84,8 @@ def content_response(content: bytes, media_type: str, exchange: Exchange, status
     return Response(content, status, exchange.headers() | {"Content-Type": media_type})
 
 
-def nobody_response() -> Response:
-    """For a caller who has left: the server drops it, but the Functions worker waits for one."""
-    return Response(status_code=499)  # nginx's number for it
+class NothingToSend(Response):
+    """For the server, which waits for an answer, when it was sent already or its caller has left."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send nothing."""

@@ -1,0 +1,45 @@
+"""What the host's log tells of a picture: the host drops what is logged outside of an invocation."""
+
+import re
+
+import pytest
+
+from tests.conformance.requests import Request
+from tests.functions_host import Instance
+from tests.functions_host.calls import ask, reset, sent, wait_for, wait_for_the_end_of_all_calls
+from tests.support.photos import encoded
+
+
+def line_of(instance: Instance, request_id: str) -> str:
+    (line,) = re.findall(rf"picture {request_id}: (.*)", instance.log.read_text())
+    return str(line)
+
+
+@pytest.mark.parametrize(
+    ("request_", "told"),
+    [
+        (
+            Request(body=encoded("JPEG", 1600, 1200)),
+            r"ending=sent mode=background\w+ megapixels=1\.92 .*",
+        ),
+        (Request(body=b"text"), r"ending=refused mode=background\w+ megapixels=- .* error=E-FORMAT .*"),
+    ],
+    ids=["sent", "refused"],
+)
+def test_every_picture_has_its_line(instance: Instance, request_: Request, told: str) -> None:
+    reply = ask(instance, request_)
+    wait_for_the_end_of_all_calls(instance)
+    line = line_of(instance, reply.headers["request-id"])
+    assert re.fullmatch(f"edge=http {told}", line)
+    if reply.status == 200:
+        assert f" bytes={len(reply.body)} " in line
+        assert " send=" in line
+
+
+def test_one_who_leaves_in_the_middle_has_his(instance: Instance) -> None:
+    with sent(instance, Request(body=encoded("BMP", 2600, 2400))) as connection:
+        assert connection.recv(12) == b"HTTP/1.1 200"
+        reset(connection)
+    wait_for(
+        lambda: re.search(r"picture .* ending=left .* megapixels=6\.24", instance.log.read_text()) is not None
+    )
