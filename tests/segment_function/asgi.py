@@ -1,7 +1,7 @@
 """Starlette requests and answers without a server: the messages a server would send are scripted."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from azurefunctions.extensions.http.fastapi import Request, Response
@@ -27,17 +27,15 @@ class Script:
     received: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
-        self._next: AsyncIterator[Message] = self._run()
-
-    async def _run(self) -> AsyncIterator[Message]:
-        for message in self.messages:
-            await asyncio.sleep(self.pause_s)
-            self.received += 1
-            yield message
-        await asyncio.get_running_loop().create_future()
+        self._rest = iter(self.messages)
 
     async def __call__(self) -> Message:
-        return await anext(self._next)
+        await asyncio.sleep(self.pause_s)
+        for message in self._rest:
+            self.received += 1
+            return message
+        never: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+        return await never
 
 
 def scope(

@@ -27,43 +27,13 @@ from shared_code.pipeline import Mode, plan
 from shared_code.progress import Progress, StageName
 from shared_code.settings import load_settings
 from shared_code.stream import PictureStream
-from tests.shared_code.matte.networks import FlatNetwork
+from tests.shared_code.matte.networks import FlatNetwork, GatedNetwork, OneNetwork
 from tests.shared_code.picture.samples import png
 from tests.support.photos import encoded, photo
 
 REMOVAL, MATTING = Mode.BACKGROUND_REMOVAL, Mode.FOREGROUND_MATTING
 LONG_S = 30
 BASE = load_settings({"SEGMENT_MODEL": "u2netp", "SEGMENT_SLOTS": "2", "SEGMENT_SLOT_WAIT_S": str(LONG_S)})
-
-
-class GatedNetwork(FlatNetwork):
-    """Finds the foreground when it is let."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.started = threading.Semaphore(0)
-        self.gate = threading.Event()
-
-    def mask(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        self.started.release()
-        assert self.gate.wait(LONG_S)
-        return super().mask(rgb)
-
-    async def has_started(self) -> None:
-        await asyncio.to_thread(self.started.acquire, timeout=LONG_S)
-
-
-class OneNetwork(NetworkStore):
-    """Holds a network that need not be loaded."""
-
-    def __init__(self, network: FlatNetwork) -> None:
-        super().__init__(read_catalogue(), "u2netp", kept=2, threads=1)
-        self.network = network
-
-    async def get(self, name: str | None) -> FlatNetwork:  # type: ignore[override]
-        if name not in (None, "flat"):
-            raise ResourceNotFound
-        return self.network
 
 
 def engine_of(

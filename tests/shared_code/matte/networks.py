@@ -1,9 +1,17 @@
 """Networks whose masks are known, in place of the real ones."""
 
+import asyncio
+import threading
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+
+from shared_code.errors import ResourceNotFound
+from shared_code.matte.built import read_catalogue
+from shared_code.matte.networks import NetworkStore
+
+LONG_S = 30
 
 
 @dataclass
@@ -27,3 +35,33 @@ class FlatNetwork:
         rows = slice(round(self.top * side), round(self.bottom * side))
         mask[rows, round(self.left * side) : round(self.right * side)] = 255
         return mask
+
+
+class GatedNetwork(FlatNetwork):
+    """Finds the foreground when it is let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.started = threading.Semaphore(0)
+        self.gate = threading.Event()
+
+    def mask(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        self.started.release()
+        assert self.gate.wait(LONG_S)
+        return super().mask(rgb)
+
+    async def has_started(self) -> None:
+        await asyncio.to_thread(self.started.acquire, timeout=LONG_S)
+
+
+class OneNetwork(NetworkStore):
+    """Holds a network that need not be loaded."""
+
+    def __init__(self, network: FlatNetwork) -> None:
+        super().__init__(read_catalogue(), "u2netp", kept=2, threads=1)
+        self.network = network
+
+    async def get(self, name: str | None) -> FlatNetwork:  # type: ignore[override]
+        if name not in (None, "flat"):
+            raise ResourceNotFound
+        return self.network

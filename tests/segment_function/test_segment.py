@@ -1,0 +1,152 @@
+"""The operation from its request to its record, with an engine of its own and no server."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import pytest
+from azurefunctions.extensions.http.fastapi import Request
+from starlette.types import Message
+
+from segment_function import SegmentApi
+from segment_function.keys import KEY_HEADER
+from shared_code import errors
+from shared_code.engine import Engine
+from shared_code.outcome import Ending, Outcome
+from shared_code.settings import load_settings
+from tests.segment_function.asgi import DISCONNECT, Script, Sent, chunks, scope
+from tests.shared_code.matte.networks import FlatNetwork, GatedNetwork, OneNetwork
+from tests.support.photos import encoded
+
+QUERY = "api-version=2023-02-01-preview&mode=backgroundRemoval"
+SETTINGS = replace(load_settings({"SEGMENT_MODEL": "u2netp", "SEGMENT_SLOTS": "1"}), api_keys=("key",))
+PHOTO = encoded("PNG", 600, 500)
+SHORT_S = 0.05
+LONG_S = 30
+
+
+@dataclass
+class Service:
+    """An API, and what its sink was told."""
+
+    network: FlatNetwork = field(default_factory=FlatNetwork)
+    deadline_s: float = LONG_S
+    outcomes: list[Outcome] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        settings = replace(SETTINGS, deadline_s=self.deadline_s)
+        self.engine = Engine(settings, OneNetwork(self.network))
+        self._api = SegmentApi(settings, self.engine, self.outcomes.append)
+
+    async def call(self, messages: Sequence[Message], key: str = "key", pause_s: float = 0) -> Sent:
+        """Send a request whose body is these messages, as a server would."""
+        sent = Sent()
+        received = Script(messages, pause_s)
+        request = Request(scope("POST", "/", QUERY, {KEY_HEADER: key}), received, sent)
+        response = await self._api.segment(request)
+        await response(request.scope, received, sent)
+        return sent
+
+    @property
+    def told(self) -> tuple[Ending, str | None]:
+        (outcome,) = self.outcomes
+        return outcome.ending, outcome.error_id
+
+
+def test_a_picture_that_is_sent() -> None:
+    service = Service()
+    sent = asyncio.run(service.call(chunks(PHOTO[:1000], PHOTO[1000:])))
+    assert (sent.status, sent.ended) == (200, True)
+    (outcome,) = service.outcomes
+    assert (outcome.ending, outcome.error_id, outcome.mode) == (Ending.SENT, None, "backgroundRemoval")
+    assert (outcome.id, outcome.bytes_out) == (sent.headers["request-id"], len(sent.body))
+    assert outcome.megapixels == 0.3
+    stages = [stage.name for stage in outcome.stages]
+    assert (stages[0], stages[-1]) == ("receive", "send")
+    assert {"header", "wait", "decode", "network", "matte", "encode"} < set(stages)
+
+
+@pytest.mark.parametrize(
+    ("body", "key", "error"),
+    [(PHOTO, "other", errors.AccessDenied), (b"text", "key", errors.ImageFormatInvalid)],
+)
+def test_a_picture_that_is_refused(body: bytes, key: str, error: type[errors.SegmentError]) -> None:
+    service = Service()
+    sent = asyncio.run(service.call(chunks(body), key))
+    assert (sent.status, sent.body) == (error.status, error().body())
+    assert service.told == (Ending.REFUSED, error.id)
+
+
+def test_a_body_that_comes_too_slowly() -> None:
+    service = Service(deadline_s=SHORT_S)
+    slow = chunks(*[b"x"] * 1000)
+    sent = asyncio.run(asyncio.wait_for(service.call([*slow, DISCONNECT], pause_s=0.01), LONG_S))
+    assert (sent.status, sent.body) == (400, errors.ImageFormatInvalid().body())
+    assert service.told == (Ending.REFUSED, "E-FORMAT")
+
+
+async def while_one_is_at_work(service: Service, then: Callable[[], Awaitable[None]]) -> None:
+    assert isinstance(service.network, GatedNetwork)
+    first = asyncio.create_task(service.call(chunks(PHOTO)))
+    await service.network.has_started()
+    await then()
+    service.network.gate.set()
+    assert (await first).status == 200
+
+
+def test_work_that_takes_too_long() -> None:
+    async def scene() -> None:
+        network = GatedNetwork()
+        service = Service(network, deadline_s=SHORT_S)
+        sent = await service.call(chunks(PHOTO))
+        assert (sent.status, sent.headers["retry-after"]) == (429, "2")
+        assert service.told == (Ending.REFUSED, "E-429")
+        network.gate.set()
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize("at_work", [True, False], ids=["at work", "waiting"])
+def test_a_caller_who_leaves_frees_his_slot(at_work: bool) -> None:
+    async def scene() -> None:
+        network = GatedNetwork()
+        service = Service(network)
+
+        async def leave() -> None:
+            sent = await service.call([*chunks(PHOTO), DISCONNECT], pause_s=SHORT_S)
+            assert sent.messages == []
+            assert service.told == (Ending.LEFT, None)
+
+        if at_work:
+            await leave()
+        else:
+            await while_one_is_at_work(service, leave)
+        network.gate.set()
+        assert (await service.call(chunks(PHOTO))).status == 200
+        await asyncio.sleep(0.01)
+        load = service.engine.load
+        assert (load.slots_used, load.slots_waiting, load.memory_bytes) == (0, 0, 0)
+
+    asyncio.run(scene())
+
+
+def test_nothing_of_a_call_stays() -> None:
+    """However it ends: a hundred calls of every kind leave slots and memory as they were."""
+
+    async def scene() -> None:
+        service = Service()
+        kinds = [
+            chunks(PHOTO),
+            chunks(b"text"),
+            chunks(PHOTO[:-40]),
+            [*chunks(PHOTO), DISCONNECT],
+            [DISCONNECT],
+        ]
+        for number in range(100):
+            await service.call(kinds[number % len(kinds)])
+        await asyncio.sleep(0.05)
+        load = service.engine.load
+        assert (load.slots_used, load.slots_waiting, load.memory_bytes) == (0, 0, 0)
+        assert len(service.outcomes) == 100
+
+    asyncio.run(scene())
