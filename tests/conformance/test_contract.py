@@ -2,6 +2,7 @@
 
 import io
 import re
+import time
 import uuid
 from collections.abc import Iterator
 
@@ -28,6 +29,8 @@ ANSWERED_BY_THE_HOST = {
     "announced a terabyte": 500,
 }
 """Rows that reach no function of the Functions host, and the status of its empty answer."""
+
+LOG_S = 20
 
 GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -139,8 +142,10 @@ def test_ids_are_fresh_and_in_the_log(contract_host: Host) -> None:
     first, second = ask(contract_host, Request()), ask(contract_host, Request())
     ids = {first.headers["request-id"], second.headers["request-id"]}
     assert len(ids) == 2
-    log = contract_host.log.read_text()
-    assert all(log.count(one) for one in ids)
+    end = time.monotonic() + LOG_S  # a picture's line comes when its answer has ended
+    while missing := [one for one in ids if one not in contract_host.log.read_text()]:
+        assert time.monotonic() < end, f"not in the log: {missing}"
+        time.sleep(0.05)
 
 
 @pytest.mark.parametrize(
