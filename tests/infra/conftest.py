@@ -1,10 +1,13 @@
-"""The Bicep CLI for every test that asks for it."""
+"""The Bicep CLI for every test that asks for it, and what the Functions host needs."""
 
 import os
 
 import pytest
 
+from tests.functions_host.conftest import emulator, logs
 from tests.infra.cli import BESIDE, HOW_TO_GET_ONE, Bicep, find_bicep
+
+__all__ = ["emulator", "logs"]
 
 
 @pytest.fixture(scope="session")
