@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cutout_function.event import BLOB_CREATED, BLOB_RENAMED
 from tests.infra.cli import MAIN, SETS, Bicep, resources, snapshot_of
 
 BLOB_OWNER = "b7e6dc6d-f1e8-4753-8033-0f276bb0955b"
@@ -214,10 +215,7 @@ def test_events_go_to_the_queue(name: str) -> None:
     properties = only(parameters, "Microsoft.EventGrid/systemTopics/eventSubscriptions")["properties"]
     event_filter = properties["filter"]
     assert event_filter["subjectBeginsWith"] == "/blobServices/default/containers/uploads/"
-    assert event_filter["includedEventTypes"] == [
-        "Microsoft.Storage.BlobCreated",
-        "Microsoft.Storage.BlobRenamed",
-    ]
+    assert event_filter["includedEventTypes"] == [BLOB_CREATED, BLOB_RENAMED]
     delivery = properties["deliveryWithResourceIdentity"]
     assert delivery["identity"] == {"type": "SystemAssigned"}
     assert delivery["destination"]["endpointType"] == "StorageQueue"
