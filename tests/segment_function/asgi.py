@@ -20,7 +20,10 @@ def chunks(*parts: bytes) -> list[Message]:
 
 @dataclass
 class Script:
-    """What the client sends; when all is sent, the server waits for ever. `left` counts what was not read."""
+    """What the client sends; after that the server waits for ever, or tells again and again that he has left.
+
+    `received` counts the messages that were taken.
+    """
 
     messages: Iterable[Message] = ()
     pause_s: float = 0
@@ -28,12 +31,16 @@ class Script:
 
     def __post_init__(self) -> None:
         self._rest = iter(self.messages)
+        self._left = False
 
     async def __call__(self) -> Message:
         await asyncio.sleep(self.pause_s)
         for message in self._rest:
             self.received += 1
+            self._left = message == DISCONNECT
             return message
+        if self._left:
+            return DISCONNECT
         never: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
         return await never
 

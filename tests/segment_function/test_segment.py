@@ -8,7 +8,7 @@ import pytest
 from azurefunctions.extensions.http.fastapi import Request
 from starlette.types import Message
 
-from segment_function import SegmentApi
+from segment_function import SegmentApi, responses
 from segment_function.keys import KEY_HEADER
 from shared_code import errors
 from shared_code.engine import Engine
@@ -77,7 +77,8 @@ def test_a_picture_that_is_refused(body: bytes, key: str, error: type[errors.Seg
     assert service.told == (Ending.REFUSED, error.id)
 
 
-def test_a_body_that_comes_too_slowly() -> None:
+def test_a_body_that_comes_too_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(responses, "_LINGER_S", SHORT_S)
     service = Service(deadline_s=SHORT_S)
     slow = chunks(*[b"x"] * 1000)
     sent = asyncio.run(asyncio.wait_for(service.call([*slow, DISCONNECT], pause_s=0.01), LONG_S))
@@ -131,7 +132,7 @@ def test_a_caller_who_leaves_frees_his_slot(at_work: bool) -> None:
 
 
 def test_nothing_of_a_call_stays() -> None:
-    """However it ends: a hundred calls of every kind leave slots and memory as they were."""
+    """However it ends: fifty calls of every kind leave slots and memory as they were."""
 
     async def scene() -> None:
         service = Service()
@@ -142,11 +143,11 @@ def test_nothing_of_a_call_stays() -> None:
             [*chunks(PHOTO), DISCONNECT],
             [DISCONNECT],
         ]
-        for number in range(100):
+        for number in range(50):
             await service.call(kinds[number % len(kinds)])
         await asyncio.sleep(0.05)
         load = service.engine.load
         assert (load.slots_used, load.slots_waiting, load.memory_bytes) == (0, 0, 0)
-        assert len(service.outcomes) == 100
+        assert len(service.outcomes) == 50
 
     asyncio.run(scene())
