@@ -83,3 +83,11 @@ def test_deploy_button_template_is_the_bicep(bicep: Bicep) -> None:
 
     committed = json.loads((INFRA / "azuredeploy.json").read_text())
     assert without_generator(committed) == without_generator(bicep.build(MAIN))
+
+
+def test_every_platform_figure_of_the_scaling_page_has_a_source() -> None:
+    text = (PROJECT / "docs" / "scaling.md").read_text()
+    body, _, sources = text.partition("\n## Sources\n")
+    listed = set(re.findall(r"^(\d+)\. ", sources, re.M))
+    assert set(re.findall(r"\\\[(\d+)\\\]", body)) == listed
+    assert sources.count("https://") >= len(listed)
