@@ -28,6 +28,7 @@ _PROGRESSIVE = (0xC2, 0xCA)
 _SEQUENTIAL = (0xC0, 0xC1)
 _MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 """Neither a stuffed byte, nor fill, nor a restart."""
+_PIECE_BYTES = 1 << 20
 _ZEROS = bytes(64)
 _PADDING = bytes(16)
 """The entropy decoder reads ahead; what it reads behind the last block is not used."""
@@ -150,7 +151,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int, int]]:
     Raises ImageFormatInvalid.
     """
     at, count = 2, 0
-    while found := _MARKER.search(data, at):
+    while found := _marker(data, at):
         marker = data[found.end() - 1]
         at = found.end()
         count += 1
@@ -163,6 +164,14 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int, int]]:
             raise ImageFormatInvalid
         yield marker, found.start(), at + 2, at + length
         at += length
+
+
+def _marker(data: bytes, at: int) -> re.Match[bytes] | None:
+    """The next marker. Looked for piece by piece: a search lets no other thread run."""
+    for begin in range(at, len(data), _PIECE_BYTES):
+        if found := _MARKER.search(data, begin, begin + _PIECE_BYTES + 1):
+            return found
+    return None
 
 
 def _note(walk: _Walk, marker: int, data: bytes, at: int, after: int) -> None:
@@ -228,7 +237,7 @@ def _scan(walk: _Walk, body: bytes, data: bytes, begin: int) -> None:
     ends_block = (0x00,) if not frame.progressive else tuple(run << 4 for run in range(15))
     codes_zeros = [walk.first_symbols.get(0x10 | table & 15, 0) in ends_block for table in tables]
     if last > 0 and bits >> 4 == 0 and not all(codes_zeros):
-        found = _MARKER.search(data, begin)
+        found = _marker(data, begin)
         if data.find(_ZEROS, begin, found.start() if found else len(data)) >= 0:
             raise ImageFormatInvalid
 
