@@ -93,7 +93,7 @@ def tiff_rationals() -> bytes:
 
 
 HOSTILE: dict[str, Callable[[], bytes]] = {
-    "progressive JPEG, 90 scans of 60 megapixels": lambda: jpeg_scans(7800, 88),
+    "progressive JPEG, 90 scans of 31 megapixels": lambda: jpeg_scans(5600, 86),
     "progressive JPEG, 5000 scans": lambda: jpeg_scans(1000, 5000),
     "JPEG, 4 000 Exif segments": lambda: jpeg_metadata(0xE1, b"Exif\0\0" + bytes(60_000)),
     "JPEG, 4 000 quantization tables": lambda: jpeg_metadata(0xDB, bytes(65)),
