@@ -53,7 +53,7 @@ class SegmentApi:
 
     async def segment(self, request: Request) -> Response:
         """Cut out the picture in the body, or behind the URL in it."""
-        exchange = Exchange(request, self.settings.region)
+        exchange = Exchange(request, self.settings.region, self.settings.deadline_s)
         trace_context = {name: request.headers.get(name, "") for name in TRACE_HEADERS}
         record = Record(exchange.id, Edge.HTTP, self.sink, trace_context)
 

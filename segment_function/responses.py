@@ -3,15 +3,17 @@
 import asyncio
 import time
 import uuid
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from azurefunctions.extensions.http.fastapi import Request, Response
 from starlette.types import Receive, Scope, Send
 
+from segment_function.connection import drop
 from shared_code.errors import SegmentError
 
-_LINGER_S = 5
+_LINGER_S = 5.0
 _LINGER_BYTES = 64 << 20
 
 
@@ -21,6 +23,8 @@ class Exchange:
 
     request: Request
     region: str = ""
+    patience_s: float = 0
+    """How long a caller may go on sending what nobody reads, from the request's head on."""
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     begin: float = field(default_factory=time.monotonic)
 
@@ -49,23 +53,40 @@ class Exchange:
 class LingeringResponse(Response):
     """A whole answer to a request whose body is not read.
 
-    It is sent at once, and what the client still sends is then read and dropped for a while: closing a
-    connection with unread bytes resets it, and the client would lose the answer (RFC 9112, 9.6).
+    It is sent at once, and what the client still sends is then read and dropped: closing a connection with
+    unread bytes resets it, and the client would lose the answer (RFC 9112, 9.6). The Functions host passes
+    the answer on when it has forwarded the whole body, and counts the call as running until then. So a client
+    who goes on for too long is dropped: a call that reaches `functionTimeout` takes the worker with it.
     """
 
+    def __init__(
+        self,
+        body: bytes,
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+        linger_s: float = _LINGER_S,
+    ) -> None:
+        super().__init__(body, status, headers)
+        self._linger_s = linger_s
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send, then read on for at most _LINGER_S and _LINGER_BYTES."""
+        """Send, then read on for at most `linger_s` and _LINGER_BYTES."""
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         await send({"type": "http.response.body", "body": self.body, "more_body": True})
+        if not await self._all_sent(receive):
+            await drop(send)
+        await send({"type": "http.response.body", "body": b""})
+
+    async def _all_sent(self, receive: Receive) -> bool:
         dropped_bytes = 0
         with suppress(TimeoutError):
-            async with asyncio.timeout(_LINGER_S):
+            async with asyncio.timeout(self._linger_s):
                 while dropped_bytes < _LINGER_BYTES:
                     message = await receive()
                     if not message.get("more_body"):
-                        break
+                        return True
                     dropped_bytes += len(message.get("body", b""))
-        await send({"type": "http.response.body", "body": b""})
+        return False
 
 
 def error_response(error: SegmentError, exchange: Exchange, *, body_unread: bool) -> Response:
@@ -75,8 +96,10 @@ def error_response(error: SegmentError, exchange: Exchange, *, body_unread: bool
     headers["Content-Type"] = "application/json" if error.gateway else "application/json; charset=utf-8"
     if error.retry_after_s is not None:
         headers["Retry-After"] = str(error.retry_after_s)
-    kind = LingeringResponse if body_unread else Response
-    return kind(error.body(), error.status, headers)
+    if body_unread:
+        linger_s = max(_LINGER_S, exchange.patience_s - exchange.elapsed_ms / 1000)
+        return LingeringResponse(error.body(), error.status, headers, linger_s)
+    return Response(error.body(), error.status, headers)
 
 
 def content_response(content: bytes, media_type: str, exchange: Exchange, status: int = 200) -> Response:

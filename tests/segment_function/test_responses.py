@@ -139,6 +139,5 @@ class TestLingering:
         assert asyncio.run(send(LingeringResponse(b"answer"), script)).ended
         assert script.received == 10
 
-    def test_waits_so_long(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(responses, "_LINGER_S", 0.01)
-        assert asyncio.run(send(LingeringResponse(b"answer"), Script())).ended
+    def test_waits_so_long(self) -> None:
+        assert asyncio.run(send(LingeringResponse(b"answer", linger_s=0.01), Script())).ended
