@@ -2,15 +2,16 @@
 
 from shared_code.matte.built import read_catalogue
 from shared_code.matte.networks import NetworkStore
-from shared_code.process import cores, end_process, tune_process
+from shared_code.process import cores, end_process, told_on_console, tune_process
 from shared_code.settings import load_settings
 
-settings = load_settings()
-tune_process()
-networks = NetworkStore(
-    read_catalogue(), settings.model, settings.models_in_memory, cores(), given_up=end_process
-)
-networks.preload()  # so that the network loads while all the rest is imported
+with told_on_console():
+    settings = load_settings()
+    tune_process()
+    networks = NetworkStore(
+        read_catalogue(), settings.model, settings.models_in_memory, cores(), given_up=end_process
+    )
+    networks.preload()  # so that the network loads while all the rest is imported
 
 import azure.functions as func
 

@@ -3,7 +3,10 @@
 import ctypes
 import logging
 import os
+import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from threadpoolctl import threadpool_limits
 
@@ -37,6 +40,21 @@ def give_back_memory() -> None:
     malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if malloc_trim is not None:
         malloc_trim(0)
+
+
+@contextmanager
+def told_on_console() -> Iterator[None]:
+    """What stops the app at its start, in one line on stderr too, and then raised as it was.
+
+    The worker library catches it, and the Functions host drops what the library logs of it: it serves an app
+    without functions, 404 for everything. What the worker writes to its console is in the host's log.
+    """
+    try:
+        yield
+    except Exception as error:
+        sys.stderr.write(f"the app cannot start: {type(error).__name__}: {error}\n")
+        sys.stderr.flush()
+        raise
 
 
 def end_process() -> None:
