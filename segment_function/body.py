@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from azurefunctions.extensions.http.fastapi import Request
 from starlette.requests import ClientDisconnect
+from starlette.types import Message
 
 from segment_function.multipart import PictureFinder, boundary_of
 from segment_function.url_document import parse_url_document
@@ -21,9 +22,10 @@ class Body:
     """The body of one request, to be read once."""
 
     def __init__(self, request: Request) -> None:
-        self._request = request
+        self._request = Request(request.scope, self._receive)
+        self._receive_next = request.receive
         self.unread = True
-        """Whether the client may still be sending."""
+        """Whether the client may still be sending: the end may have come with a piece that was refused."""
         self.arriving: Callable[[int], None] = lambda size_bytes: None
         """Told of the size of each piece that comes; what it raises ends the reading."""
 
@@ -66,4 +68,8 @@ class Body:
                         patience.reschedule(clock() + _PATIENCE_S)
         except (ClientDisconnect, TimeoutError):
             raise ImageFormatInvalid from None
-        self.unread = False
+
+    async def _receive(self) -> Message:
+        message = await self._receive_next()
+        self.unread = message.get("more_body", False)
+        return message

@@ -64,8 +64,11 @@ class TestImage:
         assert body.unread
 
     def test_one_byte_too_many(self) -> None:
+        """It came with the end: whoever waited for more would keep the connection from its next request."""
+        body = body_of(Script(chunks(bytes(MAX_IMAGE_BYTES), b"x")))
         with pytest.raises(ImageSizeNotAllowed):
-            asyncio.run(body_of(Script(chunks(bytes(MAX_IMAGE_BYTES), b"x"))).image())
+            asyncio.run(body.image())
+        assert not body.unread
 
     def test_client_leaves(self) -> None:
         body = body_of(Script([*chunks(b"half", b"")[:1], DISCONNECT]))
