@@ -3,10 +3,22 @@
 import sys
 import time
 
-from bench import cold_start, cost, endpoint, growth, hostile, image_path, limits, memory, stages
+from bench import (
+    cold_start,
+    cost,
+    endpoint,
+    functions_host,
+    growth,
+    hostile,
+    image_path,
+    limits,
+    memory,
+    stages,
+)
 from bench.report import machine
 from tests.support.hosts import PROJECT
 
+_ALL = (limits, image_path, stages, cold_start, endpoint, functions_host, memory, growth, hostile)
 _PAGE = PROJECT / "docs" / "performance.md"
 _HEAD = """# Performance
 
@@ -22,7 +34,7 @@ def main(names: list[str]) -> None:
     """The named benchmarks in turn, or all. Tables of other benchmarks stay as they are."""
     head = _HEAD.format(date=time.strftime("%Y-%m-%d"), machine=machine())
     sections = _sections(_PAGE.read_text()) if names else {}
-    for benchmark in (limits, image_path, stages, cold_start, endpoint, memory, growth, hostile):
+    for benchmark in _ALL:
         if names and benchmark.__name__.removeprefix("bench.") not in names:
             continue
         for table in benchmark.run():

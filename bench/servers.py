@@ -20,7 +20,7 @@ from tests.support.hosts import embedded_host, free_port
 _HERE = Path(__file__).parent
 _REMBG_VENV = _HERE / ".rembg"
 _REMBG_REQUIREMENTS = _HERE / "rembg.txt"
-_SEGMENT = "/computervision/imageanalysis:segment?api-version=2023-02-01-preview&mode=backgroundRemoval"
+SEGMENT_PATH = "/computervision/imageanalysis:segment?api-version=2023-02-01-preview&mode=backgroundRemoval"
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def ours() -> Iterator[Server]:
         embedded_host(Path(folder) / "log.txt", settings) as host,
         httpx.Client(base_url=host.url, timeout=120, trust_env=False) as client,
     ):
-        yield Server("segment-function", host.pid, client, _SEGMENT, form=False)
+        yield Server("segment-function", host.pid, client, SEGMENT_PATH, form=False)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from tests.support.hosts import PROJECT, Host, environment, free_port
 
 STORAGE = "AzureWebJobsStorage"
 START_S = 90
-END_S = 30
+END_S = 15
 _NOT_INHERITED = ("CONTAINER_NAME", "PYTHONPATH", "PYTHONHOME")
 """With the first, host and worker take themselves to be in Azure."""
 
