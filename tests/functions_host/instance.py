@@ -1,6 +1,7 @@
 """One running Functions host with its worker."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +21,9 @@ from tests.support.hosts import PROJECT, Host, environment, free_port
 STORAGE = "AzureWebJobsStorage"
 START_S = 90
 END_S = 15
+_SETPRIV = shutil.which("setpriv")
+_WITH_THIS_PROCESS = [_SETPRIV, "--pdeathsig", "TERM", "--"] if _SETPRIV else []
+"""Before a command: it is ended when this process is, even by a signal that leaves it no time to do so."""
 _NOT_INHERITED = ("CONTAINER_NAME", "PYTHONPATH", "PYTHONHOME")
 """With the first, host and worker take themselves to be in Azure."""
 
@@ -72,7 +76,7 @@ def functions_host(
         variables |= {STORAGE: storage} if storage else {}
         with log.open("wb") as output:
             process = subprocess.Popen(
-                command,
+                [*_WITH_THIS_PROCESS, *command],
                 cwd=served if isinstance(program, CoreTools) else folder,
                 env=_inherited() | variables | dict(settings),
                 stdout=output,

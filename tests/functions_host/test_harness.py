@@ -1,7 +1,10 @@
 """The harness itself: what it serves, and that it leaves nothing behind."""
 
 import os
+import shutil
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -9,8 +12,10 @@ import httpx
 import pytest
 
 from tests.functions_host import Instance, find_host, functions_host
+from tests.functions_host.calls import wait_for
 from tests.functions_host.conftest import SETTINGS
 from tests.functions_host.instance import NoHostError
+from tests.support.hosts import PROJECT, environment
 
 
 def test_host_serves_the_app(instance: Instance) -> None:
@@ -32,6 +37,27 @@ def test_nothing_is_left_of_a_host_that_was_killed(killed: str, logs: Path) -> N
         for pid in {"host": pids[:1], "worker": pids[1:], "both": pids}[killed]:
             os.kill(pid, signal.SIGKILL)
     assert [pid for pid in pids if is_alive(pid)] == []
+
+
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="needs setpriv, of util-linux")
+def test_nothing_is_left_when_the_harness_is_killed() -> None:
+    command = [sys.executable, "-m", "tests.functions_host"]
+    harness = subprocess.Popen(command, cwd=PROJECT, env=environment(SETTINGS), stdout=subprocess.PIPE)
+    assert harness.stdout is not None
+    with harness.stdout as told:
+        assert b"http://127.0.0.1:" in told.readline()
+        pids = descendants(harness.pid)
+        harness.kill()
+        harness.wait()
+    assert len(pids) == 2
+    wait_for(lambda: not any(is_alive(pid) for pid in pids))
+
+
+def descendants(pid: int) -> list[int]:
+    """The processes that it has started, and those that they have."""
+    lists = Path(f"/proc/{pid}/task").glob("*/children")
+    children = [int(child) for found in lists for child in found.read_text().split()]
+    return children + [below for child in children for below in descendants(child)]
 
 
 def is_alive(pid: int) -> bool:
