@@ -324,6 +324,8 @@ var settings = {
   AzureWebJobsStorage__blobServiceUri: storage.outputs.blobEndpoint
   AzureWebJobsStorage__clientId: identity.outputs.clientId
   AzureWebJobsStorage__credential: 'managedidentity'
+  // Requests that the app makes itself, whose URLs hold names of blobs and queries of callers.
+  OTEL_PYTHON_DISABLED_INSTRUMENTATIONS: 'azure_sdk,django,fastapi,flask,httpx,httpx2,psycopg2,requests,urllib,urllib3'
   PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY: 'true'
   SEGMENT_API_KEY_1: '@Microsoft.KeyVault(SecretUri=${keyVault.outputs.uri}secrets/${keyVault.outputs.keyNames[0]}/)'
   SEGMENT_API_KEY_2: '@Microsoft.KeyVault(SecretUri=${keyVault.outputs.uri}secrets/${keyVault.outputs.keyNames[1]}/)'

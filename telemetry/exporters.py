@@ -18,7 +18,18 @@ _RESOURCE = Resource.create({"service.name": "segment-function"})
 
 _NO_INSTRUMENTATION = {
     name: {"enabled": False}
-    for name in ("azure_sdk", "django", "fastapi", "flask", "psycopg2", "requests", "urllib", "urllib3")
+    for name in (
+        "azure_sdk",
+        "django",
+        "fastapi",
+        "flask",
+        "httpx",
+        "httpx2",
+        "psycopg2",
+        "requests",
+        "urllib",
+        "urllib3",
+    )
 }
 """Of other libraries nothing is recorded: URLs and headers hold what is nobody's business."""
 
