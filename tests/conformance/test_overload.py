@@ -72,14 +72,11 @@ def test_status_answers_while_every_slot_is_busy(narrow_host: Host) -> None:
 def broken_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     """A copy of the app whose network was altered after it was built."""
     copy = tmp_path_factory.mktemp("broken")
-    for folder in ("shared_code", "segment_function", "cutout_function", "local_host"):
+    for folder in ("shared_code", "segment_function", "cutout_function", "telemetry", "local_host"):
         shutil.copytree(PROJECT / folder, copy / folder)
     for name in ("function_app.py", "host.json"):
         shutil.copy(PROJECT / name, copy / name)
-    (copy / "models" / "built").mkdir(parents=True)
-    for path in (*(PROJECT / "models").glob("*.py"), PROJECT / "models/manifest.json"):
-        shutil.copy(path, copy / "models")
-    shutil.copy(PROJECT / "models/built/u2net.onnx.sha256", copy / "models/built")
+    shutil.copytree(PROJECT / "models" / "built", copy / "models" / "built")
     altered = bytearray((PROJECT / "models/built/u2net.onnx").read_bytes())
     altered[len(altered) // 2] ^= 1
     (copy / "models/built/u2net.onnx").write_bytes(altered)

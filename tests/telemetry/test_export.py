@@ -41,7 +41,7 @@ def received(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
             answers = [post(host.url, content, kind) for content, kind in PICTURES]
             assert [answer.status_code for answer in answers] == [200, 400, 400]
             wait_for(lambda: len(receiver.named(names.SPAN)) >= 3)
-            wait_for(lambda: names.SLOTS_USED.name in receiver.metrics)
+            wait_for(lambda: {names.SLOTS_USED.name, names.REFUSALS.name} <= receiver.metrics.keys())
         yield receiver
 
 
