@@ -144,6 +144,7 @@ def cut_out(plan: Plan, network: MattingNetwork, style: Style, progress: Progres
         with progress.stage(StageName.NETWORK):
             seen = look(network, partial(_seen_at, preview))
             progress.uncertainty = seen.uncertainty
+            progress.second_look = seen.looks > 1
         guide = guided.result()
         with progress.stage(StageName.MATTE):
             matte = refine(seen.mask, guide, plan.width, plan.height)

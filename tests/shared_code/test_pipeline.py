@@ -18,6 +18,7 @@ from shared_code.errors import (
 )
 from shared_code.limits import MAX_CUTOUT_PIXELS
 from shared_code.pipeline import STRIP_BYTES, Cutout, Mode, Style, cut_out, plan
+from shared_code.progress import Progress
 from tests.shared_code.matte.networks import FlatNetwork
 from tests.shared_code.picture.samples import png, saved, turned
 from tests.support.hosts import PROJECT
@@ -215,6 +216,19 @@ class UndecidedNetwork(FlatNetwork):
     def mask(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
         mask = super().mask(rgb)
         return mask if len(rgb) == self.second_side else np.maximum(mask, 64)
+
+
+@pytest.mark.parametrize(
+    ("network", "twice"),
+    [(UndecidedNetwork(second_side=48), True), (FlatNetwork(second_side=48), False)],
+    ids=["in doubt", "sure"],
+)
+def test_progress_tells_of_the_second_look(network: FlatNetwork, twice: bool) -> None:
+    progress = Progress()
+    planned = plan(encoded("PNG", 200, 150), Mode.FOREGROUND_MATTING)
+    cutout = cut_out(planned, network, Style(), progress)
+    assert progress.second_look is twice
+    assert progress.uncertainty == cutout.uncertainty
 
 
 @pytest.mark.parametrize("second_side", [None, 48])
