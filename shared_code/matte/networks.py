@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 LOAD_WAIT_S = 30
 RETRY_AFTER_S = (1, 2, 4, 8)
 """Between the tries to load the default network; after the last there is one more try."""
+END_AFTER_S = 2
+"""From then on, for those who wait to be answered, until the store gives up."""
 REST_S = 10
 """How long another network that could not be loaded is left alone."""
 
@@ -43,9 +45,9 @@ def load_network(catalogue: Catalogue, name: str, threads: int) -> OnnxNetwork:
 class NetworkStore:
     """Loads networks on first use, on a thread of its own, and keeps the default and a few others.
 
-    Without the default network a process is of no use: loading it is tried several times, and then
-    `given_up` is called, once and on the loader's thread; it may end the process. Another network is tried
-    once, and again when it is asked for later. All methods but `close` belong to one thread.
+    Without the default network a process is of no use: loading it is tried several times, those who wait are
+    refused, and then `given_up` is called, once and on a thread of its own; it may end the process. Another
+    network is tried once, and again when it is asked for later. All methods but `close` belong to one thread.
     """
 
     def __init__(
@@ -143,7 +145,9 @@ class NetworkStore:
             return self._load(name)
         except Exception:
             log.critical("network %s cannot be loaded", name)
-            self._given_up()
+            end = threading.Timer(END_AFTER_S, self._given_up)
+            end.daemon = True
+            end.start()
             raise
 
     def _load(self, name: str) -> OnnxNetwork:

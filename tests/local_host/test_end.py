@@ -4,7 +4,6 @@ import io
 import os
 import signal
 import socket
-import time
 from pathlib import Path
 
 import httpx
@@ -12,10 +11,7 @@ import pytest
 from PIL import Image
 
 from shared_code.errors import ResourceNotFound
-from tests.support.hosts import KEYS, Host, embedded_host
-
-PATIENCE_S = 10
-"""What is promised of the end of the process."""
+from tests.support.hosts import KEYS, Host, embedded_host, has_ended
 
 
 @pytest.mark.parametrize("method", ["TRACE", "PROPFIND", "CONNECTX"])
@@ -31,16 +27,6 @@ def large_picture() -> bytes:
     content = io.BytesIO()
     Image.effect_noise((5000, 3200), 90).convert("RGB").save(content, "JPEG", quality=80)
     return content.getvalue()
-
-
-def has_ended(pid: int) -> bool:
-    """Whether a child ends within the time promised; it is left to be waited for."""
-    end = time.monotonic() + PATIENCE_S
-    while time.monotonic() < end:
-        if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG):
-            return True
-        time.sleep(0.05)
-    return False
 
 
 @pytest.mark.parametrize("read", [0, 12], ids=["while it is worked on", "while the client reads nothing"])

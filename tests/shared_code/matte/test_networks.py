@@ -1,9 +1,9 @@
 import asyncio
 import shutil
-import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
 
@@ -30,6 +30,7 @@ def catalogue(tmp_path: Path) -> Catalogue:
 @pytest.fixture
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(networks, "RETRY_AFTER_S", (0, 0))
+    monkeypatch.setattr(networks, "END_AFTER_S", 0.1)
     monkeypatch.setattr(networks, "REST_S", 0)
 
 
@@ -72,18 +73,19 @@ def test_unknown_name() -> None:
 
 @pytest.mark.usefixtures("no_pauses")
 def test_default_that_cannot_be_loaded_is_given_up_once(catalogue: Catalogue) -> None:
-    given_up: list[str] = []
+    given_up: SimpleQueue[State] = SimpleQueue()
     spoil(catalogue, "small")
 
     async def scene() -> None:
-        store = NetworkStore(catalogue, "", 2, 1, lambda: given_up.append(threading.current_thread().name))
+        store = NetworkStore(catalogue, "", 2, 1, lambda: given_up.put(store.state))
         for _ in range(3):
             with pytest.raises(ServiceUnavailable):
                 await store.get(None)
         assert (store.state, store.sha256) == (State.SETUP_FAILED, None)
 
     asyncio.run(scene())
-    assert [name.startswith("model") for name in given_up] == [True]
+    assert given_up.get(timeout=30) is State.SETUP_FAILED, "those who waited were refused before"
+    assert given_up.empty()
 
 
 def test_default_is_tried_again_until_it_loads(
