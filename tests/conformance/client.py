@@ -24,7 +24,7 @@ def exchange(port: int, method: str, parts: tuple[bytes, ...]) -> Reply:
                 connection.sendall(part)
         except (BrokenPipeError, ConnectionResetError):
             pass  # answered early: the answer is what counts
-        response = http.client.HTTPResponse(connection, method=method)
-        response.begin()
-        body = response.read()
-        return Reply(response.status, {k.lower(): v for k, v in response.getheaders()}, body)
+        with http.client.HTTPResponse(connection, method=method) as response:
+            response.begin()
+            body = response.read()
+            return Reply(response.status, {k.lower(): v for k, v in response.getheaders()}, body)

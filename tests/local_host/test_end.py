@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from shared_code.errors import ResourceNotFound
-from tests.support.hosts import KEYS, Host, embedded_host, has_ended
+from tests.support.hosts import KEYS, Host, embedded_host, ends_in_time
 
 
 @pytest.mark.parametrize("method", ["TRACE", "PROPFIND", "CONNECTX"])
@@ -45,4 +45,4 @@ def test_sigterm_ends_the_process(tmp_path: Path, read: int) -> None:
         client.settimeout(60)
         assert len(client.recv(read)) == read
         os.kill(running.pid, signal.SIGTERM)
-        assert has_ended(running.pid)
+        assert ends_in_time(running.pid)
