@@ -11,6 +11,7 @@ from bench import (
     growth,
     hostile,
     image_path,
+    instance,
     limits,
     memory,
     stages,
@@ -18,7 +19,7 @@ from bench import (
 from bench.report import machine
 from tests.support.hosts import PROJECT
 
-_ALL = (limits, image_path, stages, cold_start, endpoint, functions_host, memory, growth, hostile)
+_ALL = (limits, image_path, stages, cold_start, endpoint, functions_host, memory, instance, growth, hostile)
 _PAGE = PROJECT / "docs" / "performance.md"
 _HEAD = """# Performance
 

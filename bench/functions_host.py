@@ -1,18 +1,13 @@
 """What the Functions host costs: the same app on it and on the embedded host, in turn and under load."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
-
-import httpx
 
 from bench.photos import MEGAPIXELS, jpeg
 from bench.report import Table
-from bench.servers import SEGMENT_PATH, Server, ours
+from bench.servers import Server, ours, ours_on_functions_host
 from bench.timing import interleaved
-from tests.functions_host import HOW_TO_GET_ONE, find_host, functions_host
+from tests.functions_host import HOW_TO_GET_ONE, find_host
 
 _ROUNDS = 9
 _CALLERS = 8
@@ -25,7 +20,7 @@ def run() -> list[Table]:
     if find_host() is None:
         print(HOW_TO_GET_ONE)
         return []
-    with ours() as embedded, _on_functions_host() as hosted:
+    with ours() as embedded, ours_on_functions_host() as hosted:
         rows = [_latency_row(embedded, hosted, size) for size in _SIZES]
         rows += [_load_row(embedded, hosted, size) for size in _SIZES]
     note = (
@@ -35,18 +30,6 @@ def run() -> list[Table]:
     )
     columns = ("callers", "megapixels", "embedded host ms", "Functions host ms", "ratio")
     return [Table("What the Functions host costs", note, columns, rows)]
-
-
-@contextmanager
-def _on_functions_host() -> Iterator[Server]:
-    """The Functions host with the settings that the embedded one has here."""
-    settings = {"SEGMENT_ALLOW_ANONYMOUS": "true", "SEGMENT_SLOT_WAIT_S": "120"}
-    with (
-        TemporaryDirectory() as folder,
-        functions_host(Path(folder) / "log.txt", settings) as instance,
-        httpx.Client(base_url=instance.url, timeout=120, trust_env=False) as client,
-    ):
-        yield Server("Functions host", instance.pid, client, SEGMENT_PATH, form=False)
 
 
 def _latency_row(embedded: Server, hosted: Server, size: str) -> list[str]:

@@ -15,12 +15,14 @@ import httpx
 
 from model_build.fetch import verified_weights
 from model_build.manifest import load_manifest
+from tests.functions_host import functions_host
 from tests.support.hosts import embedded_host, free_port
 
 _HERE = Path(__file__).parent
 _REMBG_VENV = _HERE / ".rembg"
 _REMBG_REQUIREMENTS = _HERE / "rembg.txt"
 SEGMENT_PATH = "/computervision/imageanalysis:segment?api-version=2023-02-01-preview&mode=backgroundRemoval"
+_SETTINGS = {"SEGMENT_ALLOW_ANONYMOUS": "true", "SEGMENT_SLOT_WAIT_S": "120"}
 
 
 @dataclass(frozen=True)
@@ -55,13 +57,24 @@ def both() -> Iterator[tuple[Server, Server]]:
 @contextmanager
 def ours() -> Iterator[Server]:
     """The embedded host with default settings, but for a wait that no benchmark reaches."""
-    settings = {"SEGMENT_ALLOW_ANONYMOUS": "true", "SEGMENT_SLOT_WAIT_S": "120"}
     with (
         TemporaryDirectory() as folder,
-        embedded_host(Path(folder) / "log.txt", settings) as host,
+        embedded_host(Path(folder) / "log.txt", _SETTINGS) as host,
         httpx.Client(base_url=host.url, timeout=120, trust_env=False) as client,
     ):
         yield Server("segment-function", host.pid, client, SEGMENT_PATH, form=False)
+
+
+@contextmanager
+def ours_on_functions_host() -> Iterator[Server]:
+    """The Functions host with the same settings; the process is its worker. Raises NoHostError."""
+    with (
+        TemporaryDirectory() as folder,
+        functions_host(Path(folder) / "log.txt", _SETTINGS) as host,
+        httpx.Client(base_url=host.url, timeout=120, trust_env=False) as client,
+    ):
+        (worker,) = host.worker_pids
+        yield Server("Functions host", worker, client, SEGMENT_PATH, form=False)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from shared_code.matte.networks import NetworkStore
 from shared_code.pipeline import Mode, Plan, Style
 from shared_code.process import cores, give_back_memory
 from shared_code.progress import Progress, StageName
+from shared_code.round_robin import RoundRobinExecutor
 from shared_code.settings import Settings
 from shared_code.stream import PictureStream
 
@@ -44,7 +45,7 @@ class Engine:
         self._budget = MemoryBudget(settings.memory_budget_mb << 20, settings.slot_wait_s, self._rest)
         self._headers = ThreadPoolExecutor(_HEADERS_AT_ONCE, "header")
         self._pictures = ThreadPoolExecutor(settings.slots, "picture")
-        self._strips = ThreadPoolExecutor(cores(), "strip")
+        self._strips = RoundRobinExecutor(cores(), "strip")
         self._resting: asyncio.TimerHandle | None = None
         self.networks = networks
 

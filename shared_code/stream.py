@@ -5,12 +5,14 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
+from functools import partial
 
 from shared_code.admission import Reservation
 from shared_code.encode.encoder import EncodedStrip, Encoder
 from shared_code.pipeline import Cutout
 from shared_code.progress import Progress, StageName
+from shared_code.round_robin import RoundRobinExecutor
 
 
 class PictureStream:
@@ -25,7 +27,7 @@ class PictureStream:
         self,
         cutout: Cutout,
         encoder: Encoder[Strip],
-        strips: ThreadPoolExecutor,
+        threads: RoundRobinExecutor,
         reservation: Reservation,
         progress: Progress,
     ) -> None:
@@ -33,11 +35,9 @@ class PictureStream:
         self.width = cutout.width
         self.height = cutout.height
         self.uncertainty = cutout.uncertainty
-        made: deque[Future[Strip]] = deque()
         self._share = _Share(len(cutout.strip_tops), reservation, progress)
-        for top in cutout.strip_tops:
-            strip = strips.submit(_made, encoder, cutout, top)
-            made.append(strip)
+        made = threads.submit(partial(_made, encoder, cutout, top) for top in cutout.strip_tops)
+        for strip in made:
             strip.add_done_callback(self._share.made)
         self._bytes = _joined(encoder, made, self._share)
         self._strips = made

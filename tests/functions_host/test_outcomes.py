@@ -37,9 +37,13 @@ def test_every_picture_has_its_line(instance: Instance, request_: Request, told:
 
 
 def test_one_who_leaves_in_the_middle_has_his(instance: Instance) -> None:
-    with sent(instance, Request(body=encoded("BMP", 2600, 2400))) as connection:
+    """Nothing between worker and caller has taken the picture whole before he leaves: it is streamed."""
+    request = Request(body=encoded("JPEG", 4000, 4100))
+    whole = len(ask(instance, request).body)
+    with sent(instance, request) as connection:
         assert connection.recv(12) == b"HTTP/1.1 200"
         reset(connection)
-    wait_for(
-        lambda: re.search(r"picture .* ending=left .* megapixels=6\.24", instance.log.read_text()) is not None
-    )
+    left = re.compile(r"picture .* ending=left .* megapixels=16\.40 .* bytes=(\d+) ")
+    wait_for(lambda: left.search(instance.log.read_text()))
+    (bytes_out,) = left.findall(instance.log.read_text())
+    assert 0 < int(bytes_out) < whole
