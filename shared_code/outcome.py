@@ -2,6 +2,7 @@
 
 import logging
 import time
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -151,18 +152,33 @@ class Record:
 
     @contextmanager
     def faults(self) -> Iterator[None]:
-        """Ends the record with whatever is raised inside, and raises it again."""
+        """Ends the record with what is raised inside, and raises it again without what its frames hold."""
         try:
             yield
-        except SegmentError as error:
-            self.end(Ending.REFUSED if error.status < 500 else Ending.FAILED, error)
+        except BaseException as error:
+            self._end_with(error)
+            _let_go(error)
             raise
-        except Abandoned:
-            self.end(Ending.LEFT)
-            raise
-        except Exception:
-            self.end(Ending.FAILED, InternalError())
-            raise
-        except BaseException:  # cancelled: nobody is there to be answered
-            self.end(Ending.LEFT)
-            raise
+
+    def _end_with(self, error: BaseException) -> None:
+        match error:
+            case SegmentError():
+                self.end(Ending.REFUSED if error.status < 500 else Ending.FAILED, error)
+            case Abandoned():
+                self.end(Ending.LEFT)
+            case Exception():
+                self.end(Ending.FAILED, InternalError())
+            case _:  # cancelled: nobody is there to be answered
+                self.end(Ending.LEFT)
+
+
+def _let_go(error: BaseException) -> None:
+    """Clear the frames that an error has come through, and those of the errors before it.
+
+    A task holds its error, that the frame that awaits the task, and that the task. So the picture of a refused
+    call would stay in memory until the garbage collector looks at everything, some day.
+    """
+    raised: BaseException | None = error
+    while raised is not None:
+        traceback.clear_frames(raised.__traceback__)
+        raised = raised.__context__

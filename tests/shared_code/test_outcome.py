@@ -1,6 +1,9 @@
 import asyncio
+import gc
 import logging
+import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -133,3 +136,37 @@ class TestProgress:
         with pytest.raises(Abandoned), progress.stage(StageName.MATTE):
             pass
         assert [stage.name for stage in progress.stages] == [StageName.DECODE]
+
+
+def test_an_error_holds_nothing_of_what_it_came_through() -> None:
+    """Without a garbage collection: a task and the frame that awaits it hold each other by the error."""
+
+    class Picture:
+        pass
+
+    left: list[weakref.ref[Picture]] = []
+
+    async def read() -> None:
+        picture = Picture()
+        left.append(weakref.ref(picture))
+        reading = asyncio.create_task(refuse(picture))
+        await asyncio.wait([reading])
+        reading.result()
+
+    async def refuse(_: Picture) -> None:
+        try:
+            raise TimeoutError
+        except TimeoutError:
+            raise ImageFormatInvalid from None
+
+    async def scene() -> None:
+        record, _ = one_record()
+        with suppress(ImageFormatInvalid), record.faults():
+            await read()
+
+    gc.disable()
+    try:
+        asyncio.run(scene())
+        assert [picture() for picture in left] == [None]
+    finally:
+        gc.enable()
