@@ -1,6 +1,6 @@
 """Who may use the CPU and the memory: a bounded number of slots, a bounded queue, one byte budget.
 
-    file arrives    Hold         its bytes so far; all files together may have a quarter of the budget
+    file arrives    Hold         its bytes so far; all files together may have an eighth of the budget
     then            place        the right to wait for a slot
     then            slot         the right to be worked on
     then            Reservation  what decoding takes at its peak, later what is encoded and not sent
@@ -78,7 +78,7 @@ class MemoryBudget:
         self._on_rest = on_rest
         self._free_bytes = total_bytes
         self._held_bytes = 0
-        self._most_held_bytes = max(total_bytes // 4, 2 * MAX_IMAGE_BYTES)
+        self._most_held_bytes = max(total_bytes // 8, 2 * MAX_IMAGE_BYTES)
         self._wait_s = wait_s
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 

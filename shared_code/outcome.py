@@ -175,7 +175,7 @@ class Record:
 def _let_go(error: BaseException) -> None:
     """Clear the frames that an error has come through, and those of the errors before it.
 
-    A task holds its error, that the frame that awaits the task, and that the task. So the picture of a refused
+    A task holds its error, that the frame that awaits the task, and that the task. The picture of a refused
     call would stay in memory until the garbage collector looks at everything, some day.
     """
     raised: BaseException | None = error

@@ -53,8 +53,8 @@ class TestHold:
             budget = MemoryBudget(400 * MB, LONG_S)
             first = await budget.reserve(100 * MB)
             with budget.hold() as held:
-                held.grow(60 * MB)
-                second = asyncio.create_task(budget.reserve(280 * MB))
+                held.grow(40 * MB)
+                second = asyncio.create_task(budget.reserve(290 * MB))
                 await turns()
                 assert not second.done()
             (await asyncio.wait_for(second, LONG_S)).release()
@@ -68,13 +68,13 @@ class TestHold:
         async def scene() -> None:
             budget = MemoryBudget(400 * MB, LONG_S)
             with budget.hold() as held:
-                held.grow(60 * MB)
+                held.grow(40 * MB)
                 await all_is_free(budget, 400 * MB)
 
         asyncio.run(scene())
 
-    @pytest.mark.parametrize(("total_mb", "files_mb"), [(400, 100), (64, 40)])
-    def test_all_files_together_have_a_quarter(self, total_mb: int, files_mb: int) -> None:
+    @pytest.mark.parametrize(("total_mb", "files_mb"), [(800, 100), (64, 40)])
+    def test_all_files_together_have_an_eighth(self, total_mb: int, files_mb: int) -> None:
         budget = MemoryBudget(total_mb * MB, LONG_S)
         with budget.hold() as first, budget.hold() as second:
             first.grow(files_mb // 2 * MB)
