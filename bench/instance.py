@@ -47,7 +47,7 @@ def run() -> list[Table]:
         "The Functions host and its worker in a control group that has the memory of the instance, "
         "on as many cores: one or two. "
         f"{_CALLERS} callers at once, {_ROUNDS} pictures each: 12 and 256 megapixels, files of 19 MB. "
-        "Who is answered 429 comes again after `Retry-After`. Proportional set sizes, sampled, in MB."
+        "Who is answered 429 comes again after `Retry-After`; 0: none. Proportional set sizes in MB, sampled."
     )
     columns = (
         "instance",
@@ -144,8 +144,10 @@ def _memory_mb(instance: Instance) -> tuple[float, float]:
 
 def _proportional_mb(pid: int) -> float:
     """Memory of a process, pages that it shares counted in parts, in MB (2**20)."""
-    found = re.search(r"Pss:\s+(\d+)", Path(f"/proc/{pid}/smaps_rollup").read_text())
-    return int(found[1]) / 1024 if found else 0.0
+    with suppress(OSError):  # it has ended
+        found = re.search(r"Pss:\s+(\d+)", Path(f"/proc/{pid}/smaps_rollup").read_text())
+        return int(found[1]) / 1024 if found else 0.0
+    return 0.0
 
 
 def _statuses(instance: Instance, picture: bytes) -> list[int]:
@@ -155,7 +157,10 @@ def _statuses(instance: Instance, picture: bytes) -> list[int]:
     statuses: list[int] = []
     with httpx.Client(timeout=240, trust_env=False) as client:
         while not statuses or statuses[-1] == httpx.codes.TOO_MANY_REQUESTS:
-            response = client.post(url, content=picture, headers=headers)
+            try:
+                response = client.post(url, content=picture, headers=headers)
+            except httpx.TransportError:  # the process was killed: what this is here to find
+                return [*statuses, 0]
             statuses.append(response.status_code)
             time.sleep(int(response.headers.get("Retry-After", "0")))
     return statuses

@@ -60,7 +60,7 @@ def ours() -> Iterator[Server]:
     with (
         TemporaryDirectory() as folder,
         embedded_host(Path(folder) / "log.txt", _SETTINGS) as host,
-        httpx.Client(base_url=host.url, timeout=120, trust_env=False) as client,
+        _client(host.url) as client,
     ):
         yield Server("segment-function", host.pid, client, SEGMENT_PATH, form=False)
 
@@ -71,7 +71,7 @@ def ours_on_functions_host() -> Iterator[Server]:
     with (
         TemporaryDirectory() as folder,
         functions_host(Path(folder) / "log.txt", _SETTINGS) as host,
-        httpx.Client(base_url=host.url, timeout=120, trust_env=False) as client,
+        _client(host.url) as client,
     ):
         (worker,) = host.worker_pids
         yield Server("Functions host", worker, client, SEGMENT_PATH, form=False)
@@ -95,12 +95,16 @@ def rembg() -> Iterator[Server]:
             [*command, "-l", "warning"], env=os.environ | {"U2NET_HOME": home}, stdout=sys.stderr
         )
         try:
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120, trust_env=False) as client:
+            with _client(f"http://127.0.0.1:{port}") as client:
                 _wait(client, process)
                 yield Server("rembg", process.pid, client, "/api/remove", form=True)
         finally:
             process.terminate()
             process.wait(20)
+
+
+def _client(url: str) -> httpx.Client:
+    return httpx.Client(base_url=url, timeout=120, trust_env=False)
 
 
 def _wait(client: httpx.Client, process: subprocess.Popen[bytes]) -> None:

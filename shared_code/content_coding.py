@@ -1,6 +1,7 @@
 """Reading a body whose size is bounded twice: as it arrives, and with its coding removed."""
 
 import asyncio
+import io
 import zlib
 from collections.abc import AsyncIterable, Callable, Iterator
 from typing import Protocol
@@ -54,22 +55,22 @@ async def read_body(
     larger before or after decoding, and ContentCodingError.
     """
     received = 0
-    body = bytearray()
+    body = io.BytesIO()  # whose value is its buffer, and not a copy
     async for chunk in chunks:
         received += len(chunk)
         if received > max_bytes:
             raise ImageSizeNotAllowed
         for piece in decoder.pieces(chunk):
-            if len(body) + len(piece) > max_bytes:
+            if body.tell() + len(piece) > max_bytes:
                 raise ImageSizeNotAllowed
             arriving(len(piece))
-            body += piece
+            body.write(piece)
             # Lets other requests, and the deadline, have their turn while a small chunk inflates at length.
             await asyncio.sleep(0)
     decoder.finish()
-    if not body:
+    if not body.tell():
         raise ImageSizeNotAllowed
-    return bytes(body)
+    return body.getvalue()
 
 
 class IdentityDecoder:

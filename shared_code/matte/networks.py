@@ -47,7 +47,7 @@ class NetworkStore:
 
     Without the default network a process is of no use: loading it is tried several times, those who wait are
     refused, and then `given_up` is called, once and on a thread of its own; it may end the process. Another
-    network is tried once, and again when it is asked for later. All methods but `close` belong to one thread.
+    network is tried once, and again when it is asked for later. All methods belong to one thread.
     """
 
     def __init__(
@@ -69,7 +69,6 @@ class NetworkStore:
         self._kept = kept
         self._threads = threads
         self._given_up = given_up
-        self._closing = threading.Event()
         self._loader = ThreadPoolExecutor(1, "model")
         self._networks: OrderedDict[str, Future[OnnxNetwork]] = OrderedDict()
         self._failed_at: dict[str, float] = {}
@@ -82,11 +81,6 @@ class NetworkStore:
     def preload(self) -> None:
         """Begin to load the default network; returns at once."""
         self._loading(self.default)
-
-    def close(self) -> None:
-        """Load nothing more, and wait for nobody."""
-        self._closing.set()
-        self._loader.shutdown(wait=False, cancel_futures=True)
 
     async def get(self, name: str | None) -> OnnxNetwork:
         """The network, loaded; None means the default. Raises ResourceNotFound or ServiceUnavailable."""
@@ -139,8 +133,7 @@ class NetworkStore:
                 return self._load(name)
             except Exception:
                 log.warning("network %s is tried again in %d s", name, pause)
-                if self._closing.wait(pause):
-                    raise
+                time.sleep(pause)
         try:
             return self._load(name)
         except Exception:

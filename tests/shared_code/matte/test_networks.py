@@ -99,36 +99,19 @@ def test_default_is_tried_again_until_it_loads(
         store = NetworkStore(catalogue, "", kept=2, threads=1)
         pauses: list[float] = []
 
-        def wait(seconds: float) -> bool:
+        def sleep(seconds: float) -> None:
             pauses.append(seconds)
             if len(pauses) == 2:
                 assert store.state is State.STARTING
                 restore()
-            return False
 
-        monkeypatch.setattr(store._closing, "wait", wait)
+        monkeypatch.setattr("shared_code.matte.networks.time.sleep", sleep)
         assert (await store.get(None)).name == "small"
         assert pauses == [0, 3600]
         assert store.state is State.READY
 
     asyncio.run(scene())
     assert "tried again in 3600 s" in caplog.text
-
-
-def test_closing_ends_the_tries(catalogue: Catalogue) -> None:
-    """Nobody waits out a pause, and the process is not given up."""
-    given_up: list[bool] = []
-    spoil(catalogue, "small")
-
-    async def scene() -> None:
-        store = NetworkStore(catalogue, "", 2, 1, lambda: given_up.append(True))
-        store.preload()
-        store.close()
-        with pytest.raises(ServiceUnavailable):
-            await store.get(None)
-
-    asyncio.run(scene())
-    assert given_up == []
 
 
 @pytest.mark.usefixtures("no_pauses")
