@@ -1,11 +1,12 @@
 """Who may use the CPU and the memory: a bounded number of slots, a bounded queue, one byte budget.
 
     file arrives    Hold         its bytes so far; all files together may have an eighth of the budget
-    then            place        the right to wait for a slot
-    then            slot         the right to be worked on
+    then            place        the right to wait
     then            Reservation  what decoding takes at its peak, later what is encoded and not sent
+    then            slot         the right to be worked on
 
-A caller who is slow to send holds nothing but the bytes he has sent.
+A caller who is slow to send holds nothing but the bytes he has sent, and a picture that waits for much memory
+keeps no slot from smaller ones.
 """
 
 import asyncio
@@ -17,6 +18,8 @@ from shared_code.errors import ImageTooLargeForInstance, TooManyRequests
 from shared_code.limits import MAX_IMAGE_BYTES
 
 _WAITING_PER_SLOT = 8
+
+type _GiveBack = Callable[[int], None]
 
 
 class Slots:
@@ -35,7 +38,7 @@ class Slots:
 
     @property
     def waiting(self) -> int:
-        """How many wait for a slot."""
+        """How many wait for memory or a slot."""
         return self._most_places - self._places - self._used
 
     @contextmanager
@@ -69,28 +72,32 @@ class MemoryBudget:
     """A number of bytes shared by all pictures under way; first come, first served.
 
     Files that wait count too. So that they cannot keep a large picture out for ever, it is let in beside them
-    when no other picture is under way: the budget is then exceeded by at most what files may have.
+    when no other picture has a share. So that it, in turn, does not keep small pictures waiting, these may
+    have a sixteenth of the budget aside, one by one if need be, out of what is there for files. The budget is
+    thus exceeded by at most what files may have.
     """
 
     def __init__(self, total_bytes: int, wait_s: float, on_rest: Callable[[], None] = lambda: None) -> None:
         """`on_rest` is called when the last share was given back, on the event loop."""
         self._total_bytes = total_bytes
         self._on_rest = on_rest
-        self._free_bytes = total_bytes
+        self._shared_bytes = 0
+        self._aside_bytes = 0
         self._held_bytes = 0
+        self._most_aside_bytes = total_bytes // 16
         self._most_held_bytes = max(total_bytes // 8, 2 * MAX_IMAGE_BYTES)
         self._wait_s = wait_s
-        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+        self._waiting: deque[tuple[int, asyncio.Future[_GiveBack]]] = deque()
 
     @property
     def taken_bytes(self) -> int:
         """What pictures have reserved, and what their files hold."""
-        return self._total_bytes - self._free_bytes + self._held_bytes
+        return self._shared_bytes + self._aside_bytes + self._held_bytes
 
     @property
     def at_rest(self) -> bool:
         """Whether no picture is under way."""
-        return self._free_bytes == self._total_bytes
+        return self._shared_bytes + self._aside_bytes == 0
 
     @contextmanager
     def hold(self) -> Iterator["Hold"]:
@@ -107,34 +114,57 @@ class MemoryBudget:
         if size_bytes > self._total_bytes:
             raise ImageTooLargeForInstance
         loop = asyncio.get_running_loop()
-        turn: asyncio.Future[None] = loop.create_future()
+        turn: asyncio.Future[_GiveBack] = loop.create_future()
         self._waiting.append((size_bytes, turn))
         self._admit()
         try:
             async with asyncio.timeout(self._wait_s):
-                await turn
+                give_back = await turn
         except BaseException as error:
             if turn.done() and not turn.cancelled():
-                self._give_back(size_bytes)
+                turn.result()(size_bytes)
             turn.cancel()
             self._admit()
             if isinstance(error, TimeoutError):
                 raise TooManyRequests from None
             raise
-        return Reservation(self, loop, size_bytes)
+        return Reservation(give_back, loop, size_bytes)
 
     def _admit(self) -> None:
-        while self._waiting:
-            size_bytes, turn = self._waiting[0]
-            if not turn.cancelled():
-                if size_bytes > self._free_bytes - (0 if self.at_rest else self._held_bytes):
-                    return
-                self._free_bytes -= size_bytes
-                turn.set_result(None)
-            self._waiting.popleft()
+        """Give shares to those whose turn it is, and aside to those behind them who are small enough."""
+        still_waiting: deque[tuple[int, asyncio.Future[_GiveBack]]] = deque()
+        for size_bytes, turn in self._waiting:
+            if turn.cancelled():
+                continue
+            if not still_waiting and self._fits(size_bytes):
+                self._shared_bytes += size_bytes
+                turn.set_result(self._give_back)
+            elif self._fits_aside(size_bytes):
+                self._aside_bytes += size_bytes
+                turn.set_result(self._give_back_aside)
+            else:
+                still_waiting.append((size_bytes, turn))
+        self._waiting = still_waiting
+
+    def _fits(self, size_bytes: int) -> bool:
+        held_bytes = self._held_bytes if self._shared_bytes else 0
+        return self._shared_bytes + held_bytes + size_bytes <= self._total_bytes
+
+    def _fits_aside(self, size_bytes: int) -> bool:
+        aside_bytes = self._aside_bytes + size_bytes
+        return (
+            aside_bytes <= self._most_aside_bytes and aside_bytes + self._held_bytes <= self._most_held_bytes
+        )
 
     def _give_back(self, size_bytes: int) -> None:
-        self._free_bytes += size_bytes
+        self._shared_bytes -= size_bytes
+        self._given_back(size_bytes)
+
+    def _give_back_aside(self, size_bytes: int) -> None:
+        self._aside_bytes -= size_bytes
+        self._given_back(size_bytes)
+
+    def _given_back(self, size_bytes: int) -> None:
         self._admit()
         if size_bytes and self.at_rest:
             self._on_rest()
@@ -150,7 +180,7 @@ class Hold:
     def grow(self, size_bytes: int) -> None:
         """So many bytes have come. Raises TooManyRequests when all files together are too many."""
         budget = self._budget
-        if budget._held_bytes + size_bytes > budget._most_held_bytes:
+        if budget._held_bytes + budget._aside_bytes + size_bytes > budget._most_held_bytes:
             raise TooManyRequests
         budget._held_bytes += size_bytes
         self.size_bytes += size_bytes
@@ -159,8 +189,9 @@ class Hold:
 class Reservation:
     """A share of the budget; may be shrunk and released from any thread."""
 
-    def __init__(self, budget: MemoryBudget, loop: asyncio.AbstractEventLoop, size_bytes: int) -> None:
-        self._budget = budget
+    def __init__(self, give_back: _GiveBack, loop: asyncio.AbstractEventLoop, size_bytes: int) -> None:
+        """`give_back` takes bytes back, on the thread of `loop`."""
+        self._give_back = give_back
         self._loop = loop
         self._size_bytes = size_bytes
 
@@ -177,4 +208,4 @@ class Reservation:
         """On the loop's thread only, so that two threads cannot give back the same bytes."""
         surplus = max(0, self._size_bytes - size_bytes)
         self._size_bytes -= surplus
-        self._budget._give_back(surplus)
+        self._give_back(surplus)

@@ -28,7 +28,7 @@ _REST_S = 5
 
 @dataclass(frozen=True)
 class Load:
-    """Pictures at work, pictures that wait for a slot, and the memory they hold of the budget."""
+    """Pictures at work, pictures that wait for memory or a slot, and the memory they hold of the budget."""
 
     slots_used: int
     slots_waiting: int
@@ -72,24 +72,28 @@ class Engine:
         with self._slots.place():
             plan = await self._plan(data, mode, progress)
             waiting_ms = progress.elapsed_ms
-            async with self._slots.one():
-                network = await self.networks.get(network_name)
-                reservation = await self._budget.reserve(plan.peak_bytes)
-                progress.ended(StageName.WAIT, waiting_ms)
+            network = await self.networks.get(network_name)
+            reservation = await self._budget.reserve(plan.peak_bytes)
 
-                def work() -> PictureStream:
-                    cutout = pipeline.cut_out(plan, network, self._style, progress)
-                    encoder = self._encoder(cutout.width, cutout.height, cutout.pixels)
-                    return PictureStream(cutout, encoder, self._strips, reservation, progress)
+            def work() -> PictureStream:
+                cutout = pipeline.cut_out(plan, network, self._style, progress)
+                encoder = self._encoder(cutout.width, cutout.height, cutout.pixels)
+                return PictureStream(cutout, encoder, self._strips, reservation, progress)
 
-                working = self._pictures.submit(work)
-                try:
+            working: Future[PictureStream] | None = None
+            try:
+                async with self._slots.one():
+                    progress.ended(StageName.WAIT, waiting_ms)
+                    working = self._pictures.submit(work)
                     return await asyncio.wrap_future(working)
-                except BaseException:
-                    progress.abandon()
+            except BaseException:
+                progress.abandon()
+                if working is None:
+                    reservation.release()
+                else:
                     # Memory is given back when the thread has left it, and not when its caller has.
                     working.add_done_callback(partial(_discard, reservation))
-                    raise
+                raise
 
     def _rest(self) -> None:
         if self._resting is not None:

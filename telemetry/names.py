@@ -58,7 +58,7 @@ OUTPUT = Metric(OUTPUT_BYTES, "histogram", "By", "Size of what was sent.", (EDGE
 DOUBT = Metric(UNCERTAINTY, "histogram", "1", "How undecided the network was.", (EDGE, MODE))
 QUEUE_AGE = Metric("segment.queue.age", "histogram", "s", "From the event's arrival to its cut-out's end.")
 SLOTS_USED = Metric("segment.slots.used", "gauge", "{slot}", "Pictures worked on.")
-SLOTS_WAITING = Metric("segment.slots.waiting", "gauge", "{picture}", "Pictures that wait for a slot.")
+SLOTS_WAITING = Metric("segment.slots.waiting", "gauge", "{picture}", "Pictures that wait to be worked on.")
 MEMORY_RESERVED = Metric("segment.memory.reserved", "gauge", "By", "Of the budget, what pictures hold.")
 
 METRICS = (

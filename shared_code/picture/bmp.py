@@ -6,6 +6,7 @@ Pillow's own decoder of it is written in Python and appends pixel by pixel.
 import struct
 from dataclasses import dataclass
 
+import numpy as np
 from PIL import Image
 
 from shared_code.errors import ImageFormatInvalid
@@ -56,10 +57,7 @@ def read_header(data: bytes, at: int) -> BitmapHeader:
 def survey(data: bytes) -> Survey:
     """Check the header. Raises ImageFormatInvalid."""
     header = read_header(data, FILE_HEADER_BYTES)
-    # Beside the decoded picture, its indices are held twice for a moment.
-    run_length = header.compression in _RUN_LENGTH
-    held = header.width * header.height if run_length else 0
-    return Survey(data, header.width, header.height, decoder_bytes=held, alpha_may_be_unfilled=True)
+    return Survey(data, header.width, header.height, alpha_may_be_unfilled=True)
 
 
 def load(survey: Survey, scale: int) -> Stored:
@@ -75,8 +73,10 @@ def load(survey: Survey, scale: int) -> Stored:
     size = (header.width, header.height)
     indices = decode_runs(memoryview(survey.content)[tile.offset :], *size, _RUN_LENGTH[header.compression])
     if black_and_white:
-        indices = indices.translate(bytes([0]) + bytes([255]) * 255)
-    image = Image.frombytes(mode, size, indices, "raw", mode, 0, -1 if header.bottom_up else 1)
+        levels = np.frombuffer(indices, np.uint8)
+        np.multiply(levels > 0, 255, out=levels, dtype=np.uint8, casting="unsafe")
+    # Not a copy: the picture is read from the indices themselves.
+    image = Image.frombuffer(mode, size, indices, "raw", mode, 0, -1 if header.bottom_up else 1)
     if palette is not None:
         image.putpalette(palette.palette, palette.rawmode or palette.mode)
     return Stored(image, has_alpha=False)

@@ -48,23 +48,27 @@ class Picture:
     def rows(self, top: int, bottom: int, width: int, height: int) -> Image.Image:
         """Rows `top` to `bottom` of the picture scaled to `width` x `height`: size (width, bottom - top).
 
-        Scaled-down strips join seamlessly: each is resampled from a box of source rows with a margin.
+        Scaled-down strips join seamlessly: each is resampled from a box of source rows with a margin. What is
+        scaled down a lot is first averaged over blocks, which all strips count from the same row.
         """
         if (width, height) == (self.width, self.height):
             return self._upright(self._strip(self._stored_box(top, bottom)))
         left, above, right, below = self._upright_extent()
         scale = (below - above) / height
         begin, end = above + top * scale, min(below, above + bottom * scale)
+        block = _block_side(scale)
         margin = math.ceil(3 * max(1.0, scale))
-        first = max(0, math.floor(begin) - margin)
+        first = max(0, math.floor(begin) - margin) // block * block
         last = min(self.height, math.ceil(end) + margin)
         strip = self._upright(self._strip(self._stored_box(first, last)))
-        box = (left, begin - first, right, end - first)
+        if block > 1:
+            strip = strip.reduce(block)
+        box = (left / block, (begin - first) / block, right / block, (end - first) / block)
         return strip.resize((width, bottom - top), Resampling.BICUBIC, box=box)
 
     def thumbnail(self, width: int, height: int, resampling: Resampling) -> Image.Image:
         """The whole picture at `width` x `height`, in memory bounded by the thumbnail's size."""
-        factor = max(1, int(min(self.width / width, self.height / height) / 1.5))
+        factor = _block_side(min(self.width / width, self.height / height))
         size = (width, height) if self._orientation < 5 else (height, width)
         # The reduced picture ends in partial pixels too.
         box = (0, 0, self._extent[0] / factor, self._extent[1] / factor)
@@ -113,6 +117,14 @@ class Picture:
         if self._orientation in (7, 8):
             return width - bottom, 0, width - top, height
         return 0, top, width, bottom
+
+
+def _block_side(scale: float) -> int:
+    """How many pixels to average in each direction before what is scaled down by `scale` is resampled.
+
+    A fraction of the cost: the resampling filter is as wide as `scale`. It still has 1.5 blocks to a pixel.
+    """
+    return max(1, int(scale / 1.5))
 
 
 def decode_scale(source: Source, least_width: int, least_height: int) -> int:

@@ -173,6 +173,41 @@ def test_slots_are_all_that_work_at_once() -> None:
     run(scene())
 
 
+def test_a_picture_that_waits_for_memory_keeps_no_slot() -> None:
+    async def scene() -> None:
+        engine = engine_of(FlatNetwork(), slots=1)
+        taken = await engine._budget.reserve(1060 << 20)
+        large = asyncio.create_task(engine.cut_out(encoded("PNG", 3000, 2500), REMOVAL))
+        assert (await read(await engine.cut_out(encoded("PNG", 60, 50), REMOVAL))).size == (60, 50)
+        assert not large.done()
+        assert engine.load.slots_waiting == 1
+        taken.release()
+        assert (await read(await large)).size == (3000, 2500)
+        await all_memory_is_free(engine)
+
+    run(scene())
+
+
+def test_too_long_a_wait_for_a_slot_gives_the_memory_back() -> None:
+    async def scene() -> None:
+        network = GatedNetwork()
+        engine = engine_of(network, slots=1, wait_s=0.05)
+        data = encoded("PNG", 60, 50)
+        first = asyncio.create_task(engine.cut_out(data, REMOVAL))
+        await network.has_started()
+        before_bytes = engine.load.memory_bytes
+        for _ in range(3):
+            with pytest.raises(TooManyRequests):
+                await engine.cut_out(data, REMOVAL)
+        await asyncio.sleep(0)
+        assert engine.load.memory_bytes == before_bytes
+        network.gate.set()
+        await read(await first)
+        await all_memory_is_free(engine)
+
+    run(scene())
+
+
 def test_too_long_a_wait_is_told() -> None:
     async def scene() -> None:
         network = GatedNetwork()
@@ -261,7 +296,7 @@ def test_what_is_handed_out_is_held_no_more() -> None:
         held = []
         async for _ in stream:
             await asyncio.sleep(0)
-            held.append(engine._budget._total_bytes - engine._budget._free_bytes)
+            held.append(engine.load.memory_bytes)
         assert held[-1] == 0
         assert held == sorted(held, reverse=True)
 

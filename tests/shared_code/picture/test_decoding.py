@@ -83,6 +83,19 @@ class TestOrientation:
         for rows in (1, 13, height):
             assert difference(in_strips(picture, width, height, rows), at_once).max() <= 2
 
+    @pytest.mark.parametrize("divisor", [3, 3.9, 5])
+    def test_rows_scaled_down_a_lot(self, form: str, orientation: int, divisor: float) -> None:
+        """They are averaged in blocks first, all strips in the same ones."""
+        picture = open_picture(turned(self.stored, form, orientation))
+        width, height = round(picture.width / divisor), round(picture.height / divisor)
+        at_once = in_strips(picture, width, height, height)
+        for rows in (1, 7):
+            assert difference(in_strips(picture, width, height, rows), at_once).max() <= 1
+        resampled = whole(picture).resize((width, height), Image.Resampling.BICUBIC)
+        apart = difference(at_once, resampled)
+        assert apart.mean() < 1.5
+        assert apart.max() <= 24
+
     def test_thumbnail(self, form: str, orientation: int) -> None:
         """The thumbnail is averaged in blocks first, which is a little softer than resampling at once."""
         picture = open_picture(turned(self.stored, form, orientation))
