@@ -101,9 +101,13 @@ class Engine:
         self._resting = asyncio.get_running_loop().call_later(_REST_S, self._give_back_memory)
 
     def _give_back_memory(self) -> None:
-        """What pictures leave free between live blocks, when none has come for a while."""
-        if self._budget.at_rest:
-            self._headers.submit(give_back_memory)
+        """What networks and pictures leave free, when no picture has come for a while."""
+        if not self._budget.at_rest:
+            return
+        network = self.networks.loaded
+        if network is not None:
+            self._headers.submit(network.give_back_memory)
+        self._headers.submit(give_back_memory)
 
     async def _plan(self, data: bytes, mode: Mode, progress: Progress) -> Plan:
         """Raises TooManyRequests when headers that came before keep this one waiting."""

@@ -70,8 +70,8 @@ def _ready(networks: NetworkStore) -> Work:
     """Whether the default network is loaded: 200, or 503 until then."""
 
     async def work(exchange: Exchange, body: Body) -> Response:
-        state = networks.state
-        document = {"status": state, "model": networks.default, "sha256": networks.sha256}
+        state, loaded = networks.state, networks.loaded
+        document = {"status": state, "model": networks.default, "sha256": loaded and loaded.sha256}
         code = 200 if state is State.READY else 503
         return content_response(json.dumps(document).encode(), _JSON, exchange, code)
 

@@ -103,9 +103,9 @@ class NetworkStore:
         return State.READY if loading.exception() is None else State.SETUP_FAILED
 
     @property
-    def sha256(self) -> str | None:
-        """Of the default network's file, once it is loaded."""
-        return self._networks[self.default].result().sha256 if self.state is State.READY else None
+    def loaded(self) -> OnnxNetwork | None:
+        """The default network, once it is loaded."""
+        return self._networks[self.default].result() if self.state is State.READY else None
 
     def _loading(self, name: str) -> Future[OnnxNetwork]:
         if name not in self._networks or self._may_try_again(name):

@@ -24,6 +24,45 @@ last = blocks[-1]
 give_back_memory()
 print(before - resident_mb())
 """
+AT_WORK_AND_AT_REST = """
+import asyncio, re, sys
+from pathlib import Path
+from shared_code import engine as engines
+from shared_code.engine import Engine
+from shared_code.matte.built import read_catalogue
+from shared_code.matte.networks import NetworkStore
+from shared_code.pipeline import Mode
+from shared_code.process import tune_process
+from shared_code.settings import load_settings
+from tests.support.photos import encoded
+
+def resident_mb():
+    return int(re.search(r"VmRSS:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) // 1024
+
+async def pictures(engine, count):
+    for _ in range(count):
+        stream = await engine.cut_out(encoded("JPEG", 400, 300), Mode.BACKGROUND_REMOVAL)
+        [piece async for piece in stream]
+        stream.close()
+
+async def scene():
+    engines._REST_S = 0.2
+    engine = Engine(load_settings({}), NetworkStore(read_catalogue(), "u2net", kept=2, threads=2))
+    await engine.networks.get(None)
+    await pictures(engine, 1)
+    await asyncio.sleep(2)
+    rested = resident_mb()
+    engines._REST_S = 60
+    await pictures(engine, 4)
+    at_work = resident_mb()
+    engines._REST_S = 0.2
+    await pictures(engine, 4)
+    await asyncio.sleep(2)
+    print(rested, at_work, resident_mb())
+
+tune_process()
+asyncio.run(scene())
+"""
 WARNINGS = """
 import warnings
 from shared_code.process import tune_process
@@ -60,6 +99,13 @@ def output(program: str) -> str:
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads resident memory from /proc")
 def test_holes_between_live_blocks_are_given_back() -> None:
     assert int(output(HOLES)) > 25
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads resident memory from /proc")
+def test_activations_are_kept_between_pictures_and_given_back_at_rest() -> None:
+    rested, at_work, rested_again = map(int, output(AT_WORK_AND_AT_REST).split())
+    assert at_work > rested + 25
+    assert rested_again < rested + 10
 
 
 def test_pillow_does_not_warn_of_odd_pictures() -> None:
