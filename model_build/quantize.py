@@ -17,7 +17,9 @@ from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_
 
 from model_build.bias_correction import with_corrected_biases
 from model_build.errors import QuantizationError
+from model_build.joins import with_levels_of_joins
 from model_build.manifest import Quantization
+from model_build.planes import with_planes_as_products
 
 
 def quantized(
@@ -49,7 +51,8 @@ def quantized(
         )
         int8 = onnx.load(target)
     step("correcting the biases")
-    return with_corrected_biases(model, int8, pictures)
+    int8 = with_corrected_biases(model, int8, pictures)
+    return with_levels_of_joins(with_planes_as_products(int8))
 
 
 class _Reader(CalibrationDataReader):  # type: ignore[misc]

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from shared_code.matte.built import BuiltNetwork
 
-
 _ARENA_GROWS_BY_WHAT_IS_ASKED = 1
 _SHRINKS_THE_ARENA = ("memory.enable_memory_arena_shrinkage", "cpu:0")
 

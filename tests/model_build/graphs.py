@@ -1,6 +1,7 @@
 """Small float graphs, as `model_build.graph.float_graph` would leave them."""
 
 import numpy as np
+import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
@@ -37,3 +38,12 @@ def chain(**weights: NDArray[np.float32]) -> ModelProto:
 def pointwise(*shape: int) -> NDArray[np.float32]:
     """Random weights of 1 x 1 kernels."""
     return RANDOM.normal(0, 1, (*shape, 1, 1)).astype(np.float32)
+
+
+def run(model: ModelProto, picture: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What the graph makes of x."""
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = ort.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
+    (output,) = session.run(None, {"x": picture})
+    return np.asarray(output, np.float32)

@@ -31,13 +31,14 @@ def test_no_pair_of_products_overflows_int16(network: Network) -> None:
     """Without VNNI a processor adds two products of uint8 and int8 in 16 bits, and saturates."""
     model = built(network)
     constants = {tensor.name: tensor for tensor in model.graph.initializer}
-    products = [node for node in model.graph.node if node.op_type == "QLinearConv"]
+    weights_at = {"QLinearConv": 3, "MatMulInteger": 1}
+    products = [node for node in model.graph.node if node.op_type in weights_at]
     assert len(products) > 100
     for node in products:
-        weights = numpy_helper.to_array(constants[node.input[3]])
+        weights = numpy_helper.to_array(constants[node.input[weights_at[node.op_type]]])
         assert weights.dtype == np.int8
         assert 255 * 2 * np.abs(weights.astype(np.int32)).max() <= INT16_MAX, node.name
-    assert not {node.op_type for node in model.graph.node} & {"MatMulInteger", "ConvInteger"}
+    assert "ConvInteger" not in {node.op_type for node in model.graph.node}
 
 
 @pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network.name)
@@ -58,6 +59,7 @@ def test_all_else_computes_on_bytes(network: Network) -> None:
     """The optimizer has found every pair of quantize and dequantize nodes around an operator."""
     kinds = Counter(node.op_type for node in built(network).graph.node)
     assert kinds["QLinearConv"] > 100
+    assert kinds["MatMulInteger"] == 6, "the planes but for their sum"
     assert not set(kinds) & {"MaxPool", "Add", "Relu"}
     assert not {kind for kind in kinds if "Nchwc" in kind}
 

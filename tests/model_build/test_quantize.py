@@ -1,15 +1,13 @@
 from collections import Counter
 
 import numpy as np
-import onnxruntime as ort
 import pytest
-from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from model_build.errors import QuantizationError
 from model_build.manifest import Quantization
 from model_build.quantize import quantized
-from tests.model_build.graphs import RANDOM, chain, graph_of, pointwise
+from tests.model_build.graphs import RANDOM, chain, graph_of, pointwise, run
 
 PICTURES = [RANDOM.normal(0.5, 1, (1, 3, 8, 8)).astype(np.float32) for _ in range(6)]
 
@@ -18,14 +16,6 @@ ALL = Quantization((), 1)
 
 def no_step(what: str) -> None:
     """Nobody watches."""
-
-
-def run(model: ModelProto, picture: NDArray[np.float32]) -> NDArray[np.float32]:
-    options = ort.SessionOptions()
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = ort.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
-    (output,) = session.run(None, {"x": picture})
-    return np.asarray(output, np.float32)
 
 
 def assert_agree(model: ModelProto, levels: ModelProto, share: float) -> None:
