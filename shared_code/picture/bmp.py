@@ -20,6 +20,7 @@ RUNS = Cap(
 )
 
 FILE_HEADER_BYTES = 14
+_DIGITS = bytes.maketrans(b"0123456789abcdef", bytes(range(16)))
 _RUN_LENGTH = {1: 8, 2: 4}
 """Compression (BITMAPINFOHEADER) to the bits of an index."""
 
@@ -133,4 +134,4 @@ def _run(value: int, count: int, bits: int) -> bytes:
 def _literal(packed: memoryview, count: int, bits: int) -> bytes:
     if bits == 8:
         return bytes(packed[:count])
-    return bytes(index for byte in packed for index in (byte >> 4, byte & 15))[:count]
+    return packed.hex().encode().translate(_DIGITS)[:count]
