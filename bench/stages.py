@@ -20,8 +20,8 @@ from shared_code.matte.built import read_catalogue
 from shared_code.matte.network import OnnxNetwork
 from shared_code.matte.networks import load_network
 from shared_code.matte.refine import Guide, guide_size, refine
-from shared_code.picture.decoding import decode
-from shared_code.pipeline import Cutout, Mode, Style, cut_out, plan, preview_scale
+from shared_code.picture.decoding import Picture, decode
+from shared_code.pipeline import Cutout, Mode, Style, cut_out, plan, preview_scale, preview_size
 
 _ROUNDS = 5
 
@@ -78,7 +78,12 @@ def _measure(photo: bytes, network: OnnxNetwork) -> dict[str, float]:
     planned = plan(photo, Mode.BACKGROUND_REMOVAL)
     scale = max(planned.scale, preview_scale(planned.source, network.side))
     whole = decode(planned.source, planned.scale)
-    picture = decode(planned.source, scale)
+
+    def make_preview() -> Picture:
+        source = decode(planned.source, scale) if scale > planned.scale else whole
+        return source.averaged(*preview_size(planned.source, network.side))
+
+    picture = make_preview()
 
     def make_guide() -> Guide:
         size = guide_size(picture.width, picture.height)
@@ -92,7 +97,7 @@ def _measure(photo: bytes, network: OnnxNetwork) -> dict[str, float]:
     bounds = [(top, min(cutout.height, top + tops.step)) for top in tops]
     taken = {
         "plan": _fastest(lambda: plan(photo, planned.mode)),
-        "preview": _fastest(lambda: decode(planned.source, scale)) if scale > planned.scale else 0.0,
+        "preview": _fastest(make_preview),
         "decode": _fastest(lambda: decode(planned.source, planned.scale)),
         "network input": _fastest(lambda: picture.thumbnail(network.side, network.side, Resampling.LANCZOS)),
         "guide": _fastest(make_guide),

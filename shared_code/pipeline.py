@@ -130,16 +130,19 @@ def cut_out(plan: Plan, network: MattingNetwork, style: Style, progress: Progres
     Raises ImageFormatInvalid, ImageTooLargeForInstance, or Abandoned when `progress` is.
     """
     progress = progress or Progress()
-    scale = max(plan.scale, preview_scale(plan.source, network.side))
+    scale = preview_scale(plan.source, network.side)
 
-    def decoded(scale: int, stage: StageName) -> Picture:
-        with progress.stage(stage):
-            return decode(plan.source, scale)
+    def decoded() -> Picture:
+        with progress.stage(StageName.DECODE):
+            return decode(plan.source, plan.scale)
 
     # The network needs a small picture only: while it computes, the whole is decoded.
     with ThreadPoolExecutor(2, "beside") as beside:
-        whole = beside.submit(decoded, plan.scale, StageName.DECODE)
-        preview = decoded(scale, StageName.PREVIEW) if scale > plan.scale else whole.result()
+        whole = beside.submit(decoded)
+        source = whole.result() if scale <= plan.scale else None
+        with progress.stage(StageName.PREVIEW):
+            preview = source or decode(plan.source, scale)
+            preview = preview.averaged(*preview_size(plan.source, network.side))
         guided = beside.submit(_guide, preview)
         with progress.stage(StageName.NETWORK):
             seen = look(network, partial(_seen_at, preview))
@@ -156,10 +159,15 @@ def cut_out(plan: Plan, network: MattingNetwork, style: Style, progress: Progres
     return Cutout(plan.width, plan.height, Pixels.RGBA, seen.uncertainty, picture, matte, edges)
 
 
-def preview_scale(source: Source, side: int) -> int:
-    """What the picture can be decoded at for the network and the guide; 1 if that takes memory of its own."""
+def preview_size(source: Source, side: int) -> tuple[int, int]:
+    """The width and height that network and guide need at least."""
     columns, rows = guide_size(source.width, source.height)
-    return 1 if source.survey.decoder_bytes else decode_scale(source, max(columns, side), max(rows, side))
+    return max(columns, side), max(rows, side)
+
+
+def preview_scale(source: Source, side: int) -> int:
+    """What the picture can be decoded at for them; 1 if decoding takes memory of its own."""
+    return 1 if source.survey.decoder_bytes else decode_scale(source, *preview_size(source, side))
 
 
 def _seen_at(picture: Picture, side: int) -> NDArray[np.uint8]:

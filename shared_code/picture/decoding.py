@@ -74,6 +74,17 @@ class Picture:
         box = (0, 0, self._extent[0] / factor, self._extent[1] / factor)
         return self._upright(self._reduced(factor).resize(size, resampling, box=box))
 
+    def averaged(self, width: int, height: int) -> "Picture":
+        """For thumbnails of at most that size: averaged to at least 1.5 times as much, or itself."""
+        block = _block_side(min(self.width / width, self.height / height))
+        if block == 1:
+            return self
+        image = self._reduced(block)
+        upright = image.size if self._orientation < 5 else image.size[::-1]
+        stored = Stored(image, self.has_alpha)
+        extent = (self._extent[0] / block, self._extent[1] / block)
+        return Picture(*upright, self.has_alpha, stored, self._orientation, extent, lambda strip: strip)
+
     def _reduced(self, factor: int) -> Image.Image:
         image = self._stored.image
         if image.mode in _SHRINKABLE_MODES and not self.has_alpha:

@@ -343,7 +343,7 @@ def test_the_stages_of_a_picture() -> None:
         stream = await engine_of(FlatNetwork()).cut_out(encoded("PNG", 600, 500), REMOVAL, progress=progress)
         await read(stream)
         names = [stage.name for stage in progress.stages]
-        assert names == ["header", "wait", "decode", "network", "matte", "colours", "encode"]
+        assert names == ["header", "wait", "decode", "preview", "network", "matte", "colours", "encode"]
         assert progress.megapixels == 0.3
         assert all(0 <= one.begin_ms <= one.end_ms <= progress.elapsed_ms for one in progress.stages)
 

@@ -106,6 +106,24 @@ class TestOrientation:
         assert apart.max() <= 24
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize(("form", "scale"), [("PNG", 1), ("WEBP", 1), ("JPEG", 2)])
+def test_thumbnails_of_what_is_averaged(form: str, scale: int, orientation: int) -> None:
+    picture = open_picture(turned(ramp(1017, 777), form, orientation), scale)
+    size = (80, 60) if orientation < 5 else (60, 80)
+    small = picture.averaged(*size)
+    assert 1.5 * size[0] <= small.width < picture.width
+    assert 1.5 * size[1] <= small.height < picture.height
+    for width, height in (size, (40, 30)):
+        thumbnail = small.thumbnail(width, height, Resampling.BICUBIC)
+        assert difference(thumbnail, picture.thumbnail(width, height, Resampling.BICUBIC)).max() <= 3
+
+
+def test_what_is_small_is_not_averaged() -> None:
+    picture = open_picture(encoded("PNG", 200, 150))
+    assert picture.averaged(100, 100) is picture
+
+
 def ramp(width: int, height: int) -> Image.Image:
     """Red tells the column and green the row, both exactly linear in position."""
     columns = (np.arange(width) + 0.5) / width * 255
