@@ -33,6 +33,8 @@ _ROUNDS = 3
 _GIANTS = ("PNG with alpha", "JPEG", "progressive JPEG")
 _LARGE_FILE = "JPEG, 4 000 Exif segments"
 _BETWEEN_S = 0.05
+_UNTIL_REST_S = 8
+"""After that the engine has given back what pictures leave."""
 
 
 def run() -> list[Table]:
@@ -82,6 +84,7 @@ def _row(instance_mb: int) -> list[str]:
         _leave()  # what the callers take is not the instance's
         until_answered = partial(_statuses, instance)
         until_answered(files[0])
+        time.sleep(_UNTIL_REST_S)
         rest = _memory_mb(instance)
         ended = threading.Event()
         sampled = callers.submit(_most, instance, ended)
