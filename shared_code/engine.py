@@ -13,6 +13,7 @@ from shared_code import pipeline
 from shared_code.admission import Hold, MemoryBudget, Reservation, Slots
 from shared_code.encode.png import png_encoder
 from shared_code.errors import TooManyRequests
+from shared_code.matte.network import OnnxNetwork
 from shared_code.matte.networks import NetworkStore
 from shared_code.pipeline import Mode, Plan, Style
 from shared_code.process import cores, give_back_memory
@@ -102,12 +103,8 @@ class Engine:
 
     def _give_back_memory(self) -> None:
         """What networks and pictures leave free, when no picture has come for a while."""
-        if not self._budget.at_rest:
-            return
-        network = self.networks.loaded
-        if network is not None:
-            self._headers.submit(network.give_back_memory)
-        self._headers.submit(give_back_memory)
+        if self._budget.at_rest:
+            self._headers.submit(_let_go, self.networks.loaded)
 
     async def _plan(self, data: bytes, mode: Mode, progress: Progress) -> Plan:
         """Raises TooManyRequests when headers that came before keep this one waiting."""
@@ -120,6 +117,12 @@ class Engine:
                 raise TooManyRequests from None
         progress.megapixels = plan.source.width * plan.source.height / 1e6
         return plan
+
+
+def _let_go(network: OnnxNetwork | None) -> None:
+    if network is not None:
+        network.give_back_memory()
+    give_back_memory()
 
 
 def _discard(reservation: Reservation, working: Future[PictureStream]) -> None:

@@ -75,7 +75,8 @@ def load(survey: Survey, scale: int) -> Stored:
     indices = decode_runs(memoryview(survey.content)[tile.offset :], *size, _RUN_LENGTH[header.compression])
     if black_and_white:
         levels = np.frombuffer(indices, np.uint8)
-        np.multiply(levels > 0, 255, out=levels, dtype=np.uint8, casting="unsafe")
+        np.minimum(levels, 1, out=levels)
+        np.multiply(levels, 255, out=levels)
     # Not a copy: the picture is read from the indices themselves.
     image = Image.frombuffer(mode, size, indices, "raw", mode, 0, -1 if header.bottom_up else 1)
     if palette is not None:
