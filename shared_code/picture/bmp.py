@@ -91,38 +91,44 @@ def decode_runs(data: memoryview, width: int, height: int, bits: int) -> bytearr
     without an end marker, or are more than RUNS.
     """
     indices = bytearray(width * height)
-    at = runs = position = row_end = 0
+    # As bytes: of a view each number costs twice the time.
+    packed = bytes(data)
+    pixels, end = len(indices), len(packed) - 1
+    runs_of = [_run(value, 256, bits) for value in range(256)]
+    at = runs = position = 0
     row_end = width
-    while position < len(indices):
+    while position < pixels:
         runs += 1
         if runs & 0xFFF == 0:
             RUNS.check(runs)
-        if at + 2 > len(data):
+        if at >= end:
             raise ImageFormatInvalid
-        count, value = data[at], data[at + 1]
+        count, value = packed[at], packed[at + 1]
         at += 2
         if count:
-            count = min(count, row_end - position)
-            indices[position : position + count] = _run(value, count, bits)
+            if count > row_end - position:
+                count = max(0, row_end - position)
+            if value:
+                indices[position : position + count] = runs_of[value][:count]
             position += count
         elif value == 0:
             position, row_end = row_end, row_end + width
         elif value == 1:
             break
         elif value == 2:
-            if at + 2 > len(data):
+            if at >= end:
                 raise ImageFormatInvalid
-            position += data[at] + data[at + 1] * width
-            row_end += data[at + 1] * width
+            position += packed[at] + packed[at + 1] * width
+            row_end += packed[at + 1] * width
             at += 2
         else:
-            count = min(value, row_end - position)
+            count = max(0, min(value, row_end - position))
             size = value * bits + 7 >> 3
-            indices[position : position + count] = _literal(data[at : at + size], count, bits)
+            if at + size > len(packed):
+                raise ImageFormatInvalid
+            indices[position : position + count] = _literal(packed[at : at + size], count, bits)
             position += count
             at += size + (size & 1)
-            if at > len(data) + 1:
-                raise ImageFormatInvalid
     return indices
 
 
@@ -132,7 +138,7 @@ def _run(value: int, count: int, bits: int) -> bytes:
     return (bytes((value >> 4, value & 15)) * (count + 1 >> 1))[:count]
 
 
-def _literal(packed: memoryview, count: int, bits: int) -> bytes:
+def _literal(packed: bytes, count: int, bits: int) -> bytes:
     if bits == 8:
-        return bytes(packed[:count])
+        return packed[:count]
     return packed.hex().encode().translate(_DIGITS)[:count]

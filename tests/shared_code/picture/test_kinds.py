@@ -549,6 +549,9 @@ END_OF_LINE, END = b"\0\0", b"\0\1"
         (4, b"\x34\x12" + END_OF_LINE, [1, 2] * 26),
         (4, b"\x03\x12\0\x05\x34\x56\x70\0" + END_OF_LINE, [1, 2, 1, 3, 4, 5, 6, 7] + [0] * 44),
         (8, b"\xff\7" + END_OF_LINE, [7] * 52),
+        (8, b"\x32\7\0\2\x05\0\0\x08abcdefgh" + END_OF_LINE, [7] * 50 + [0] * 2),
+        (8, b"\x32\7\0\2\x05\0\x20\x09" + END_OF_LINE, [7] * 50 + [0] * 2),
+        (4, b"\x34\0" + END_OF_LINE, [0] * 52),
     ],
 )
 def test_run_length_bitmaps(bits: int, row: bytes, expected: list[int]) -> None:
@@ -561,6 +564,13 @@ def test_rows_of_a_run_length_bitmap_begin_below() -> None:
     assert pixels(run_length(8, [*rows, END]))[:, 0, 2].tolist() == list(range(50, 0, -1))
     assert pixels(run_length(8, [*rows[:20], END]))[:, 0, 2].tolist() == [0] * 30 + list(range(20, 0, -1))
     assert refused(run_length(8, rows[:20]))
+
+
+def test_literals_of_a_run_length_bitmap_that_end_early() -> None:
+    rows = [bytes([52, 7]) + END_OF_LINE] * 49
+    literal = b"\0\x34" + bytes(range(52))
+    assert pixels(run_length(8, [*rows, literal]))[0, :, 2].tolist() == list(range(52))
+    assert refused(run_length(8, [*rows, literal[:-1]]))
 
 
 def test_tiffs_of_every_orientation_keep_one_copy() -> None:
