@@ -73,7 +73,7 @@ class MemoryBudget:
 
     Files that wait count too. So that they cannot keep a large picture out for ever, it is let in beside them
     when no other picture has a share. So that it, in turn, does not keep small pictures waiting, these may
-    have a sixteenth of the budget aside, one by one if need be, out of what is there for files. The budget is
+    have a tenth of the budget aside, one by one if need be, out of what is there for files. The budget is
     thus exceeded by at most what files may have.
     """
 
@@ -84,7 +84,7 @@ class MemoryBudget:
         self._shared_bytes = 0
         self._aside_bytes = 0
         self._held_bytes = 0
-        self._most_aside_bytes = total_bytes // 16
+        self._most_aside_bytes = total_bytes // 10
         self._most_held_bytes = max(total_bytes // 8, 2 * MAX_IMAGE_BYTES)
         self._wait_s = wait_s
         self._waiting: deque[tuple[int, asyncio.Future[_GiveBack]]] = deque()

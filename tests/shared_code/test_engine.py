@@ -175,8 +175,8 @@ def test_slots_are_all_that_work_at_once() -> None:
 
 def test_a_picture_that_waits_for_memory_keeps_no_slot() -> None:
     async def scene() -> None:
-        engine = engine_of(FlatNetwork(), slots=1)
-        taken = await engine._budget.reserve(1060 << 20)
+        engine = engine_of(FlatNetwork(), slots=1, budget_mb=600)
+        taken = await engine._budget.reserve(580 << 20)
         large = asyncio.create_task(engine.cut_out(encoded("PNG", 3000, 2500), REMOVAL))
         assert (await read(await engine.cut_out(encoded("PNG", 60, 50), REMOVAL))).size == (60, 50)
         assert not large.done()
