@@ -139,10 +139,10 @@ def cut_out(plan: Plan, network: MattingNetwork, style: Style, progress: Progres
     # The network needs a small picture only: while it computes, the whole is decoded.
     with ThreadPoolExecutor(2, "beside") as beside:
         whole = beside.submit(decoded)
-        source = whole.result() if scale <= plan.scale else None
+        larger = whole.result() if scale <= plan.scale else None
         with progress.stage(StageName.PREVIEW):
-            preview = source or decode(plan.source, scale)
-            preview = preview.averaged(*preview_size(plan.source, network.side))
+            larger = larger or decode(plan.source, scale)
+            preview = larger.averaged(*preview_size(plan.source, network.side))
         guided = beside.submit(_guide, preview)
         with progress.stage(StageName.NETWORK):
             seen = look(network, partial(_seen_at, preview))

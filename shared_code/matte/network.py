@@ -36,8 +36,6 @@ class OnnxNetwork:
         with _loading:
             _make_arena()
         options.add_session_config_entry("session.use_env_allocators", "1")
-        # What stays for good would keep the arena from shrinking.
-        options.add_session_config_entry("session.use_device_allocator_for_initializers", "1")
         # The cores are shared with the decoding and encoding of other pictures.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self.name = built.name

@@ -72,7 +72,7 @@ def load(survey: Survey, scale: int) -> Stored:
         black_and_white = described.mode == "1"
         palette = described.palette
     size = (header.width, header.height)
-    indices = decode_runs(memoryview(survey.content)[tile.offset :], *size, _RUN_LENGTH[header.compression])
+    indices = decode_runs(survey.content[tile.offset :], *size, _RUN_LENGTH[header.compression])
     if black_and_white:
         levels = np.frombuffer(indices, np.uint8)
         np.minimum(levels, 1, out=levels)
@@ -84,17 +84,15 @@ def load(survey: Survey, scale: int) -> Stored:
     return Stored(image, has_alpha=False)
 
 
-def decode_runs(data: memoryview, width: int, height: int, bits: int) -> bytearray:
+def decode_runs(data: bytes, width: int, height: int, bits: int) -> bytearray:
     """Indices, one byte each, rows in the order of the file (BI_RLE8 and BI_RLE4).
 
     What the runs skip is index 0. Raises ImageFormatInvalid when they end before the last pixel and
     without an end marker, or are more than RUNS.
     """
     indices = bytearray(width * height)
-    # As bytes: of a view each number costs twice the time.
-    packed = bytes(data)
-    pixels, end = len(indices), len(packed) - 1
-    runs_of = [_run(value, 256, bits) for value in range(256)]
+    pixels, end = len(indices), len(data) - 1
+    runs_of = [_run(value, bits) for value in range(256)]
     at = runs = position = 0
     row_end = width
     while position < pixels:
@@ -103,7 +101,7 @@ def decode_runs(data: memoryview, width: int, height: int, bits: int) -> bytearr
             RUNS.check(runs)
         if at >= end:
             raise ImageFormatInvalid
-        count, value = packed[at], packed[at + 1]
+        count, value = data[at], data[at + 1]
         at += 2
         if count:
             if count > row_end - position:
@@ -118,24 +116,23 @@ def decode_runs(data: memoryview, width: int, height: int, bits: int) -> bytearr
         elif value == 2:
             if at >= end:
                 raise ImageFormatInvalid
-            position += packed[at] + packed[at + 1] * width
-            row_end += packed[at + 1] * width
+            position += data[at] + data[at + 1] * width
+            row_end += data[at + 1] * width
             at += 2
         else:
             count = max(0, min(value, row_end - position))
             size = value * bits + 7 >> 3
-            if at + size > len(packed):
+            if at + size > len(data):
                 raise ImageFormatInvalid
-            indices[position : position + count] = _literal(packed[at : at + size], count, bits)
+            indices[position : position + count] = _literal(data[at : at + size], count, bits)
             position += count
             at += size + (size & 1)
     return indices
 
 
-def _run(value: int, count: int, bits: int) -> bytes:
-    if bits == 8:
-        return bytes((value,)) * count
-    return (bytes((value >> 4, value & 15)) * (count + 1 >> 1))[:count]
+def _run(value: int, bits: int) -> bytes:
+    """As long as a run can be, or longer."""
+    return bytes((value,) if bits == 8 else (value >> 4, value & 15)) * 255
 
 
 def _literal(packed: bytes, count: int, bits: int) -> bytes:

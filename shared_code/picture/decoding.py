@@ -68,11 +68,9 @@ class Picture:
 
     def thumbnail(self, width: int, height: int, resampling: Resampling) -> Image.Image:
         """The whole picture at `width` x `height`, in memory bounded by the thumbnail's size."""
-        factor = _block_side(min(self.width / width, self.height / height))
+        small = self.averaged(width, height)
         size = (width, height) if self._orientation < 5 else (height, width)
-        # The reduced picture ends in partial pixels too.
-        box = (0, 0, self._extent[0] / factor, self._extent[1] / factor)
-        return self._upright(self._reduced(factor).resize(size, resampling, box=box))
+        return self._upright(small._reduced(1).resize(size, resampling, box=(0, 0, *small._extent)))
 
     def averaged(self, width: int, height: int) -> "Picture":
         """For thumbnails of at most that size: averaged to at least 1.5 times as much, or itself."""
@@ -82,7 +80,7 @@ class Picture:
         image = self._reduced(block)
         upright = image.size if self._orientation < 5 else image.size[::-1]
         stored = Stored(image, self.has_alpha)
-        extent = (self._extent[0] / block, self._extent[1] / block)
+        extent = (self._extent[0] / block, self._extent[1] / block)  # it ends in partial pixels too
         return Picture(*upright, self.has_alpha, stored, self._orientation, extent, lambda strip: strip)
 
     def _reduced(self, factor: int) -> Image.Image:

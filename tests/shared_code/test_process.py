@@ -8,13 +8,15 @@ import pytest
 
 from tests.support.hosts import PROJECT, environment
 
-HOLES = """
+RESIDENT = """
 import re
 from pathlib import Path
-from shared_code.process import give_back_memory, tune_process
 
 def resident_mb():
     return int(re.search(r"VmRSS:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) // 1024
+"""
+HOLES = """
+from shared_code.process import give_back_memory, tune_process
 
 tune_process()
 blocks = [bytes(1 << 18) + b"x" for _ in range(400)]
@@ -25,8 +27,7 @@ give_back_memory()
 print(before - resident_mb())
 """
 AT_WORK_AND_AT_REST = """
-import asyncio, re, sys
-from pathlib import Path
+import asyncio
 from shared_code import engine as engines
 from shared_code.engine import Engine
 from shared_code.matte.built import read_catalogue
@@ -35,9 +36,6 @@ from shared_code.pipeline import Mode
 from shared_code.process import tune_process
 from shared_code.settings import load_settings
 from tests.support.photos import encoded
-
-def resident_mb():
-    return int(re.search(r"VmRSS:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) // 1024
 
 async def pictures(engine, count):
     for _ in range(count):
@@ -98,12 +96,12 @@ def output(program: str) -> str:
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads resident memory from /proc")
 def test_holes_between_live_blocks_are_given_back() -> None:
-    assert int(output(HOLES)) > 25
+    assert int(output(RESIDENT + HOLES)) > 25
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads resident memory from /proc")
 def test_activations_are_kept_between_pictures_and_given_back_at_rest() -> None:
-    rested, at_work, rested_again = map(int, output(AT_WORK_AND_AT_REST).split())
+    rested, at_work, rested_again = map(int, output(RESIDENT + AT_WORK_AND_AT_REST).split())
     assert at_work > rested + 25
     assert rested_again < rested + 10
 
