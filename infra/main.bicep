@@ -79,7 +79,7 @@ param updateStrategy string = 'Recreate'
 @description('Origins of pages that may call the API from a browser.')
 param corsOrigins array = []
 
-@description('More app settings by their names, in the table of README.md; these go before those set here.')
+@description('More app settings by their names, in the tables of docs/settings.md; these go before those set here.')
 param appSettings object = {}
 
 // Pictures in a container

@@ -47,7 +47,7 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True)
 class Style:
-    """What the operator chooses of a cut-out's looks: see SEGMENT_EDGE_COLOUR in README.md."""
+    """What the operator chooses of a cut-out's looks: see SEGMENT_EDGE_COLOUR in docs/settings.md."""
 
     edge_colour: EdgeColour = "foreground"
 

@@ -54,7 +54,7 @@ class TelemetrySettings:
 
 @dataclass(frozen=True)
 class Settings:
-    """The app settings of README.md, parsed. Secrets stay out of the printed form."""
+    """The app settings of docs/settings.md, parsed. Secrets stay out of the printed form."""
 
     api_keys: tuple[str, ...]
     allow_anonymous: bool

@@ -35,14 +35,14 @@ def test_no_other_error_is_documented() -> None:
 
 @pytest.mark.parametrize(("variable", "default"), documented_variables().items())
 def test_setting_is_documented(variable: str, default: str) -> None:
-    shown, meaning = rows("README.md")[variable]
+    shown, meaning = rows("docs/settings.md")[variable]
     assert shown == (f"`{default}`" if default else "none")
     assert meaning
 
 
 def test_no_other_setting_is_documented() -> None:
     prefixes = ("SEGMENT_", "CUTOUT_", "APPLICATIONINSIGHTS_", "OTEL_")
-    documented = {first for first in rows("README.md") if first.startswith(prefixes)}
+    documented = {first for first in rows("docs/settings.md") if first.startswith(prefixes)}
     assert documented == documented_variables().keys()
 
 
