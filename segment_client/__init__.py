@@ -1,0 +1,27 @@
+"""A client for folders of pictures: `cutout` for one, `cutouts` for many, `watch` for those still to come.
+
+async for outcome in cutouts(["photos"], Path("cut"), Service("https://<your-app>", key)):
+    print(outcome.source, outcome.result)
+"""
+
+from segment_client.connection import Answer
+from segment_client.errors import ClientError
+from segment_client.maker import Outcome, Result
+from segment_client.options import Format, Look, Mode, Patience, Service
+from segment_client.run import CutOut, cutout, cutouts, watch
+
+__all__ = [
+    "Answer",
+    "ClientError",
+    "CutOut",
+    "Format",
+    "Look",
+    "Mode",
+    "Outcome",
+    "Patience",
+    "Result",
+    "Service",
+    "cutout",
+    "cutouts",
+    "watch",
+]

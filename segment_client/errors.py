@@ -1,0 +1,159 @@
+"""Everything that can go wrong with a picture, by what is to be done about it.
+
+ClientError
+├── Refused       the endpoint answered with an error; its id is that of docs/errors.md where it can be told
+├── TooLarge      E-SIZE     what the endpoint would have answered
+├── Unreachable   C-CONNECT  no connection; waited for
+├── Untrusted     C-TLS      the endpoint's certificate is not trusted; ends the run
+├── Broken        C-STREAM   the answer broke off, or did not end in time; tried again
+├── NotOurs       C-ANSWER   the answer is neither a PNG nor an error
+├── Unreadable    C-READ     the picture cannot be read here
+├── Unwritable    C-WRITE    the cut-out cannot be written here
+└── GivenUp       C-DOWN     the endpoint has not answered for too long; ends the run
+"""
+
+import json
+from dataclasses import dataclass
+
+from segment_client.text import printable
+
+MAX_PICTURE_BYTES = 20_971_520
+"""The API's own limit; what is larger is not even sent."""
+
+
+class ClientError(Exception):
+    """Why there is no cut-out of a picture.
+
+    `retryable`: another attempt may succeed. `final`: no other picture will fare better, the run ends.
+    """
+
+    id = ""
+    retryable = False
+    final = False
+    attempts = 0
+    request_id = ""
+
+    @property
+    def message(self) -> str:
+        """One line for people."""
+        return printable(str(self))
+
+
+@dataclass(frozen=True)
+class ErrorDocument:
+    """What an error answer says: `{"error": {"code", "message", "innererror"?: {"code"}}}`; "" for absent."""
+
+    code: str = ""
+    message: str = ""
+    inner_code: str = ""
+
+
+class Refused(ClientError):
+    """The endpoint answered with a status other than 200."""
+
+    def __init__(
+        self, status: int, document: ErrorDocument, retry_after_s: float | None, request_id: str
+    ) -> None:
+        super().__init__(document.message[:300] or f"The endpoint answered with status {status}.")
+        self.id = error_id(status, document)
+        self.status = status
+        self.retry_after_s = retry_after_s
+        self.request_id = request_id
+        self.retryable = status == 429 or status >= 500
+        self.final = 300 <= status < 400 or status in (401, 403, 404, 405, 407)
+
+
+class TooLarge(ClientError):
+    """No bytes, or more than the API takes: what the endpoint would answer, without sending them."""
+
+    id = "E-SIZE"
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"The image size is not allowed to be zero or larger than {MAX_PICTURE_BYTES} bytes."
+        )
+
+
+class Unreachable(ClientError):
+    """No connection could be made."""
+
+    id = "C-CONNECT"
+    retryable = True
+
+
+class Untrusted(ClientError):
+    """There is a server, but its certificate does not prove that it is the one asked for."""
+
+    id = "C-TLS"
+    final = True
+
+
+class Broken(ClientError):
+    """The connection broke, or the answer is not whole."""
+
+    id = "C-STREAM"
+    retryable = True
+
+
+class NotOurs(ClientError):
+    """Status 200, but no PNG: something else than the service answers there."""
+
+    id = "C-ANSWER"
+
+
+class Unreadable(ClientError):
+    """The picture's file or folder cannot be read."""
+
+    id = "C-READ"
+
+
+class Unwritable(ClientError):
+    """The cut-out's file cannot be written."""
+
+    id = "C-WRITE"
+
+
+class GivenUp(ClientError):
+    """The endpoint stayed dead for longer than the patience lasts."""
+
+    id = "C-DOWN"
+    final = True
+
+
+_BY_MESSAGE = (
+    ("Value for mode", "E-MODE"),
+    ("The provided image content type", "E-TYPE"),
+    ("The image size", "E-SIZE"),
+    ("Image URL is badly formatted", "E-JSON"),
+    ("The provided image url is not accessible", "E-URL"),
+    ("The provided image url can not be accessed", "E-URLSTATUS"),
+    ("The image dimension", "E-DIM"),
+    ("The image is too large to be decoded", "E-MEMORY"),
+)
+_BY_CODE = {
+    (401, "401"): "E-401",
+    (404, "404"): "E-404",
+    (429, "429"): "E-429",
+    (500, "InternalServerError"): "E-500",
+    (503, "ServiceUnavailable"): "E-503",
+}
+
+
+def error_id(status: int, document: ErrorDocument) -> str:
+    """The id in docs/errors.md, or `HTTP-` and the status where something else than the service answered."""
+    if status == 400:
+        if document.inner_code == "InvalidImageFormat":
+            return "E-FORMAT"
+        found = (name for start, name in _BY_MESSAGE if document.message.startswith(start))
+        return next(found, "HTTP-400")
+    return _BY_CODE.get((status, document.code), f"HTTP-{status}")
+
+
+def parse_document(body: bytes) -> ErrorDocument:
+    """The error document in a body; an empty one when the body is none."""
+    try:
+        error = json.loads(body)["error"]
+        inner = error.get("innererror") or {}
+        return ErrorDocument(str(error["code"]), str(error["message"]), str(inner.get("code", "")))
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return ErrorDocument()

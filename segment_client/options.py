@@ -1,0 +1,98 @@
+"""What a caller decides: where the service is, how patient to be, how the result shall look."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+import httpx
+
+from segment_client.text import printable
+
+MAX_CONCURRENCY = 64
+
+
+class Mode(StrEnum):
+    """The `mode` of the API."""
+
+    BACKGROUND_REMOVAL = "backgroundRemoval"
+    FOREGROUND_MATTING = "foregroundMatting"
+
+
+class Format(StrEnum):
+    """The format of the files that are written."""
+
+    PNG = "png"
+    WEBP = "webp"
+    JPEG = "jpeg"
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How failures are met.
+
+    An attempt that failed for a reason that may pass is repeated, up to `attempts` in all, after a random
+    wait of at most `first_wait_s`, doubled each time up to `longest_wait_s`; `Retry-After` is added to it.
+    After `failures_to_open` failures in a row the circuit opens: nothing is sent but one picture every
+    `probe_every_s`, until one succeeds, or until `give_up_after_s` have passed. `attempt_s` bounds one
+    attempt, answer included.
+    """
+
+    attempts: int = 6
+    first_wait_s: float = 0.5
+    longest_wait_s: float = 30.0
+    attempt_s: float = 300.0
+    failures_to_open: int = 5
+    probe_every_s: float = 10.0
+    give_up_after_s: float = 120.0
+
+
+@dataclass(frozen=True)
+class Service:
+    """A running service. `endpoint` is its address without a path; raises ValueError where it is none."""
+
+    endpoint: str
+    key: str = field(default="", repr=False)
+    concurrency: int = 4
+    patience: Patience = field(default_factory=Patience)
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.concurrency <= MAX_CONCURRENCY:
+            raise ValueError(f"concurrency is 1 to {MAX_CONCURRENCY}")
+        if not (self.key.isascii() and self.key.isprintable()):
+            raise ValueError("the key has characters that no key has")
+        try:
+            url = httpx.URL(self.endpoint)
+        except httpx.InvalidURL as error:
+            raise ValueError(f"the endpoint is not a URL: {error}") from error
+        if url.scheme not in ("http", "https") or not url.host:
+            raise ValueError(f"the endpoint is not an http or https URL: {printable(self.endpoint)}")
+        if url.userinfo or url.query or url.fragment:
+            raise ValueError("the endpoint has no user name, no query and no fragment")
+
+
+@dataclass(frozen=True)
+class Look:
+    """What is made of a picture.
+
+    `background` is a colour as CSS writes it (`#fff`, `white`, `rgb(255, 255, 255)`) or the file of a picture
+    that is scaled and cropped to fit; JPEG, which has no transparency, is put on white where it is None.
+    Raises ValueError for a background behind a matte.
+    """
+
+    mode: Mode = Mode.BACKGROUND_REMOVAL
+    background: str | Path | None = None
+    format: Format = Format.PNG
+
+    def __post_init__(self) -> None:
+        if self.mode is Mode.FOREGROUND_MATTING and self.background is not None:
+            raise ValueError("a matte has no background")
+
+    @property
+    def suffix(self) -> str:
+        """What the names of results end with."""
+        return f".{self.format}"
+
+    @property
+    def is_answer(self) -> bool:
+        """Whether the answer's bytes are the result."""
+        return self.format is Format.PNG and self.background is None

@@ -1,0 +1,60 @@
+"""The report: a CSV file with a row for each picture, written as they come."""
+
+import csv
+from pathlib import Path
+from typing import Self
+
+from segment_client.maker import Outcome
+
+COLUMNS = (
+    "source",
+    "result",
+    "target",
+    "width",
+    "height",
+    "bytes",
+    "seconds",
+    "attempts",
+    "uncertainty",
+    "error",
+    "message",
+    "request_id",
+)
+
+
+class Report:
+    """A context manager. Raises OSError when the file cannot be written."""
+
+    def __init__(self, path: Path) -> None:
+        # Names of files need not be text; what is not is written as the bytes it is.
+        self._file = path.open("w", newline="", encoding="utf-8", errors="surrogateescape")
+        self._rows = csv.writer(self._file)
+        self._rows.writerow(COLUMNS)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._file.close()
+
+    def add(self, outcome: Outcome) -> None:
+        """Write a row, and see that it is in the file even if the process is killed."""
+        answer, error = outcome.answer, outcome.error
+        made = (answer.width, answer.height, outcome.bytes) if answer else ("", "", "")
+        attempts = answer.attempts if answer else error.attempts if error else ""
+        uncertainty = "" if answer is None or answer.uncertainty is None else answer.uncertainty
+        self._rows.writerow(
+            (
+                outcome.source,
+                outcome.result,
+                outcome.target or "",
+                *made,
+                f"{outcome.seconds:.3f}",
+                attempts,
+                uncertainty,
+                error.id if error else "",
+                error.message if error else "",
+                answer.request_id if answer else error.request_id if error else "",
+            )
+        )
+        self._file.flush()

@@ -1,0 +1,80 @@
+"""Another attempt for what may pass: exponential back-off with jitter, on top of Retry-After."""
+
+import logging
+from collections.abc import Awaitable, Callable
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
+
+from segment_client.circuit import Circuit
+from segment_client.errors import ClientError, Refused, Unreachable
+from segment_client.options import Patience
+
+log = logging.getLogger(__name__)
+
+
+async def persist[T](send: Callable[[], Awaitable[T]], circuit: Circuit, patience: Patience) -> tuple[T, int]:
+    """What `send` returns at last, and the number of attempts. Raises the last attempt's ClientError.
+
+    Attempts that found nobody, or only a gateway when they were made to see whether a dead endpoint lives
+    again, say nothing about the picture; `patience.give_up_after_s` ends those, and not `patience.attempts`.
+    """
+    attempts = 0
+    failures = 0
+
+    async def attempt() -> T:
+        nonlocal attempts, failures
+        async with circuit.attempt():
+            probing = not circuit.closed
+            attempts += 1
+            try:
+                return await send()
+            except ClientError as error:
+                failures += not _found_nobody(error, probing=probing)
+                raise
+
+    def enough(_: RetryCallState) -> bool:
+        return failures >= patience.attempts
+
+    retrying = AsyncRetrying(
+        retry=retry_if_exception(lambda error: _may_pass(error, patience)),
+        wait=_Wait(patience),
+        stop=enough,
+        before_sleep=_tell,
+        reraise=True,
+    )
+    try:
+        return await retrying(attempt), attempts
+    except ClientError as error:
+        error.attempts = attempts
+        raise
+
+
+def _found_nobody(error: ClientError, *, probing: bool) -> bool:
+    if isinstance(error, Refused):
+        return probing and error.status in (502, 503, 504)
+    return isinstance(error, Unreachable)
+
+
+def _may_pass(error: BaseException, patience: Patience) -> bool:
+    if isinstance(error, Refused) and (error.retry_after_s or 0.0) > patience.give_up_after_s:
+        return False
+    return isinstance(error, ClientError) and error.retryable
+
+
+class _Wait:
+    """A random time of at most the back-off, after Retry-After where the answer had one."""
+
+    def __init__(self, patience: Patience) -> None:
+        self._back_off = wait_random_exponential(
+            multiplier=patience.first_wait_s, max=patience.longest_wait_s
+        )
+
+    def __call__(self, state: RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        asked = error.retry_after_s if isinstance(error, Refused) else None
+        return (asked or 0.0) + self._back_off(state)
+
+
+def _tell(state: RetryCallState) -> None:
+    if state.outcome and state.next_action and isinstance(error := state.outcome.exception(), ClientError):
+        log.debug("%s %s Again in %.1f s.", error.id, error.message, state.next_action.sleep)

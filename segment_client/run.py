@@ -1,0 +1,111 @@
+"""The three functions of this library: one picture, many pictures, pictures that are still to come."""
+
+import io
+import logging
+import math
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from segment_client.connection import Answer, Body, Connection
+from segment_client.finish import Finisher
+from segment_client.folder import Found
+from segment_client.maker import Maker, Outcome
+from segment_client.options import Look, Service
+from segment_client.side_by_side import in_thread, side_by_side
+from segment_client.sources import Source, locate
+from segment_client.text import printable
+from segment_client.watching import found_now_and_later
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class CutOut:
+    """A result in memory: the file's bytes, and the answer it was made from."""
+
+    data: bytes
+    answer: Answer
+
+
+async def cutout(picture: Body, service: Service, look: Look | None = None) -> CutOut:
+    """Cut out one picture, given by its bytes or by its URL.
+
+    Raises ClientError, and ValueError for a background that is none.
+    """
+    look = look or Look()
+    finisher = None if look.is_answer else Finisher(look)
+    png = io.BytesIO()
+    async with Connection(service) as connection:
+        answer = await connection.cut_out(picture, look.mode, png)
+    if finisher is None:
+        return CutOut(png.getvalue(), answer)
+    result = io.BytesIO()
+    finisher(png, result)
+    return CutOut(result.getvalue(), answer)
+
+
+async def cutouts(
+    sources: Sequence[Source], out: Path, service: Service, look: Look | None = None, *, force: bool = False
+) -> AsyncGenerator[Outcome]:
+    """Cut out files, folders with all below them, and URLs into the folder `out`; yields an outcome for each.
+
+    What is there already and not older than its source is skipped, unless `force`. Raises ClientError at the
+    end, when an error ended the run before all sources had their turn, and ValueError for arguments that
+    cannot be.
+    """
+    look = look or Look()
+    located = locate(sources, out, look.suffix)
+    outcomes = _made(in_thread(located.all()), service, look, force=force)
+    async with aclosing(outcomes):
+        async for outcome in outcomes:
+            yield outcome
+    _tell_passed_over(located.passed_over())
+
+
+async def watch(
+    folders: Sequence[Source], out: Path, service: Service, look: Look | None = None, *, force: bool = False
+) -> AsyncGenerator[Outcome]:
+    """As `cutouts`, and then whatever comes into the folders or changes there, until the iteration is closed.
+
+    A file is sent once nothing has happened to it for a second; a dead endpoint is waited for without end.
+    Raises as `cutouts` does.
+    """
+    look = look or Look()
+    located = locate(folders, out, look.suffix)
+    if located.singles or not located.folders:
+        raise ValueError("only folders can be watched")
+    endless = replace(service, patience=replace(service.patience, give_up_after_s=math.inf))
+    outcomes = _made(found_now_and_later(located), endless, look, force=force)
+    async with aclosing(outcomes):
+        async for outcome in outcomes:
+            yield outcome
+
+
+async def _made(
+    sources: AsyncGenerator[Found], service: Service, look: Look, *, force: bool
+) -> AsyncGenerator[Outcome]:
+    finisher = None if look.is_answer else Finisher(look)
+    async with Connection(service) as connection, aclosing(sources):
+        maker = Maker(connection, look.mode, finisher, force=force)
+        outcomes = side_by_side(_until_final(sources, maker), maker.make, service.concurrency)
+        async with aclosing(outcomes):
+            async for outcome in outcomes:
+                yield outcome
+    if maker.final:
+        raise maker.final
+
+
+async def _until_final(sources: AsyncIterator[Found], maker: Maker) -> AsyncGenerator[Found]:
+    async for found in sources:
+        if maker.final:
+            return
+        yield found
+
+
+def _tell_passed_over(suffixes: Counter[str]) -> None:
+    if suffixes:
+        names = ", ".join(f"{count} {suffix}" for suffix, count in suffixes.most_common(8))
+        log.warning("Passed over, as no pictures by their names: %s", printable(names))

@@ -1,0 +1,354 @@
+"""The library against a real host, with a proxy between them that breaks what it carries."""
+
+import asyncio
+import hashlib
+import os
+import random
+import signal
+import ssl
+import time
+from contextlib import ExitStack, aclosing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+from PIL import Image
+
+from segment_client import ClientError, Look, Mode, Outcome, Patience, Result, Service, cutout, cutouts
+from segment_client.connection import Connection
+from segment_client.folder import Picture
+from segment_client.maker import Maker
+from tests.support.faults import Fault, faulty_proxy
+from tests.support.hosts import KEYS, Host, embedded_host_at, free_port
+from tests.support.photos import encoded
+from tests.support.small_host import SETTINGS, Pictures, make_pictures, picture_by_url
+
+HASTY = Patience(
+    attempts=6,
+    first_wait_s=0.01,
+    longest_wait_s=0.05,
+    failures_to_open=5,
+    probe_every_s=0.05,
+    give_up_after_s=60,
+)
+PICTURE = encoded("JPEG", 64, 60)
+
+
+def collect(
+    sources: list[Path | str], out: Path, service: Service
+) -> tuple[list[Outcome], ClientError | None]:
+    """All outcomes, and the error that ended the run early."""
+
+    async def run() -> tuple[list[Outcome], ClientError | None]:
+        outcomes = []
+        try:
+            async for outcome in cutouts(sources, out, service):
+                outcomes.append(outcome)
+        except ClientError as error:
+            return outcomes, error
+        return outcomes, None
+
+    return asyncio.run(run())
+
+
+def check_all_done(pictures: Pictures, out: Path, outcomes: list[Outcome]) -> None:
+    """Nothing lost, nothing twice, nothing half."""
+    sources = [outcome.source for outcome in outcomes]
+    assert sorted(map(str, sources)) == sorted(map(str, [*pictures.good, *pictures.broken]))
+    failed = {outcome.source: outcome.error.id for outcome in outcomes if outcome.error}
+    assert failed == dict.fromkeys(pictures.broken, "E-FORMAT")
+    targets = {path: out / path.relative_to(pictures.folder) for path in pictures.good}
+    written = {path for path in out.rglob("*") if not path.is_dir()}
+    assert written == {target.with_name(target.name + ".png") for target in targets.values()}
+    for source, target in targets.items():
+        with Image.open(target.with_name(target.name + ".png")) as image:
+            image.load()
+            assert (image.size, image.mode) == (pictures.good[source], "RGBA")
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(PICTURE)
+    return path
+
+
+PASSING = [
+    (Fault.DROP, "C-STREAM"),
+    (Fault.HALF, "C-STREAM"),
+    (Fault.HALF_PNG, "C-STREAM"),
+    (Fault.BUSY, "E-429"),
+    (Fault.UNAVAILABLE, "E-503"),
+    (Fault.GATEWAY, "HTTP-502"),
+]
+
+
+@pytest.mark.parametrize("fault", [fault for fault, _ in PASSING])
+def test_what_may_pass_is_tried_again(small_host: Host, source: Path, tmp_path: Path, fault: Fault) -> None:
+    with faulty_proxy(small_host.url, lambda n, _: fault if n < 2 else Fault.NONE) as proxy:
+        service = Service(proxy.url, KEYS[0], patience=HASTY)
+        [outcome], final = collect([source], tmp_path / "out", service)
+    assert (outcome.result, final) == (Result.DONE, None)
+    assert outcome.answer
+    assert outcome.target
+    assert outcome.answer.attempts == 3
+    assert outcome.answer.bytes == outcome.bytes == outcome.target.stat().st_size
+    assert proxy.seen == [fault, fault, Fault.NONE]
+
+
+@pytest.mark.parametrize(("fault", "error"), PASSING)
+def test_what_does_not_pass_is_told(
+    small_host: Host, source: Path, tmp_path: Path, fault: Fault, error: str
+) -> None:
+    with faulty_proxy(small_host.url, lambda *_: fault) as proxy:
+        service = Service(proxy.url, KEYS[0], patience=replace(HASTY, attempts=3))
+        [outcome], final = collect([source], tmp_path / "out", service)
+    assert outcome.error
+    assert (outcome.error.id, outcome.error.attempts, final) == (error, 3, None)
+    assert proxy.seen == [fault] * 3
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_an_answer_that_stands_still_is_given_up(small_host: Host, source: Path, tmp_path: Path) -> None:
+    with faulty_proxy(small_host.url, lambda *_: Fault.STALL) as proxy:
+        service = Service(proxy.url, KEYS[0], patience=replace(HASTY, attempts=2, attempt_s=0.5))
+        [outcome], _ = collect([source], tmp_path / "out", service)
+    assert outcome.error
+    assert (outcome.error.id, outcome.error.attempts) == ("C-STREAM", 2)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_slow_answer_is_waited_for(small_host: Host, source: Path, tmp_path: Path) -> None:
+    with faulty_proxy(small_host.url, lambda *_: Fault.SLOW) as proxy:
+        [outcome], _ = collect([source], tmp_path / "out", Service(proxy.url, KEYS[0], patience=HASTY))
+    assert outcome.result is Result.DONE
+    assert proxy.seen == [Fault.SLOW]
+
+
+@pytest.mark.parametrize(
+    ("data", "error"), [(b"no picture", "E-FORMAT"), (encoded("PNG", 30, 60), "E-DIM"), (b"", "E-SIZE")]
+)
+def test_what_stays_wrong_is_sent_once(small_host: Host, tmp_path: Path, data: bytes, error: str) -> None:
+    source = tmp_path / "a.jpg"
+    source.write_bytes(data)
+    with faulty_proxy(small_host.url, lambda *_: Fault.NONE) as proxy:
+        [outcome], final = collect([source], tmp_path / "out", Service(proxy.url, KEYS[0], patience=HASTY))
+    assert outcome.error
+    assert (outcome.error.id, final) == (error, None)
+    assert len(proxy.seen) == (1 if data else 0)
+
+
+def test_another_page_is_no_answer(small_host: Host, source: Path, tmp_path: Path) -> None:
+    with faulty_proxy(small_host.url, lambda *_: Fault.PAGE) as proxy:
+        [outcome], _ = collect([source], tmp_path / "out", Service(proxy.url, KEYS[0], patience=HASTY))
+    assert outcome.error
+    assert outcome.error.id == "C-ANSWER"
+    assert len(proxy.seen) == 1
+
+
+def test_a_folder_survives_every_fault(small_host: Host, tmp_path: Path) -> None:
+    pictures = make_pictures(tmp_path / "photos", 30)
+    dice = random.Random(20)
+    faults = [*(fault for fault in Fault if fault not in (Fault.STALL, Fault.PAGE)), *[Fault.NONE] * 7]
+    patience = replace(HASTY, attempts=40)
+    with faulty_proxy(small_host.url, lambda *_: dice.choice(faults)) as proxy:
+        service = Service(proxy.url, KEYS[0], patience=patience)
+        outcomes, final = collect([pictures.folder], tmp_path / "out", service)
+    assert final is None
+    check_all_done(pictures, tmp_path / "out", outcomes)
+    assert len(set(proxy.seen)) > 6
+    assert proxy.whole == {
+        hashlib.sha256(path.read_bytes()).hexdigest(): 1 for path in (*pictures.good, *pictures.broken)
+    }
+
+
+def test_a_folder_survives_a_server_that_is_killed_twice(tmp_path: Path) -> None:
+    pictures = make_pictures(tmp_path / "photos", 30)
+    port = free_port()
+
+    async def run() -> list[Outcome]:
+        outcomes = []
+        with ExitStack() as hosts:
+
+            def start() -> Host:
+                return hosts.enter_context(embedded_host_at(port, tmp_path / "log", SETTINGS))
+
+            host = start()
+            service = Service(host.url, KEYS[0], patience=replace(HASTY, attempts=8, longest_wait_s=0.5))
+            async with aclosing(cutouts([pictures.folder], tmp_path / "out", service)) as made:
+                async for outcome in made:
+                    outcomes.append(outcome)
+                    if len(outcomes) in (6, 14):
+                        os.kill(host.pid, signal.SIGKILL)
+                        host = await asyncio.to_thread(start)
+        return outcomes
+
+    check_all_done(pictures, tmp_path / "out", asyncio.run(run()))
+
+
+def test_a_dead_endpoint_ends_the_run(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    pictures = make_pictures(tmp_path / "photos", 30)
+    service = Service(
+        f"http://127.0.0.1:{free_port()}", patience=replace(HASTY, probe_every_s=0.2, give_up_after_s=0.5)
+    )
+    outcomes, final = collect([pictures.folder], tmp_path / "out", service)
+    assert final
+    assert final.id == "C-DOWN"
+    assert 0 < len(outcomes) <= 2 * service.concurrency
+    assert all(outcome.error for outcome in outcomes)
+    assert "fails again and again" in caplog.text
+
+
+@pytest.mark.parametrize("key", ["", "not-the-key"])
+def test_a_wrong_key_ends_the_run(small_host: Host, tmp_path: Path, key: str) -> None:
+    pictures = make_pictures(tmp_path / "photos", 30)
+    outcomes, final = collect(
+        [pictures.folder], tmp_path / "out", Service(small_host.url, key, patience=HASTY)
+    )
+    assert final
+    assert final.id == "E-401"
+    assert len(outcomes) <= 2 * Service(small_host.url).concurrency
+
+
+def test_what_is_there_is_skipped_until_its_source_changes(small_host: Host, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name in ("a.jpg", "b.jpg"):
+        (folder / name).write_bytes(PICTURE)
+    service = Service(small_host.url, KEYS[0])
+
+    def results() -> dict[str, Result]:
+        outcomes, _ = collect([folder], tmp_path / "out", service)
+        return {Path(outcome.source).name: outcome.result for outcome in outcomes}
+
+    assert results() == {"a.jpg": Result.DONE, "b.jpg": Result.DONE}
+    assert results() == {"a.jpg": Result.SKIPPED, "b.jpg": Result.SKIPPED}
+    later = (tmp_path / "out" / "a.jpg.png").stat().st_mtime + 1
+    os.utime(folder / "a.jpg", (later, later))
+    assert results() == {"a.jpg": Result.DONE, "b.jpg": Result.SKIPPED}
+    assert results() == {"a.jpg": Result.SKIPPED, "b.jpg": Result.SKIPPED}
+
+
+def test_a_source_that_changes_under_way_is_sent_again(
+    small_host: Host, source: Path, tmp_path: Path
+) -> None:
+    changed = encoded("JPEG", 70, 60)
+
+    def change(number: int, _: bytes) -> Fault:
+        if number == 0:
+            source.write_bytes(changed)
+        return Fault.NONE
+
+    with faulty_proxy(small_host.url, change) as proxy:
+        service = Service(proxy.url, KEYS[0])
+        runs = [collect([source], tmp_path / "out", service)[0] for _ in range(3)]
+    sizes = [outcome.answer and outcome.answer.width for [outcome] in runs]
+    assert sizes == [64, 70, None]
+
+
+def test_a_source_of_the_future_is_sent_once(small_host: Host, source: Path, tmp_path: Path) -> None:
+    later = time.time() + 10_000
+    os.utime(source, (later, later))
+    runs = [collect([source], tmp_path / "out", Service(small_host.url, KEYS[0]))[0] for _ in range(2)]
+    assert [outcome.result for [outcome] in runs] == [Result.DONE, Result.SKIPPED]
+
+
+def test_two_at_a_time_of_the_same_are_one(small_host: Host, source: Path, tmp_path: Path) -> None:
+    async def run() -> list[Outcome]:
+        async with Connection(Service(small_host.url, KEYS[0])) as connection:
+            maker = Maker(connection, Mode.BACKGROUND_REMOVAL, None, force=False)
+            picture = Picture(source, tmp_path / "out" / "a.png")
+            return await asyncio.gather(*(maker.make(picture) for _ in range(3)))
+
+    results = [outcome.result for outcome in asyncio.run(run())]
+    assert sorted(results) == [Result.DONE, Result.SKIPPED, Result.SKIPPED]
+
+
+def test_a_picture_that_the_service_fetches(small_host: Host, tmp_path: Path) -> None:
+    service = Service(small_host.url, KEYS[0], patience=HASTY)
+    with picture_by_url(PICTURE) as url:
+        [outcome], _ = collect([url], tmp_path, service)
+        [again], _ = collect([url], tmp_path, service)
+    [gone], _ = collect([url.replace("photo", "gone")], tmp_path, service)
+    assert (outcome.target, outcome.result) == (tmp_path / "photo.jpg.png", Result.DONE)
+    assert again.result is Result.SKIPPED
+    assert gone.error
+    assert gone.error.id == "E-URL"
+
+
+def test_a_run_that_is_left_leaves_no_pieces(small_host: Host, tmp_path: Path) -> None:
+    pictures = make_pictures(tmp_path / "photos", 20)
+
+    async def run() -> None:
+        async with aclosing(
+            cutouts([pictures.folder], tmp_path / "out", Service(small_host.url, KEYS[0]))
+        ) as made:
+            async for _ in made:
+                break
+
+    asyncio.run(run())
+    for path in (tmp_path / "out").rglob("*"):
+        assert path.is_dir() or path.suffix == ".png"
+
+
+def test_one_picture_in_memory(small_host: Host) -> None:
+    service = Service(small_host.url + "/", KEYS[1])
+    matte = asyncio.run(cutout(PICTURE, service, Look(Mode.FOREGROUND_MATTING)))
+    assert (matte.answer.width, matte.answer.height) == (64, 60)
+    assert matte.answer.bytes == len(matte.data)
+    assert matte.answer.request_id
+
+
+def test_a_folder_that_cannot_be_written(small_host: Host, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.jpg").write_bytes(PICTURE)
+    (tmp_path / "file").write_bytes(b"")
+    outcomes, _ = collect([tmp_path / "photos"], tmp_path / "file", Service(small_host.url, KEYS[0]))
+    assert [outcome.error.id for outcome in outcomes if outcome.error] == ["C-WRITE"]
+
+
+def test_a_server_that_cannot_prove_itself_ends_the_run(source: Path, tmp_path: Path) -> None:
+    """Nothing is sent to it, the key least of all."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    key = ec.generate_private_key(ec.SECP256R1())
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(1))
+        .not_valid_after(now + timedelta(1))
+        .sign(key, hashes.SHA256())
+    )
+    pem = tmp_path / "server.pem"
+    pem.write_bytes(
+        certificate.public_bytes(Encoding.PEM)
+        + key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    received = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        received.append(await reader.read())
+        writer.close()
+
+    async def run() -> tuple[list[Outcome], str]:
+        async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context) as server:
+            service = Service(f"https://localhost:{server.sockets[0].getsockname()[1]}", "key")
+            outcomes = []
+            try:
+                async for outcome in cutouts([source], tmp_path / "out", service):
+                    outcomes.append(outcome)
+            except ClientError as error:
+                return outcomes, error.id
+        return outcomes, ""
+
+    [outcome], final = asyncio.run(run())
+    assert outcome.error
+    assert (outcome.error.id, outcome.error.attempts, final) == ("C-TLS", 1, "C-TLS")
+    assert received == []
