@@ -53,6 +53,39 @@ var alwaysReady = [
   }
 ]
 
+var functionAppConfig = {
+  deployment: {
+    storage: {
+      type: 'blobContainer'
+      value: packageContainerUrl
+      authentication: {
+        type: 'UserAssignedIdentity'
+        userAssignedIdentityResourceId: identityId
+      }
+    }
+  }
+  runtime: {
+    name: 'python'
+    version: '3.13'
+  }
+  scaleAndConcurrency: {
+    instanceMemoryMB: instanceMemoryMB
+    maximumInstanceCount: maximumInstanceCount
+    alwaysReady: alwaysReadyInstances > 0 ? alwaysReady : []
+    triggers: {
+      http: {
+        perInstanceConcurrency: httpConcurrency
+      }
+    }
+  }
+}
+// A preview, which not every stamp knows: sent only where it is asked for. Recreate is what the platform does without.
+var otherUpdateStrategy = {
+  siteUpdateStrategy: {
+    type: updateStrategy
+  }
+}
+
 resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
   name: planName
   location: location
@@ -80,48 +113,16 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
   }
   properties: {
     serverFarmId: plan.id
-    reserved: true
     httpsOnly: true
     publicNetworkAccess: 'Enabled'
     clientAffinityEnabled: false
     // References in the settings are resolved with this identity; without it, with a system-assigned one.
     keyVaultReferenceIdentity: identityId
     virtualNetworkSubnetId: empty(subnetId) ? null : subnetId
-    functionAppConfig: {
-      deployment: {
-        storage: {
-          type: 'blobContainer'
-          value: packageContainerUrl
-          authentication: {
-            type: 'UserAssignedIdentity'
-            userAssignedIdentityResourceId: identityId
-          }
-        }
-      }
-      runtime: {
-        name: 'python'
-        version: '3.13'
-      }
-      scaleAndConcurrency: {
-        instanceMemoryMB: instanceMemoryMB
-        maximumInstanceCount: maximumInstanceCount
-        alwaysReady: alwaysReadyInstances > 0 ? alwaysReady : []
-        triggers: {
-          http: {
-            perInstanceConcurrency: httpConcurrency
-          }
-        }
-      }
-      // Documented from 2024-11-01 on, and missing from Bicep's types.
-      #disable-next-line BCP037
-      siteUpdateStrategy: {
-        type: updateStrategy
-      }
-    }
+    functionAppConfig: union(functionAppConfig, updateStrategy == 'Recreate' ? {} : otherUpdateStrategy)
     siteConfig: {
       minTlsVersion: '1.2'
       scmMinTlsVersion: '1.2'
-      ftpsState: 'Disabled'
       http20Enabled: true
       cors: {
         allowedOrigins: corsOrigins

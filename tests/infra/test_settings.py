@@ -26,13 +26,6 @@ PLATFORM = {
     "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS",
     "PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY",
 }
-REFUSED_BY_FLEX = {
-    "ENABLE_ORYX_BUILD",
-    "FUNCTIONS_EXTENSION_VERSION",
-    "FUNCTIONS_WORKER_RUNTIME",
-    "SCM_DO_BUILD_DURING_DEPLOYMENT",
-    "WEBSITE_RUN_FROM_PACKAGE",
-}
 # What the template leaves at the code's default; the parameter appSettings sets any of them.
 LEFT_ALONE = {
     "CUTOUT_STORAGE": "a connection string has a key; the identity takes its place",
@@ -51,11 +44,6 @@ def app_settings(parameters: Path) -> dict[str, str]:
 @every_set
 def test_every_setting_is_read(parameters: Path) -> None:
     assert app_settings(parameters).keys() <= PLATFORM | documented_variables().keys()
-
-
-@every_set
-def test_no_setting_that_the_plan_refuses(parameters: Path) -> None:
-    assert not app_settings(parameters).keys() & REFUSED_BY_FLEX
 
 
 def test_every_setting_without_a_useful_default_is_made() -> None:
