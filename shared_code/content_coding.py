@@ -14,7 +14,7 @@ _ZLIB_METHOD_DEFLATE = 8
 
 
 class ContentCodingError(ValueError):
-    """The coding is not one we take, or the coded data is corrupt or cut short."""
+    """The coded data is corrupt or cut short."""
 
 
 class Decoder(Protocol):
@@ -28,18 +28,15 @@ class Decoder(Protocol):
 
 
 def decoder_for(content_encoding: str) -> Decoder:
-    """The decoder of a Content-Encoding field (RFC 9110 section 8.4). Raises ContentCodingError.
+    """The decoder of a Content-Encoding field (RFC 9110 section 8.4).
 
-    One coding at most: no server needs two for a picture, and each multiplies what a bomb can hold.
+    Servers and uploaders write much into it that is no coding ("aws-chunked", "UTF-8", "binary", "none"), so
+    names other than gzip and deflate mean nothing: as browsers do, the bytes are taken as they are. So they
+    are with two codings: no server needs two for a picture, and each multiplies what a bomb can hold.
     """
-    match content_encoding.strip().lower():
-        case "" | "identity":
-            return IdentityDecoder()
-        case "gzip" | "x-gzip":
-            return GzipDecoder()
-        case "deflate":
-            return DeflateDecoder()
-    raise ContentCodingError("content coding is not identity, gzip or deflate")
+    names = (name.strip().lower() for name in content_encoding.split(","))
+    known = [_DECODERS[name] for name in names if name in _DECODERS]
+    return known[0]() if len(known) == 1 else IdentityDecoder()
 
 
 async def read_body(
@@ -136,6 +133,14 @@ class DeflateDecoder:
         """See Decoder."""
         if self._stream is not None and not self._stream.eof:
             raise ContentCodingError("deflate data is cut short")
+
+
+_DECODERS: dict[str, Callable[[], Decoder]] = {
+    "gzip": GzipDecoder,
+    "x-gzip": GzipDecoder,
+    "deflate": DeflateDecoder,
+}
+"""By name of the coding, in lower case."""
 
 
 def _gzip_member() -> "zlib._Decompress":

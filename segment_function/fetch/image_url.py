@@ -122,8 +122,7 @@ async def _read_image(
         raise ImageSizeNotAllowed
     content_encoding = b",".join(_header_values(response, b"content-encoding")).decode("latin-1")
     try:
-        decoder = decoder_for(content_encoding)
-        return await read_body(response.aiter_stream(), decoder, max_bytes, arriving)
+        return await read_body(response.aiter_stream(), decoder_for(content_encoding), max_bytes, arriving)
     except ContentCodingError as error:
         raise not_accessible(str(error), host, UrlFault.CONNECTION) from error
 
