@@ -7,12 +7,23 @@ import numpy as np
 from PIL import Image, ImageCms
 
 from shared_code.errors import ImageFormatInvalid
+from shared_code.picture.samples import WIDE
 from shared_code.picture.survey import ColourSpace
 
 SRGB_GAMMA = 1 / 2.2
 _SAME_GAMMA = 0.05
 """Relative difference of exponents that nobody sees; libpng's own threshold."""
 _LEVELS = np.linspace(0, 255, 6).round().astype(np.uint8)
+_STRAIGHT = {"La": "LA", "RGBa": "RGBA"}
+"""Modes with premultiplied alpha to those without: Pillow converts them to nothing else."""
+_PROFILED = {
+    "L": ("1", "L", "LA", "La"),
+    "RGB": ("P", "PA", "RGB", "RGBX", "RGBA", "RGBa", "YCbCr", "HSV"),
+    "CMYK": ("CMYK",),
+    "LAB": ("LAB",),
+}
+"""The colour spaces that a profile may be of, to the modes of 8 bits that are of that kind."""
+_SPACE = {mode: space for space, modes in _PROFILED.items() for mode in modes}
 
 type Convert = Callable[[Image.Image], Image.Image]
 
@@ -23,17 +34,24 @@ def srgb_converter(image: Image.Image, has_alpha: bool, colour: ColourSpace) -> 
     transform = _icc_transform(image, colour.icc_profile)
     if transform is None:
         curve = _gamma_curve(colour.gamma)
-        return lambda strip: _curved(strip if strip.mode == mode else strip.convert(mode), curve)
+        return lambda strip: _curved(_converted(strip, mode), curve)
 
     def to_srgb(strip: Image.Image) -> Image.Image:
         colours = ImageCms.applyTransform(_profiled(strip), transform)
         if colours is None:
             raise ImageFormatInvalid
         if has_alpha:
-            colours.putalpha(strip.convert("RGBA").getchannel("A"))
+            colours.putalpha(_converted(strip, "RGBA").getchannel("A"))
         return colours
 
     return to_srgb
+
+
+def _converted(strip: Image.Image, mode: str) -> Image.Image:
+    """The strip in L, RGB, RGBA, CMYK or LAB, whatever mode of 8 bits it has."""
+    if strip.mode in _STRAIGHT:
+        strip = strip.convert(_STRAIGHT[strip.mode])
+    return strip if strip.mode == mode else strip.convert(mode)
 
 
 def _curved(strip: Image.Image, curve: list[int] | None) -> Image.Image:
@@ -53,16 +71,10 @@ def _gamma_curve(gamma: float | None) -> list[int] | None:
 
 def _profiled(strip: Image.Image) -> Image.Image:
     """The strip in the colour space its ICC profile speaks of: palettes and alpha are not part of it."""
-    mode = _profiled_mode(strip.mode)
+    space = _SPACE[strip.mode]
     if strip.mode == "P" and "transparency" in strip.info:
         strip = strip.convert("RGBA")  # Pillow warns of the step that leaves this out
-    return strip if strip.mode == mode else strip.convert(mode)
-
-
-def _profiled_mode(mode: str) -> str:
-    if mode in ("RGB", "L", "CMYK", "LAB"):
-        return mode
-    return "L" if mode in ("LA", "La", "1", "F") or mode.startswith("I") else "RGB"
+    return _converted(strip, space)
 
 
 def _icc_transform(image: Image.Image, profile: bytes | None) -> ImageCms.ImageCmsTransform | None:
@@ -70,7 +82,7 @@ def _icc_transform(image: Image.Image, profile: bytes | None) -> ImageCms.ImageC
 
     A profile that cannot be read, or is of another kind than the pixels, is ignored, as browsers do.
     """
-    source_mode = _profiled_mode(image.mode)
+    source_mode = "L" if image.mode in WIDE else _SPACE[image.mode]
     try:
         if source_mode == "LAB":
             source = ImageCms.createProfile("LAB")

@@ -31,6 +31,8 @@ _XMP_KEY = b"XML:com.adobe.xmp"
 _RAW_EXIF_KEYS = (b"Raw profile type exif", b"Raw profile type APP1")
 """How ImageMagick stores EXIF: a text of hexadecimal digits."""
 _GRAY, _RGB = 0, 2
+_GAMMAS = range(16, 625_000_001)
+"""Values of a gAMA chunk, 100 000 times the exponent, that libpng takes; it ignores others."""
 _BLOCK_ROWS = 256
 
 
@@ -153,8 +155,8 @@ def _colour_space(notes: dict[bytes, memoryview]) -> ColourSpace:
         profile = _inflated(bytes(notes[b"iCCP"][name_and_method:]), PROFILE_BYTES.most)
         if profile:
             return ColourSpace(icc_profile=profile)
-    gamma = int.from_bytes(notes.get(b"gAMA", b"")[:4]) / 100_000
-    return ColourSpace(gamma=gamma) if gamma and b"sRGB" not in notes else ColourSpace()
+    gamma = int.from_bytes(notes.get(b"gAMA", b"")[:4])
+    return ColourSpace(gamma=gamma / 100_000) if gamma in _GAMMAS and b"sRGB" not in notes else ColourSpace()
 
 
 def _inflated(data: bytes, most: int) -> bytes:

@@ -12,6 +12,8 @@ NO_DATA = 1e15
 """Numbers beyond it stand for no data: fill values of the field are 1e20, 9.97e36 and 3.4e38."""
 _NO_DATA_INT = 2**31 - 1
 _BLOCK_ROWS = 256
+WIDE = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")
+"""Modes of more than 8 bits: one sample each."""
 
 type Values = NDArray[np.uint16 | np.int32 | np.float32]
 type Convert = Callable[[Image.Image], Image.Image]
@@ -19,7 +21,7 @@ type Convert = Callable[[Image.Image], Image.Image]
 
 def eight_bit_converter(image: Image.Image, samples: SampleRange) -> Convert:
     """How to turn a strip of `image` into one with samples of 0..255; the same for every strip."""
-    if image.mode.startswith("I;16"):
+    if image.mode in WIDE[:4]:
         known = samples.white or 65_535
         return lambda strip: _eight_bit(np.asarray(strip), samples, known)
     if image.mode in ("I", "F"):
@@ -36,7 +38,7 @@ def _eight_bit(values: Values, samples: SampleRange, white: float) -> Image.Imag
     """`values`: uint16, int32 or float32 (rows, columns), 0 to `white`; what is no data becomes black."""
     usable = _usable(values, samples)
     levels = np.where(usable, values, 0).astype(np.float32)
-    if values.dtype == np.uint16 and white == 65_535:
+    if values.dtype.kind == "u" and white == 65_535:
         levels = np.floor(levels / 256)
     else:
         levels = np.floor(np.clip(levels / white, 0, 1) * 255 + 0.5)

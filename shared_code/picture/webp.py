@@ -54,10 +54,12 @@ def _first_image(chunks: dict[bytes, memoryview]) -> bytes:
     elif len(extended) < 18:
         raise ImageFormatInvalid
     elif image is None and frame is not None:
-        parts = [_flags(extended, extended[8] & _ALPHA | _ANIMATED), chunks.get(b"ANIM"), frame]
+        # What a frame leaves of its canvas is transparent, and libwebp says so only with this flag.
+        alpha = _ALPHA if bytes(frame[8 + 6 : 8 + 12]) != bytes(extended[12:18]) else extended[8] & _ALPHA
+        parts = [_flags(extended, alpha | _ANIMATED), chunks.get(b"ANIM"), frame]
     else:
-        alpha = chunks.get(b"ALPH")
-        parts = [_flags(extended, extended[8] & _ALPHA), *([alpha] if alpha else []), image]
+        opacity = chunks.get(b"ALPH")
+        parts = [_flags(extended, extended[8] & _ALPHA), *([opacity] if opacity else []), image]
     if any(part is None for part in parts):
         raise ImageFormatInvalid
     body = b"".join(part for part in parts if part is not None)

@@ -204,6 +204,8 @@ SRGB_CHUNK = png_chunk(b"sRGB", b"\0")
         ([gamma_chunk(1.0)], True),
         ([gamma_chunk(0.45455)], False),
         ([gamma_chunk(0)], False),
+        ([gamma_chunk(0.00015)], False),
+        ([gamma_chunk(6251)], False),
         ([gamma_chunk(1.0), SRGB_CHUNK], False),
         (
             [
@@ -219,6 +221,8 @@ SRGB_CHUNK = png_chunk(b"sRGB", b"\0")
         "linear",
         "sRGB's own",
         "none",
+        "too small",
+        "too large",
         "beside sRGB",
         "beside a profile",
         "beside a damaged one",
@@ -445,6 +449,21 @@ def test_wide_tiffs(make: Callable[[], bytes]) -> None:
     assert np.abs(gray_of(make()).astype(int) - GRAY).max() <= 1
 
 
+@pytest.mark.parametrize(
+    "kind", [name.partition("II")[2] for name in WIDE_TIFFS if name.startswith("TIFF II")]
+)
+def test_both_byte_orders_are_the_same_picture(kind: str) -> None:
+    if kind == " 16 bits":
+        levels = np.arange(WIDTH * HEIGHT, dtype=np.uint16).reshape(HEIGHT, WIDTH) * 6
+        tags = {258: (3, (16,))}
+        little, big = (
+            tiff_of(WIDTH, HEIGHT, tags, levels.astype(order + "u2").tobytes(), order) for order in "<>"
+        )
+    else:
+        little, big = WIDE_TIFFS[f"TIFF II{kind}"](), WIDE_TIFFS[f"TIFF MM{kind}"]()
+    np.testing.assert_array_equal(pixels(little), pixels(big))
+
+
 @pytest.mark.parametrize("nothing", [np.nan, np.inf, -np.inf, 3.4e38, -3.4e38, 1e20, -9999.0])
 @pytest.mark.parametrize("highest", [1.0, 255.0, 65_535.0])
 def test_samples_that_stand_for_none_are_black(highest: float, nothing: float) -> None:
@@ -518,6 +537,40 @@ def test_a_frame_smaller_than_its_screen(transparent: bool) -> None:
     np.testing.assert_array_equal(
         found[30:80, 20:80, :3][expected], np.asarray(frame.convert("RGB"))[expected]
     )
+
+
+@pytest.mark.parametrize("opaque", [True, False])
+def test_a_webp_frame_smaller_than_its_canvas(opaque: bool) -> None:
+    frame = PHOTO.crop((0, 0, 60, 50)).convert("RGB" if opaque else "RGBA")
+    if not opaque:
+        frame.putalpha(Image.linear_gradient("L").resize((60, 50)))
+    image = saved(frame, "WEBP", lossless=True, exact=True)
+    kinds = {b"VP8L", b"ALPH", b"VP8 "}
+    body, at = b"", 12
+    while at < len(image):
+        size = 8 + int.from_bytes(image[at + 4 : at + 8], "little")
+        body += image[at : at + size + size % 2] if image[at : at + 4] in kinds else b""
+        at += size + size % 2
+
+    def three(*values: int) -> bytes:
+        return b"".join(value.to_bytes(3, "little") for value in values)
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return kind + struct.pack("<I", len(content)) + content
+
+    flags = 0x02 if opaque else 0x12
+    chunks = chunk(b"VP8X", bytes([flags, 0, 0, 0]) + three(WIDTH - 1, HEIGHT - 1)) + chunk(b"ANIM", bytes(6))
+    for left, top in ((20, 30), (0, 0)):
+        place = three(left // 2, top // 2, 59, 49, 100)
+        chunks += chunk(b"ANMF", place + b"\0" + body)
+    found = pixels(b"RIFF" + struct.pack("<I", len(chunks) + 4) + b"WEBP" + chunks)
+    inside = np.zeros((HEIGHT, WIDTH), bool)
+    inside[30:80, 20:80] = True
+    assert found[~inside][:, 3].max() == 0
+    expected = np.asarray(frame.convert("RGBA"))
+    np.testing.assert_array_equal(found[30:80, 20:80, 3], expected[..., 3])
+    shown = expected[..., 3] > 0
+    np.testing.assert_array_equal(found[30:80, 20:80][shown], expected[shown])
 
 
 def test_a_frame_larger_than_its_screen() -> None:
