@@ -75,11 +75,11 @@ param httpConcurrency int = 0
 @allowed(['Recreate', 'RollingUpdate'])
 param updateStrategy string = 'Recreate'
 
-@description('Origins of pages that may call the API from a browser.')
-param corsOrigins array = []
+@description('Origins of pages that may call the API from a browser, separated by commas.')
+param corsOrigins string = ''
 
-@description('More app settings by their names, in the tables of docs/settings.md; these go before those set here.')
-param appSettings object = {}
+@description('More app settings as NAME=value, separated by semicolons; these go before those set here.')
+param appSettings string = ''
 
 // Pictures in a container
 
@@ -115,15 +115,19 @@ param vnetEndpointPrefix string = '10.60.1.0/24'
 
 // Who else gets in
 
-@description('Whether the principal below gets roles to read the API keys and to use the containers and queues.')
-param developerAccess bool = false
+@description('Whether a person who deploys gets roles to read and set the API keys and to use the containers and queues. A pipeline gets none.')
+param deployerAccess bool = true
 
-@description('Object id of that principal; azd gives that of who is signed in.')
-param principalId string = ''
+@description('What is signed in; azd says it.')
+@allowed(['User', 'ServicePrincipal'])
+param principalType string = 'User'
+
+@description('Object id of one more principal that gets these roles, such as a group of developers; none if empty.')
+param developerId string = ''
 
 @description('What that principal is.')
 @allowed(['User', 'Group', 'ServicePrincipal'])
-param principalType string = 'User'
+param developerType string = 'Group'
 
 // Watching
 
@@ -181,9 +185,16 @@ var memoryBudgetMB = instanceMemoryMB - 968
 
 var tooManyReady = 'alwaysReadyInstances must be from 0 to maximumInstanceCount.'
 var readyInstances = alwaysReadyInstances > maximumInstanceCount ? fail(tooManyReady) : alwaysReadyInstances
-var nobody = 'developerAccess needs principalId: the object id of the principal that gets the roles.'
-var developer = developerAccess ? principalId : ''
-var developerId = developerAccess && empty(developer) ? fail(nobody) : developer
+var deployerIsPerson = deployerAccess && principalType == 'User'
+
+var origins = filter(map(split(corsOrigins, ','), origin => trim(origin)), origin => !empty(origin))
+var assignments = filter(map(split(appSettings, ';'), setting => trim(setting)), setting => !empty(setting))
+var noAssignment = 'appSettings must be NAME=value, separated by semicolons.'
+var moreSettings = toObject(
+  assignments,
+  setting => indexOf(setting, '=') > 0 ? trim(split(setting, '=')[0]) : fail(noAssignment),
+  setting => trim(substring(setting, indexOf(setting, '=') + 1))
+)
 
 resource resourceGroup 'Microsoft.Resources/resourceGroups@2025-04-01' = {
   name: '${abbreviations.resourceGroup}${environmentName}'
@@ -250,10 +261,33 @@ module roles 'modules/roles.bicep' = {
     componentName: componentName
     appPrincipalId: identity.outputs.principalId
     cutoutsEnabled: cutoutsEnabled
-    developerId: developerId
-    developerType: principalType
   }
   dependsOn: [monitoring, storage, keyVault]
+}
+
+module deployerRoles 'modules/person.bicep' = if (deployerIsPerson) {
+  scope: resourceGroup
+  params: {
+    storageName: storageName
+    vaultName: vaultName
+    cutoutsEnabled: cutoutsEnabled
+    principalId: deployer().objectId
+    principalType: 'User'
+  }
+  dependsOn: [storage, keyVault]
+}
+
+module developerRoles 'modules/person.bicep' = if (!empty(developerId)) {
+  scope: resourceGroup
+  params: {
+    storageName: storageName
+    vaultName: vaultName
+    cutoutsEnabled: cutoutsEnabled
+    principalId: developerId
+    principalType: developerType
+  }
+  // One after the other: they are the same assignments when it is the deployer who is named.
+  dependsOn: [storage, keyVault, deployerRoles]
 }
 
 module network 'modules/network.bicep' = if (vnetEnabled) {
@@ -354,13 +388,13 @@ module api 'modules/function.bicep' = {
     serviceName: serviceName
     identityId: identity.outputs.id
     packageContainerUrl: '${storage.outputs.blobEndpoint}${packageContainer}'
-    settings: union(settings, cutoutsEnabled ? cutoutSettings : {}, appSettings)
+    settings: union(settings, cutoutsEnabled ? cutoutSettings : {}, moreSettings)
     instanceMemoryMB: instanceMemoryMB
     maximumInstanceCount: maximumInstanceCount
     alwaysReadyInstances: readyInstances
     httpConcurrency: httpConcurrency == 0 ? 2 * cores : httpConcurrency
     updateStrategy: updateStrategy
-    corsOrigins: corsOrigins
+    corsOrigins: origins
     subnetId: vnetEnabled ? network!.outputs.appSubnetId : ''
     workspaceId: monitoring.outputs.workspaceId
   }
@@ -433,5 +467,7 @@ output AZURE_RESOURCE_GROUP string = resourceGroup.name
 output AZURE_FUNCTION_NAME string = appName
 output AZURE_KEY_VAULT_NAME string = vaultName
 output AZURE_STORAGE_ACCOUNT_NAME string = storageName
+// Read by azd with the sign-in of the person, who has a role for it, and handed to the hook after the deployment.
+output API_KEY_SECRET string = deployerIsPerson ? 'akvs://${subscription().subscriptionId}/${vaultName}/api-key-1' : ''
 output SERVICE_API_NAME string = appName
 output SERVICE_API_ENDPOINT string = api.outputs.endpoint

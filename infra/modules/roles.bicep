@@ -13,20 +13,12 @@ param appPrincipalId string
 @description('Whether the app reads a queue.')
 param cutoutsEnabled bool
 
-@description('Object id of a developer who gets roles of his own; none if empty.')
-param developerId string
-
-@description('What the developer is.')
-param developerType string
-
 var roleType = 'Microsoft.Authorization/roleDefinitions'
 var roles = {
   storageBlobDataOwner: 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'
-  storageBlobDataContributor: 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
   storageQueueDataContributor: '974c5e8b-45b9-4653-ba55-5f855dd0fb88'
   monitoringMetricsPublisher: '3913510d-42f4-4e42-8a64-420c390055eb'
   keyVaultSecretsUser: '4633458b-17de-408a-b874-0445c86b69e6'
-  keyVaultSecretsOfficer: 'b86a8fe4-44ce-4948-aee5-eccb2c155cd7'
 }
 
 resource storage 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
@@ -83,38 +75,5 @@ resource appSecrets 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
     principalId: appPrincipalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId(roleType, roles.keyVaultSecretsUser)
-  }
-}
-
-// A developer uploads pictures and fetches cut-outs,
-resource developerBlobs 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(developerId)) {
-  name: guid(storage.id, developerId, roles.storageBlobDataContributor)
-  scope: storage
-  properties: {
-    principalId: developerId
-    principalType: developerType
-    roleDefinitionId: subscriptionResourceId(roleType, roles.storageBlobDataContributor)
-  }
-}
-
-// looks into the queues and puts poison messages back,
-resource developerQueues 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(developerId) && cutoutsEnabled) {
-  name: guid(storage.id, developerId, roles.storageQueueDataContributor)
-  scope: storage
-  properties: {
-    principalId: developerId
-    principalType: developerType
-    roleDefinitionId: subscriptionResourceId(roleType, roles.storageQueueDataContributor)
-  }
-}
-
-// and reads and rotates the API keys.
-resource developerSecrets 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(developerId)) {
-  name: guid(vault.id, developerId, roles.keyVaultSecretsOfficer)
-  scope: vault
-  properties: {
-    principalId: developerId
-    principalType: developerType
-    roleDefinitionId: subscriptionResourceId(roleType, roles.keyVaultSecretsOfficer)
   }
 }

@@ -8,18 +8,14 @@ param maximumInstanceCount = 100
 param alwaysReadyInstances = 2
 param httpConcurrency = 6
 param updateStrategy = 'RollingUpdate'
-param corsOrigins = ['https://shop.example', 'https://studio.example']
-param appSettings = {
-  SEGMENT_MATTE_PNG: 'indexed'
-  SEGMENT_URL_INPUT: 'off'
-}
+param corsOrigins = 'https://shop.example, https://studio.example'
+param appSettings = 'SEGMENT_MATTE_PNG=indexed; SEGMENT_URL_INPUT=off'
 param cutoutMode = 'foregroundMatting'
 param uploadRetentionDays = 30
 param storageSku = 'Standard_ZRS'
 param vnetEnabled = true
-param developerAccess = true
-param principalId = '11111111-1111-1111-1111-111111111111'
-param principalType = 'Group'
+param deployerAccess = false
+param developerId = '11111111-1111-1111-1111-111111111111'
 param logRetentionDays = 90
 param logDailyCapGb = 5
 param alertEmail = 'operator@example.com'

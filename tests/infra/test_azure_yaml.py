@@ -34,7 +34,8 @@ def test_azure_yaml_follows_the_schema(azure_yaml: dict[str, Any]) -> None:
 
 def test_files_are_where_azd_looks(azure_yaml: dict[str, Any]) -> None:
     infra = PROJECT / azure_yaml["infra"]["path"]
-    assert (infra / f"{azure_yaml['infra']['module']}.bicepparam").is_file()
+    assert (infra / f"{azure_yaml['infra']['module']}.bicep").is_file()
+    assert (infra / f"{azure_yaml['infra']['module']}.parameters.json").is_file()
     service = azure_yaml["services"]["api"]
     assert (PROJECT / service["project"] / service["hooks"]["prepackage"]["run"]) == HOOK
     assert HOOK.is_file()

@@ -1,12 +1,15 @@
 """The templates as the Bicep CLI sees them: no finding, formatted, and evaluated as committed."""
 
+import json
 import re
 import shutil
+import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from tests.infra.cli import HOW_TO_GET_ONE, INFRA, MAIN, SETS, Bicep, find_bicep, findings
+from tests.infra.cli import HOW_TO_GET_ONE, INFRA, MAIN, SETS, Bicep, find_bicep, findings, resources
 
 FILES = sorted(path for path in INFRA.rglob("*.bicep*") if path.suffix in {".bicep", ".bicepparam"})
 
@@ -54,42 +57,54 @@ def test_there_are_snapshots_to_compare() -> None:
     assert {path.stem for path in SETS} >= {"default", "everything", "network", "minimal"}
 
 
-def test_environment_alone_gives_parameters(bicep: Bicep) -> None:
-    """Every line of main.bicepparam is read from the environment, with a default."""
-    text = (INFRA / "main.bicepparam").read_text()
-    lines = [line for line in text.splitlines() if line.startswith("param ")]
-    assert lines
-    assert all("readEnvironmentVariable('" in line for line in lines)
-    done = bicep("build-params", INFRA / "main.bicepparam", "--stdout")
-    assert done.returncode == 0
-    assert findings(done) == []
-
-
 REFUSED = [
-    # variable, value, what the sentence names
-    ("INSTANCE_MEMORY_MB", "512", "'2048,4096'"),
-    ("INSTANCE_MEMORY_MB", "3000", "'2048,4096'"),
-    ("MAXIMUM_INSTANCE_COUNT", "0", "greater than or equal to '40'"),
-    ("MAXIMUM_INSTANCE_COUNT", "1001", "less than or equal to '1000'"),
-    ("ALWAYS_READY_INSTANCES", "-1", "greater than or equal to '0'"),
-    ("ALWAYS_READY_INSTANCES", "41", "from 0 to maximumInstanceCount"),
-    ("HTTP_CONCURRENCY", "17", "less than or equal to '16'"),
-    ("AZURE_LOCATION", "polandcentral", "'westeurope'"),
-    ("UPDATE_STRATEGY", "Blue", "'Recreate' | 'RollingUpdate'"),
-    ("CUTOUT_MODE", "both", "'backgroundRemoval' | 'foregroundMatting'"),
-    ("LOG_RETENTION_DAYS", "29", "greater than or equal to '30'"),
-    ("DEVELOPER_ACCESS", "true", "developerAccess needs principalId"),
+    # parameter, value, what the sentence names
+    ("instanceMemoryMB", 512, "'2048,4096'"),
+    ("instanceMemoryMB", 3000, "'2048,4096'"),
+    ("maximumInstanceCount", 0, "greater than or equal to '40'"),
+    ("maximumInstanceCount", 1001, "less than or equal to '1000'"),
+    ("alwaysReadyInstances", -1, "greater than or equal to '0'"),
+    ("alwaysReadyInstances", 41, "from 0 to maximumInstanceCount"),
+    ("httpConcurrency", 17, "less than or equal to '16'"),
+    ("location", "polandcentral", ",westeurope,"),
+    ("updateStrategy", "Blue", "'Recreate,RollingUpdate'"),
+    ("cutoutMode", "both", "'backgroundRemoval,foregroundMatting'"),
+    ("logRetentionDays", 29, "greater than or equal to '30'"),
+    ("appSettings", "SEGMENT_URL_INPUT", "NAME=value, separated by semicolons"),
+    ("appSettings", "=off", "NAME=value, separated by semicolons"),
 ]
 
 
-@pytest.mark.parametrize(("variable", "value", "sentence"), REFUSED)
+@pytest.mark.parametrize(("name", "value", "sentence"), REFUSED)
 def test_wrong_parameter_is_refused(
-    variable: str, value: str, sentence: str, bicep: Bicep, copy: Path
+    name: str, value: str | int, sentence: str, bicep: Bicep, copy: Path
 ) -> None:
-    settings = {"AZURE_PRINCIPAL_ID": "", variable: value}
-    done = bicep.snapshot(copy / "main.bicepparam", "overwrite", settings)
+    done = evaluate(bicep, copy / f"{name}-{value}.bicepparam", {name: value})
     assert done.returncode == 1
     assert sentence in done.stderr + done.stdout
+
+
+def test_lists_are_written_as_text(bicep: Bicep, copy: Path) -> None:
+    """azd takes text, numbers and booleans to a pipeline, and loses arrays and objects on the way."""
+    file = copy / "lists.bicepparam"
+    settings = " OTEL_EXPORTER_OTLP_HEADERS=a=b,c=d ;;SEGMENT_REGION=;"
+    values = {"corsOrigins": "https://a.example,, https://b.example ", "appSettings": settings}
+    done = evaluate(bicep, file, values)
+    assert done.returncode == 0, done.stderr
+    (site,) = resources(file, "Microsoft.Web/sites")
+    config = site["properties"]["siteConfig"]
+    assert config["cors"]["allowedOrigins"] == ["https://a.example", "https://b.example"]
+    made = {item["name"]: item["value"] for item in config["appSettings"]}
+    assert made["OTEL_EXPORTER_OTLP_HEADERS"] == "a=b,c=d"
+    assert made["SEGMENT_REGION"] == ""
+
+
+def evaluate(bicep: Bicep, file: Path, values: Mapping[str, str | int]) -> subprocess.CompletedProcess[str]:
+    """The template with these parameters beside the two that have no default."""
+    all_values = {"environmentName": "refused", "location": "westeurope", **values}
+    lines = [f"param {name} = any({json.dumps(value)})" for name, value in all_values.items()]
+    file.write_text("\n".join(["using 'main.bicep'", *lines]).replace('"', "'"))
+    return bicep.snapshot(file, "overwrite")
 
 
 def test_cli_that_is_named_must_exist(tmp_path: Path) -> None:

@@ -29,17 +29,21 @@ CUTOUTS = {
     ("queues", QUEUE_SENDER, "ServicePrincipal"),
     ("containers", BLOB_CONTRIBUTOR, "ServicePrincipal"),
 }
-DEVELOPER = {
-    ("storageAccounts", BLOB_CONTRIBUTOR, "Group"),
-    ("storageAccounts", QUEUE_CONTRIBUTOR, "Group"),
-    ("vaults", SECRETS_OFFICER, "Group"),
-}
+OF_A_PERSON = (("storageAccounts", BLOB_CONTRIBUTOR), ("vaults", SECRETS_OFFICER))
+QUEUES_OF_A_PERSON = ("storageAccounts", QUEUE_CONTRIBUTOR)
+
+
+def person(kind: str, *more: tuple[str, str]) -> set[tuple[str, str, str]]:
+    """Roles of who deploys, or of one more principal."""
+    return {(scope, role, kind) for scope, role in (*OF_A_PERSON, *more)}
+
+
 ROLES = {
-    "default": APP | CUTOUTS,
-    "everything": APP | CUTOUTS | DEVELOPER,
-    "minimal": APP,
-    "network": APP | CUTOUTS,
-    "watched": APP | CUTOUTS,
+    "default": APP | CUTOUTS | person("User", QUEUES_OF_A_PERSON),
+    "everything": APP | CUTOUTS | person("Group", QUEUES_OF_A_PERSON),
+    "minimal": APP | person("User"),
+    "network": APP | CUTOUTS | person("User", QUEUES_OF_A_PERSON),
+    "watched": APP | CUTOUTS | person("User", QUEUES_OF_A_PERSON),
 }
 # Types that Azure gives no tags: parts of another resource, and assignments.
 UNTAGGED = re.compile(
@@ -165,6 +169,15 @@ def test_roles_are_those_of_the_table(parameters: Path) -> None:
         role = properties["roleDefinitionId"].rpartition("/")[2]
         granted.add((scope[1], role, properties["principalType"]))
     assert granted == ROLES[parameters.stem]
+
+
+@every_set
+def test_key_is_readable_by_who_deploys(parameters: Path) -> None:
+    """azd reads it for the hook after a deployment, where there is a person who may."""
+    secret = snapshot_of(parameters)["outputs"]["API_KEY_SECRET"]
+    vault = only(parameters, "Microsoft.KeyVault/vaults")["name"]
+    place = f"akvs://00000000-0000-0000-0000-000000000000/{vault}/api-key-1"
+    assert secret == ("" if parameters.stem == "everything" else place)
 
 
 @every_set
