@@ -15,8 +15,9 @@ with told_on_console():
 
 import azure.functions as func
 
-from cutout_function import cutout_blueprint
-from segment_function import SegmentApi, segment_blueprint
+from cutout_function.trigger import cutout_blueprint
+from segment_function.api import SegmentApi, segment_blueprint
+from segment_function.callers import Gate
 from segment_function.pages.handlers import pages_blueprint
 from segment_function.worker_port import use_handler_app
 from shared_code.engine import Engine
@@ -25,7 +26,7 @@ from telemetry import start_telemetry
 
 engine = Engine(settings, networks)
 sink = told(log_outcome, start_telemetry(settings.telemetry, engine))
-api = SegmentApi(settings, engine, sink)
+api = SegmentApi(settings, engine, Gate.of(settings), sink)
 
 use_handler_app()
 app = func.FunctionApp()

@@ -8,12 +8,15 @@ import io
 
 from PIL import Image
 
+from shared_code.deadline import Deadline
 from shared_code.engine import Engine
 from shared_code.matte.built import read_catalogue
 from shared_code.matte.networks import NetworkStore
-from shared_code.pipeline import Mode
+from shared_code.modes import Mode
+from shared_code.outcome import Edge, log_outcome
 from shared_code.process import cores
 from shared_code.settings import load_settings
+from shared_code.visit import Arrival, Visit
 from tests.support.hosts import PROJECT
 from tests.support.photos import encoded, photo
 
@@ -23,6 +26,7 @@ _PICTURES = {
     "failure-clutter": "motorcycle_right.png",
 }
 _HEIGHT_PX = 512
+_PATIENCE_S = 60
 _SQUARE_PX = 16
 _LIGHT, _DARK = (236, 236, 236), (208, 208, 208)
 
@@ -43,7 +47,9 @@ async def sheet(engine: Engine, name: str) -> Image.Image:
     source = encoded("PNG", width, height, name)
     made = []
     for mode in Mode:
-        png = b"".join([chunk async for chunk in await engine.cut_out(source, mode)])
+        arrival, deadline = Arrival(name, Edge.HTTP), Deadline.after(_PATIENCE_S)
+        with Visit(arrival, deadline, engine.hold(), log_outcome) as visit:
+            png = b"".join([chunk async for chunk in await engine.cut_out(source, mode, visit)])
         made.append(Image.open(io.BytesIO(png)))
     cutout, matte = made
     board = checkerboard(width, height)

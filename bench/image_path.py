@@ -12,7 +12,8 @@ from bench.report import Table
 from bench.timing import interleaved
 from shared_code import pipeline
 from shared_code.encode.png import png_encoder
-from shared_code.pipeline import Mode, Style
+from shared_code.modes import Mode
+from shared_code.pipeline import Style
 
 _ROUNDS = 5
 

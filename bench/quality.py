@@ -27,7 +27,9 @@ from shared_code import pipeline
 from shared_code.matte.built import read_catalogue
 from shared_code.matte.network import OnnxNetwork
 from shared_code.matte.networks import load_network
-from shared_code.pipeline import Mode, Style
+from shared_code.modes import Mode
+from shared_code.pipeline import Style
+from shared_code.progress import Progress
 
 DEFAULT_FOLDER = Path(__file__).resolve().parents[2] / "shared" / "data" / "quality"
 
@@ -162,8 +164,10 @@ def _compare(picture: Sample, networks: Networks) -> Compared:
 def service_matte(data: bytes, network: Watched) -> tuple[Bytes, float]:
     """The matte the service answers for these bytes, uint8 (height, width), and its uncertainty."""
     plan = pipeline.plan(data, Mode.FOREGROUND_MATTING)
-    cutout = pipeline.cut_out(plan, network, Style())
-    return np.concatenate([cutout.rows(top) for top in cutout.strip_tops]), cutout.uncertainty
+    progress = Progress()
+    cutout = pipeline.cut_out(plan, network, Style(), progress)
+    matte = np.concatenate([cutout.rows(top) for top in cutout.strip_tops])
+    return matte, progress.findings.uncertainty or 0.0
 
 
 def _table(

@@ -20,8 +20,9 @@ from shared_code.matte.built import read_catalogue
 from shared_code.matte.network import OnnxNetwork
 from shared_code.matte.networks import load_network
 from shared_code.matte.refine import Guide, guide_size, refine
+from shared_code.modes import Mode
 from shared_code.picture.decoding import Picture, decode
-from shared_code.pipeline import Cutout, Mode, Style, cut_out, plan, preview_scale, preview_size
+from shared_code.pipeline import Cutout, Style, cut_out, plan, preview_scale, preview_size
 
 _ROUNDS = 5
 

@@ -13,7 +13,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import partial
 from typing import Protocol
@@ -23,6 +23,7 @@ from cutout_function.names import error_name, png_name
 from shared_code.encode.png import PngEncoder
 from shared_code.errors import ImageSizeNotAllowed, SegmentError
 from shared_code.limits import MAX_IMAGE_BYTES
+from shared_code.progress import Findings
 
 log = logging.getLogger(__name__)
 
@@ -63,10 +64,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class MadePicture:
-    """A cut-out while it is made. `uncertainty`: how undecided the network was, 0 sure .. 1."""
+    """A cut-out while it is made, and what was found out about its picture."""
 
     content: AsyncIterable[bytes]
-    uncertainty: float
+    findings: Findings
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ class Upload:
     name: str
     block_ids: tuple[str, ...]
     media_type: str
-    uncertainty: float | None = None
+    findings: Findings = field(default_factory=Findings)
 
 
 class Inbox(Protocol):
@@ -181,7 +182,7 @@ class CutoutJob:
                 upload = await self.outbox.upload(
                     png_name(source.name), cutout.content, PngEncoder.media_type
                 )
-                upload = replace(upload, uncertainty=cutout.uncertainty)
+                upload = replace(upload, findings=cutout.findings)
             replaced, outcome = png, Outcome.CUT_OUT
         except SegmentError as refusal:
             if refusal.status != 400:

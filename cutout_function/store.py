@@ -127,8 +127,8 @@ class OutputContainer:
 
     def _commit(self, upload: Upload, source_etag: str, replaced: Output | None) -> None:
         metadata = {_SOURCE_ETAG: source_etag}
-        if upload.uncertainty is not None:
-            metadata[_UNCERTAINTY] = f"{upload.uncertainty:.2f}"
+        if upload.findings.uncertainty is not None:
+            metadata[_UNCERTAINTY] = f"{upload.findings.uncertainty:.2f}"
         commit = partial(
             _blob(self.client, upload.name).commit_block_list,
             [BlobBlock(block_id) for block_id in upload.block_ids],

@@ -7,7 +7,7 @@ from enum import Enum
 from azurefunctions.extensions.http.fastapi import Request
 
 from shared_code.errors import ContentTypeNotSupported, ModeInvalid, ResourceNotFound
-from shared_code.pipeline import Mode
+from shared_code.modes import Mode
 
 API_VERSIONS = ("2023-02-01-preview", "2023-04-01-preview")
 

@@ -9,10 +9,10 @@ from starlette.types import Receive, Scope, Send
 
 from segment_function.connection import CallerLeft, drop, while_connected
 from segment_function.responses import Exchange
-from shared_code.deadline import Deadline
-from shared_code.outcome import Ending, Record
+from shared_code.outcome import Ending
 from shared_code.progress import StageName
 from shared_code.stream import PictureStream
+from shared_code.visit import Visit
 
 log = logging.getLogger(__name__)
 
@@ -21,43 +21,39 @@ _PIECE_BYTES = 128 << 10
 
 
 class PictureResponse(Response):
-    """A 200 whose body is a PictureStream. It owns the stream, and ends the record.
+    """A 200 whose body is a PictureStream. It owns the stream, and says how the visit ends.
 
     A caller who takes nothing for `stall_s` seconds, or is not done by the deadline, is dropped: his answer
-    lacks its end, which every client sees. `deadline` bounds the whole, so that a slow reader never becomes
-    a function time-out, on which the host restarts the worker with all that it is doing.
+    lacks its end, which every client sees. The visit's deadline bounds the whole, so that a slow reader never
+    becomes a function time-out, on which the host restarts the worker with all that it is doing.
     """
 
-    def __init__(
-        self, stream: PictureStream, exchange: Exchange, record: Record, deadline: Deadline, stall_s: float
-    ) -> None:
+    def __init__(self, stream: PictureStream, exchange: Exchange, visit: Visit, stall_s: float) -> None:
         headers = exchange.headers()
         headers["Content-Type"] = stream.media_type
-        headers["x-segment-uncertainty"] = f"{stream.uncertainty:.2f}"
+        headers["x-segment-uncertainty"] = f"{visit.findings.uncertainty:.2f}"
         super().__init__(None, 200, headers)
         del self.headers["content-length"]
         self._stream = stream
-        self._record = record
-        self._deadline = deadline
+        self._visit = visit
         self._stall_s = stall_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the picture, once. Whatever happens then is in the record and the log, and never raised."""
+        """Send the picture, once. Whatever happens then is in the visit and the log, and never raised."""
+        visit = self._visit
         try:
-            with self._record.faults():
-                async with aclosing(self._stream):
-                    ending = await self._sent(receive, send)
-                self._record.end(ending)
-        except Exception:
-            log.exception("request %s broke off", self._record.id)
-            ending = Ending.FAILED
-        if ending in (Ending.STALLED, Ending.LATE, Ending.FAILED):
+            async with aclosing(self._stream):
+                visit.end(await self._sent(receive, send))
+        except Exception as error:
+            visit.end_with(error)
+            log.exception("request %s broke off", visit.id)
+        if visit.ending in (Ending.STALLED, Ending.LATE, Ending.FAILED):
             await drop(send)
 
     async def _sent(self, receive: Receive, send: Send) -> Ending:
-        with self._record.progress.stage(StageName.SEND):
+        with self._visit.progress.stage(StageName.SEND):
             try:
-                async with asyncio.timeout(self._deadline.left_s):
+                async with asyncio.timeout(self._visit.deadline.left_s):
                     return await while_connected(receive, self._send(send))
             except CallerLeft:
                 return Ending.LEFT
@@ -74,6 +70,6 @@ class PictureResponse(Response):
                         await send({"type": "http.response.body", "body": piece, "more_body": True})
                 except TimeoutError:
                     return Ending.STALLED
-                self._record.bytes_out += len(piece)
+                self._visit.bytes_out += len(piece)
         await send({"type": "http.response.body", "body": b""})
         return Ending.SENT

@@ -99,15 +99,18 @@ class MemoryBudget:
         """Whether no picture is under way."""
         return self._shared_bytes + self._aside_bytes == 0
 
-    @contextmanager
-    def hold(self) -> Iterator["Hold"]:
-        """The bytes of a file, from the first that arrives until it is decoded."""
-        held = Hold(self)
-        try:
-            yield held
-        finally:
-            self._held_bytes -= held.size_bytes
-            self._admit()
+    def hold(self) -> "Hold":
+        """The bytes of a file, from the first that arrives until it is decoded; none yet."""
+        return Hold(self._hold, self._release_held)
+
+    def _hold(self, size_bytes: int) -> None:
+        if self._held_bytes + self._aside_bytes + size_bytes > self._most_held_bytes:
+            raise TooManyRequests
+        self._held_bytes += size_bytes
+
+    def _release_held(self, size_bytes: int) -> None:
+        self._held_bytes -= size_bytes
+        self._admit()
 
     async def reserve(self, size_bytes: int) -> "Reservation":
         """Wait for a share. Raises ImageTooLargeForInstance for what could never fit, TooManyRequests."""
@@ -173,17 +176,21 @@ class MemoryBudget:
 class Hold:
     """The bytes of one file; on the event loop only."""
 
-    def __init__(self, budget: MemoryBudget) -> None:
-        self.size_bytes = 0
-        self._budget = budget
+    def __init__(self, take: Callable[[int], None], give_back: _GiveBack) -> None:
+        """`take` takes bytes of the budget or raises, `give_back` gives them back."""
+        self._take = take
+        self._give_back = give_back
+        self._size_bytes = 0
 
     def grow(self, size_bytes: int) -> None:
         """So many bytes have come. Raises TooManyRequests when all files together are too many."""
-        budget = self._budget
-        if budget._held_bytes + budget._aside_bytes + size_bytes > budget._most_held_bytes:
-            raise TooManyRequests
-        budget._held_bytes += size_bytes
-        self.size_bytes += size_bytes
+        self._take(size_bytes)
+        self._size_bytes += size_bytes
+
+    def release(self) -> None:
+        """The file is not held any more; may be called again."""
+        size_bytes, self._size_bytes = self._size_bytes, 0
+        self._give_back(size_bytes)
 
 
 class Reservation:

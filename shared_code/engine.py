@@ -5,8 +5,7 @@ Both edges use one engine, so its slots and its memory budget hold for the whole
 
 import asyncio
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from shared_code import pipeline
@@ -15,12 +14,14 @@ from shared_code.encode.png import png_encoder
 from shared_code.errors import TooManyRequests
 from shared_code.matte.network import OnnxNetwork
 from shared_code.matte.networks import NetworkStore
-from shared_code.pipeline import Mode, Plan, Style
+from shared_code.modes import MODES, Mode
+from shared_code.pipeline import Plan, Style
 from shared_code.process import cores, give_back_memory
 from shared_code.progress import Progress, StageName
 from shared_code.round_robin import RoundRobinExecutor
 from shared_code.settings import Settings
 from shared_code.stream import PictureStream
+from shared_code.visit import Visit
 
 _HEADERS_AT_ONCE = 2
 _HEADER_S = 10
@@ -28,7 +29,7 @@ _REST_S = 5
 
 
 @dataclass(frozen=True)
-class Load:
+class Usage:
     """Pictures at work, pictures that wait for memory or a slot, and the memory they hold of the budget."""
 
     slots_used: int
@@ -51,29 +52,30 @@ class Engine:
         self.networks = networks
 
     @property
-    def load(self) -> Load:
+    def usage(self) -> Usage:
         """How busy it is just now."""
-        return Load(self._slots.used, self._slots.waiting, self._budget.taken_bytes)
+        return Usage(self._slots.used, self._slots.waiting, self._budget.taken_bytes)
 
-    def hold(self) -> AbstractContextManager[Hold]:
-        """The memory of a picture's file while it arrives and waits. Growing it raises TooManyRequests."""
+    def hold(self) -> Hold:
+        """The memory of a file that will arrive, for its visit. Growing it raises TooManyRequests."""
         return self._budget.hold()
 
     async def cut_out(
-        self, data: bytes, mode: Mode, network_name: str | None = None, progress: Progress | None = None
+        self, data: bytes, mode: Mode, visit: Visit, network_name: str | None = None
     ) -> PictureStream:
         """Cut the foreground out of the picture in `data`. All that can fail has happened on return.
 
-        The caller owns the stream, and closes it. Cancelled, the work ends with the stage that it is in.
+        The caller owns the stream, and closes it; `data` is not held any more. Without a `network_name` the
+        network is the mode's own, or else the default. Cancelled, the work ends with the stage that it is in.
 
         Raises ResourceNotFound (no such network), ImageSizeNotAllowed, ImageFormatInvalid,
         ImageDimensionNotAllowed, ImageTooLargeForInstance, TooManyRequests or ServiceUnavailable.
         """
-        progress = progress or Progress()
+        progress = visit.progress
         with self._slots.place():
             plan = await self._plan(data, mode, progress)
             waiting_ms = progress.elapsed_ms
-            network = await self.networks.get(network_name)
+            network = await self.networks.get(network_name or MODES[mode].network)
             reservation = await self._budget.reserve(plan.peak_bytes)
 
             def work() -> PictureStream:
@@ -86,7 +88,9 @@ class Engine:
                 async with self._slots.one():
                     progress.ended(StageName.WAIT, waiting_ms)
                     working = self._pictures.submit(work)
-                    return await asyncio.wrap_future(working)
+                    stream = await asyncio.wrap_future(working)
+                    visit.held.release()
+                    return stream
             except BaseException:
                 progress.abandon()
                 if working is None:
@@ -104,7 +108,7 @@ class Engine:
     def _give_back_memory(self) -> None:
         """What networks and pictures leave free, when no picture has come for a while."""
         if self._budget.at_rest:
-            self._headers.submit(_let_go, self.networks.loaded)
+            self._headers.submit(_give_back_free_memory, self.networks.loaded)
 
     async def _plan(self, data: bytes, mode: Mode, progress: Progress) -> Plan:
         """Raises TooManyRequests when headers that came before keep this one waiting."""
@@ -115,11 +119,12 @@ class Engine:
                     plan = await asyncio.wrap_future(planning)
             except TimeoutError:
                 raise TooManyRequests from None
-        progress.megapixels = plan.source.width * plan.source.height / 1e6
+        megapixels = plan.source.width * plan.source.height / 1e6
+        progress.findings = replace(progress.findings, megapixels=megapixels)
         return plan
 
 
-def _let_go(network: OnnxNetwork | None) -> None:
+def _give_back_free_memory(network: OnnxNetwork | None) -> None:
     if network is not None:
         network.give_back_memory()
     give_back_memory()

@@ -9,8 +9,7 @@ Cutout.rows(top) ───────> uint8         colours + matte, composed,
 """
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -20,11 +19,11 @@ from PIL.Image import Resampling
 
 from shared_code.encode.compose import colour_words, combine_alpha, cutout_rows
 from shared_code.encode.encoder import Pixels
-from shared_code.limits import MAX_CUTOUT_PIXELS
 from shared_code.matte import edge_colour
 from shared_code.matte.edge_colour import EdgeColours
 from shared_code.matte.refine import Guide, Matte, guide_size, refine
 from shared_code.matte.second_look import MattingNetwork, look
+from shared_code.modes import MODES, Mode
 from shared_code.picture.decoding import Picture, decode, decode_scale
 from shared_code.picture.header import Source, open_source
 from shared_code.progress import Progress, StageName
@@ -36,13 +35,6 @@ _WORK_BYTES = 48 << 20
 """Preview, mask, matte and the strips under way, beside the decoded picture."""
 _UNDER_ALPHA = (128, 128, 128)
 """What the network sees behind transparent pixels."""
-
-
-class Mode(StrEnum):
-    """What to answer: the picture without its background, or the matte itself."""
-
-    BACKGROUND_REMOVAL = "backgroundRemoval"
-    FOREGROUND_MATTING = "foregroundMatting"
 
 
 @dataclass(frozen=True)
@@ -70,15 +62,11 @@ class Plan:
 
 @dataclass(frozen=True)
 class Cutout:
-    """A picture with its matte, ready to be read strip by strip; nothing in it can fail any more.
-
-    `uncertainty`: how undecided the network was, 0 sure .. 1.
-    """
+    """A picture with its matte, ready to be read strip by strip; nothing in it can fail any more."""
 
     width: int
     height: int
     pixels: Pixels
-    uncertainty: float
     _picture: Picture
     _matte: Matte
     _edge_colours: EdgeColours | None
@@ -116,8 +104,11 @@ def plan(data: bytes, mode: Mode) -> Plan:
     source = open_source(data)
     width, height = source.width, source.height
     wanted = guide_size(width, height)
-    if mode is Mode.BACKGROUND_REMOVAL:
-        width, height = wanted = _at_most(width, height, MAX_CUTOUT_PIXELS)
+    product = MODES[mode]
+    if product.max_pixels is not None:
+        width, height = _at_most(width, height, product.max_pixels)
+    if product.pixels is Pixels.RGBA:
+        wanted = width, height
     scale = decode_scale(source, *wanted)
     decoded = source.width * source.height / scale**2
     peak_bytes = int(source.fixed_bytes + source.bytes_per_pixel * decoded) + _WORK_BYTES
@@ -125,7 +116,7 @@ def plan(data: bytes, mode: Mode) -> Plan:
 
 
 def cut_out(plan: Plan, network: MattingNetwork, style: Style, progress: Progress | None = None) -> Cutout:
-    """Decode the picture and find its matte.
+    """Decode the picture and find its matte; what the network found is in the progress then.
 
     Raises ImageFormatInvalid, ImageTooLargeForInstance, or Abandoned when `progress` is.
     """
@@ -146,17 +137,19 @@ def cut_out(plan: Plan, network: MattingNetwork, style: Style, progress: Progres
         guided = beside.submit(_guide, preview)
         with progress.stage(StageName.NETWORK):
             seen = look(network, partial(_seen_at, preview))
-            progress.uncertainty = seen.uncertainty
-            progress.second_look = seen.looks > 1
+            progress.findings = replace(
+                progress.findings, uncertainty=seen.uncertainty, second_look=seen.looks > 1
+            )
         guide = guided.result()
         with progress.stage(StageName.MATTE):
             matte = refine(seen.mask, guide, plan.width, plan.height)
         picture = whole.result()
-    if plan.mode is Mode.FOREGROUND_MATTING:
-        return Cutout(plan.width, plan.height, Pixels.GRAY, seen.uncertainty, picture, matte, None)
+    pixels = MODES[plan.mode].pixels
+    if pixels is Pixels.GRAY:
+        return Cutout(plan.width, plan.height, pixels, picture, matte, None)
     with progress.stage(StageName.COLOURS):
         edges = edge_colour.estimate(guide, matte) if style.edge_colour == "foreground" else None
-    return Cutout(plan.width, plan.height, Pixels.RGBA, seen.uncertainty, picture, matte, edges)
+    return Cutout(plan.width, plan.height, pixels, picture, matte, edges)
 
 
 def preview_size(source: Source, side: int) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""How far the work on one picture has come: when each stage began and ended, and whether to go on."""
+"""How far the work on one picture has come: its stages, what was found out, and whether to go on."""
 
 import time
 from collections.abc import Iterator
@@ -36,6 +36,19 @@ class Stage:
         return self.end_ms - self.begin_ms
 
 
+@dataclass(frozen=True)
+class Findings:
+    """What was found out about a picture, None as long as it is not known.
+
+    megapixels: of the picture that came. uncertainty: how undecided the network was, 0 sure .. 1.
+    second_look: whether the network looked twice.
+    """
+
+    megapixels: float | None = None
+    uncertainty: float | None = None
+    second_look: bool | None = None
+
+
 class Abandoned(Exception):  # noqa: N818
     """Nobody waits for the picture any more."""
 
@@ -50,12 +63,8 @@ class Progress:
     def __init__(self) -> None:
         self.began = time.time()
         """Seconds since 1970 (UTC)."""
-        self.megapixels: float | None = None
-        """Of the picture that came, once its header was read."""
-        self.uncertainty: float | None = None
-        """How undecided the network was, 0 to 1, once it has answered."""
-        self.second_look = False
-        """Whether the network looked twice."""
+        self.findings = Findings()
+        """Replaced by a fuller one whenever a stage has found something out."""
         self._zero = time.monotonic()
         self._stages: list[Stage] = []
         self._abandoned = False

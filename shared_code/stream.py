@@ -34,7 +34,6 @@ class PictureStream:
         self.media_type = encoder.media_type
         self.width = cutout.width
         self.height = cutout.height
-        self.uncertainty = cutout.uncertainty
         self._share = _Share(len(cutout.strip_tops), reservation, progress)
         made = threads.submit(partial(_made, encoder, cutout, top) for top in cutout.strip_tops)
         for strip in made:

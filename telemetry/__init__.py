@@ -24,9 +24,9 @@ def start_telemetry(settings: TelemetrySettings, engine: Engine) -> "Recorder | 
     recorder = Recorder.of_this_process()
     recorder.watch(
         {
-            SLOTS_USED: lambda: engine.load.slots_used,
-            SLOTS_WAITING: lambda: engine.load.slots_waiting,
-            MEMORY_RESERVED: lambda: engine.load.memory_bytes,
+            SLOTS_USED: lambda: engine.usage.slots_used,
+            SLOTS_WAITING: lambda: engine.usage.slots_waiting,
+            MEMORY_RESERVED: lambda: engine.usage.memory_bytes,
         }
     )
     return recorder

@@ -66,8 +66,8 @@ class Recorder:
         }
         optional = {
             names.MODE: outcome.mode,
-            names.MEGAPIXELS: outcome.megapixels,
-            names.UNCERTAINTY: outcome.uncertainty,
+            names.MEGAPIXELS: outcome.findings.megapixels,
+            names.UNCERTAINTY: outcome.findings.uncertainty,
             names.ERROR: outcome.error_id,
         }
         attributes |= {name: value for name, value in optional.items() if value is not None}
@@ -92,7 +92,7 @@ class Recorder:
             names.EDGE: outcome.edge,
             names.MODE: outcome.mode or "unknown",
             names.ENDING: outcome.ending,
-            names.SIZE: names.size_of(outcome.megapixels),
+            names.SIZE: names.size_of(outcome.findings.megapixels),
         }
         if outcome.error_id is not None:
             known[names.ERROR] = outcome.error_id
@@ -101,10 +101,10 @@ class Recorder:
         self._count(names.PICTURES, known)
         self._count(names.REFUSALS, known, outcome.error_id is not None)
         self._count(names.URL_REFUSALS, known, outcome.url_fault is not None)
-        self._count(names.SECOND_LOOKS, known, outcome.second_look)
+        self._count(names.SECOND_LOOKS, known, outcome.findings.second_look is True)
         self._record(names.DURATION, outcome.milliseconds / 1000, known)
-        self._record(names.PICTURE_MEGAPIXELS, outcome.megapixels, known)
-        self._record(names.DOUBT, outcome.uncertainty, known)
+        self._record(names.PICTURE_MEGAPIXELS, outcome.findings.megapixels, known)
+        self._record(names.DOUBT, outcome.findings.uncertainty, known)
         self._record(names.OUTPUT, outcome.bytes_out or None, known)
         self._record(names.QUEUE_AGE, outcome.queue_age_s, known)
         for stage in outcome.stages:

@@ -12,7 +12,8 @@ from model_build.reference import Reference
 from shared_code.matte.built import read_catalogue
 from shared_code.matte.network import OnnxNetwork
 from shared_code.matte.networks import load_network
-from shared_code.pipeline import Mode, Style, cut_out, plan
+from shared_code.modes import Mode
+from shared_code.pipeline import Style, cut_out, plan
 from tests.support.photos import photo
 
 

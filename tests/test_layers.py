@@ -148,13 +148,17 @@ CUT_OUT = """
 import asyncio, sys
 from pathlib import Path
 from function_app import engine
-from shared_code.pipeline import Mode
+from shared_code.deadline import Deadline
+from shared_code.modes import Mode
+from shared_code.outcome import Edge
+from shared_code.visit import Arrival, Visit
 
 async def main():
     for path in Path(sys.argv[1]).iterdir():
-        stream = await engine.cut_out(path.read_bytes(), Mode.BACKGROUND_REMOVAL)
-        assert b"".join([piece async for piece in stream]).endswith(b"IEND\\xaeB`\\x82")
-    await engine.cut_out(path.read_bytes(), Mode.FOREGROUND_MATTING)
+        for mode in Mode:
+            with Visit(Arrival("id", Edge.HTTP), Deadline.after(60), engine.hold(), repr) as visit:
+                stream = await engine.cut_out(path.read_bytes(), mode, visit)
+                assert b"".join([piece async for piece in stream]).endswith(b"IEND\\xaeB`\\x82")
 
 asyncio.run(main())
 """

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 import azure.functions as func
 from azurefunctions.extensions.http.fastapi import Request, Response
 
-from segment_function import ALIAS, ROUTE, SegmentApi
 from segment_function.answer import Work, answer_page
+from segment_function.api import ALIAS, ROUTE, SegmentApi
 from segment_function.body import Body
 from segment_function.pages.assets import HOME_ASSETS, HOME_PAGE, Asset
 from segment_function.pages.openapi import openapi_json

@@ -10,15 +10,15 @@ from functools import cache
 from http import HTTPStatus
 from itertools import groupby
 
-from segment_function import ALIAS, ROUTE
+from segment_function.api import ALIAS, ROUTE
 from segment_function.call import API_VERSIONS
+from segment_function.callers import CREDENTIALS
 from segment_function.fetch.target import MAX_URL_CHARS
-from segment_function.keys import KEY_HEADER
 from shared_code.encode.png import PngEncoder
 from shared_code.errors import SegmentError, all_errors
-from shared_code.limits import MAX_CUTOUT_PIXELS, MAX_IMAGE_BYTES, MAX_SIDE_PX, MIN_SIDE_PX
+from shared_code.limits import MAX_IMAGE_BYTES, MAX_SIDE_PX, MIN_SIDE_PX
 from shared_code.matte.networks import State
-from shared_code.pipeline import Mode
+from shared_code.modes import MODES, Mode
 
 type JsonObject = dict[str, object]
 
@@ -81,7 +81,7 @@ def openapi_document(networks: tuple[str, ...], default_network: str) -> JsonObj
             "/": {"get": _page("home", "A page to try the API", "text/html", _TEXT)},
         },
         "components": {
-            "securitySchemes": {"subscriptionKey": {"type": "apiKey", "in": "header", "name": KEY_HEADER}},
+            "securitySchemes": {credential.name: dict(credential.scheme) for credential in CREDENTIALS},
             "parameters": _parameters(networks, default_network),
             "requestBodies": {"Picture": _picture()},
             "headers": {name: _header(*row) for name, row in _HEADERS.items()},
@@ -92,18 +92,13 @@ def openapi_document(networks: tuple[str, ...], default_network: str) -> JsonObj
 
 
 def _segment(operation_id: str, summary: str) -> JsonObject:
-    png = (
-        f"`{Mode.BACKGROUND_REMOVAL}`: 8-bit RGBA, straight alpha, colour 0 where alpha is 0; "
-        f"the size of the input, scaled down to at most {MAX_CUTOUT_PIXELS} pixels.\n\n"
-        f"`{Mode.FOREGROUND_MATTING}`: 8-bit, one channel, white is foreground; "
-        "exactly the size of the input."
-    )
+    png = "\n\n".join(f"`{mode}`: {product.description}" for mode, product in MODES.items())
     statuses = sorted({error.status for error in all_errors()})
     return {
         "operationId": operation_id,
         "tags": ["segment"],
         "summary": summary,
-        "security": [{"subscriptionKey": []}],
+        "security": [{credential.name: []} for credential in CREDENTIALS],
         "parameters": [
             _ref("parameters", "api-version"),
             _ref("parameters", "mode"),

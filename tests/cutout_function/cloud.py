@@ -13,6 +13,7 @@ from cutout_function.job import CutoutJob, Load, MadePicture, Outcome
 from cutout_function.store import Storage, connect
 from local_host.upload import Uploader
 from shared_code.errors import ImageFormatInvalid
+from shared_code.progress import Findings
 from shared_code.settings import CutoutSettings, StorageConnection
 
 
@@ -102,7 +103,7 @@ class CutOutFake:
             await self._meanwhile(len(self.pictures))
         if picture.startswith(b"bad"):
             raise ImageFormatInvalid
-        yield MadePicture(_in_chunks(b"cut-out of " + picture), 0.125)
+        yield MadePicture(_in_chunks(b"cut-out of " + picture), Findings(uncertainty=0.125))
 
 
 async def _in_chunks(content: bytes) -> AsyncIterator[bytes]:

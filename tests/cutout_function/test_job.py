@@ -30,6 +30,7 @@ from shared_code.errors import (
     TooManyRequests,
 )
 from shared_code.limits import MAX_IMAGE_BYTES
+from shared_code.progress import Findings
 from tests.cutout_function.cloud import Cloud, CutOutFake
 
 NAMES = (
@@ -253,7 +254,7 @@ async def broken_stream() -> AsyncIterator[bytes]:
 def test_a_crash_in_the_middle_of_the_upload(cloud: Cloud, before: bytes | None) -> None:
     @asynccontextmanager
     async def crashing(load: Load) -> AsyncIterator[MadePicture]:
-        yield MadePicture(broken_stream(), 0)
+        yield MadePicture(broken_stream(), Findings())
 
     if before is not None:
         cloud.uploader.upload("a", before)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from segment_function import ALIAS
+from segment_function.api import ALIAS
 from shared_code.errors import all_errors
 from tests.conformance.requests import MATTE_QUERY, PATH, QUERY, Request
 from tests.functions_host import Instance

@@ -2,7 +2,7 @@ import pytest
 
 from segment_function.call import BodyKind, Call, parse_call
 from shared_code.errors import ContentTypeNotSupported, ModeInvalid, ResourceNotFound, SegmentError
-from shared_code.pipeline import Mode
+from shared_code.modes import Mode
 from tests.segment_function.asgi import request
 
 NETWORKS = ("u2net", "u2netp")

@@ -8,9 +8,13 @@ from starlette.types import Message
 
 from segment_function.picture_response import PictureResponse
 from segment_function.responses import Exchange
+from shared_code.admission import MemoryBudget
 from shared_code.deadline import Deadline
-from shared_code.outcome import Edge, Ending, Outcome, Record
+from shared_code.limits import MAX_IMAGE_BYTES
+from shared_code.outcome import Edge, Ending, Outcome
+from shared_code.progress import Findings
 from shared_code.stream import PictureStream
+from shared_code.visit import Arrival, Visit
 from tests.segment_function.asgi import DISCONNECT, Script, Sent, request, scope
 
 LONG_S = 30
@@ -23,7 +27,6 @@ class StreamFake:
 
     parts: list[bytes | Exception | None]
     media_type: str = "image/png"
-    uncertainty: float = 0.126
     closed: int = field(default=0, init=False)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -51,11 +54,14 @@ class Scene:
 
     def run(self, send: Callable[[Message], Coroutine[object, object, None]], script: Script) -> None:
         exchange = Exchange(request())
-        record = Record(exchange.id, Edge.HTTP, self.outcomes.append)
+        held = MemoryBudget(MAX_IMAGE_BYTES, LONG_S).hold()
+        visit = Visit(Arrival(exchange.id, Edge.HTTP), self.deadline(), held, self.outcomes.append)
+        visit.progress.findings = Findings(uncertainty=0.126)
         stream = cast(PictureStream, self.stream)
-        response = PictureResponse(stream, exchange, record, self.deadline(), self.stall_s)
+        response = PictureResponse(stream, exchange, visit, self.stall_s)
         assert self.stream.closed == 0
-        asyncio.run(response(scope(), script, send))
+        with visit:
+            asyncio.run(response(scope(), script, send))
 
     @property
     def ending(self) -> tuple[Ending, str | None, int]:

@@ -8,8 +8,9 @@ import pytest
 from azurefunctions.extensions.http.fastapi import Request
 from starlette.types import Message
 
-from segment_function import SegmentApi, responses
-from segment_function.keys import KEY_HEADER
+from segment_function import responses
+from segment_function.api import SegmentApi
+from segment_function.callers import KEY_HEADER, Gate
 from shared_code import errors
 from shared_code.engine import Engine
 from shared_code.outcome import Ending, Outcome
@@ -36,7 +37,7 @@ class Service:
     def __post_init__(self) -> None:
         settings = replace(SETTINGS, deadline_s=self.deadline_s)
         self.engine = Engine(settings, OneNetwork(self.network))
-        self._api = SegmentApi(settings, self.engine, self.outcomes.append)
+        self._api = SegmentApi(settings, self.engine, Gate.of(settings), self.outcomes.append)
 
     async def call(self, messages: Sequence[Message], key: str = "key", pause_s: float = 0) -> Sent:
         """Send a request whose body is these messages, as a server would."""
@@ -59,8 +60,9 @@ def test_a_picture_that_is_sent() -> None:
     assert (sent.status, sent.ended) == (200, True)
     (outcome,) = service.outcomes
     assert (outcome.ending, outcome.error_id, outcome.mode) == (Ending.SENT, None, "backgroundRemoval")
+    assert outcome.caller == "key-1"
     assert (outcome.id, outcome.bytes_out) == (sent.headers["request-id"], len(sent.body))
-    assert outcome.megapixels == 0.3
+    assert outcome.findings.megapixels == 0.3
     stages = [stage.name for stage in outcome.stages]
     assert (stages[0], stages[-1]) == ("receive", "send")
     assert {"header", "wait", "decode", "network", "matte", "encode"} < set(stages)
@@ -82,8 +84,8 @@ def test_a_body_that_comes_too_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
     service = Service(deadline_s=SHORT_S)
     slow = chunks(*[b"x"] * 1000)
     sent = asyncio.run(asyncio.wait_for(service.call([*slow, DISCONNECT], pause_s=0.01), LONG_S))
-    assert (sent.status, sent.body) == (400, errors.ImageFormatInvalid().body())
-    assert service.told == (Ending.REFUSED, "E-FORMAT")
+    assert (sent.status, sent.body) == (429, errors.TooManyRequests().body())
+    assert service.told == (Ending.REFUSED, "E-429")
 
 
 async def while_one_is_at_work(service: Service, then: Callable[[], Awaitable[None]]) -> None:
@@ -125,7 +127,7 @@ def test_a_caller_who_leaves_frees_his_slot(at_work: bool) -> None:
         network.gate.set()
         assert (await service.call(chunks(PHOTO))).status == 200
         await asyncio.sleep(0.01)
-        load = service.engine.load
+        load = service.engine.usage
         assert (load.slots_used, load.slots_waiting, load.memory_bytes) == (0, 0, 0)
 
     asyncio.run(scene())
@@ -146,7 +148,7 @@ def test_nothing_of_a_call_stays() -> None:
         for number in range(50):
             await service.call(kinds[number % len(kinds)])
         await asyncio.sleep(0.05)
-        load = service.engine.load
+        load = service.engine.usage
         assert (load.slots_used, load.slots_waiting, load.memory_bytes) == (0, 0, 0)
         assert len(service.outcomes) == 50
 

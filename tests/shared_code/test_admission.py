@@ -1,15 +1,24 @@
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import ExitStack
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from shared_code.admission import MemoryBudget, Reservation, Slots
+from shared_code.admission import Hold, MemoryBudget, Reservation, Slots
 from shared_code.errors import ImageTooLargeForInstance, TooManyRequests
 
 LONG_S = 30
 MB = 1 << 20
+
+
+@contextmanager
+def held_of(budget: MemoryBudget) -> Iterator[Hold]:
+    held = budget.hold()
+    try:
+        yield held
+    finally:
+        held.release()
 
 
 async def turns() -> None:
@@ -52,7 +61,7 @@ class TestHold:
         async def scene() -> None:
             budget = MemoryBudget(400 * MB, LONG_S)
             first = await budget.reserve(100 * MB)
-            with budget.hold() as held:
+            with held_of(budget) as held:
                 held.grow(40 * MB)
                 second = asyncio.create_task(budget.reserve(290 * MB))
                 await turns()
@@ -67,7 +76,7 @@ class TestHold:
     def test_a_picture_that_is_alone_is_let_in_beside_files(self) -> None:
         async def scene() -> None:
             budget = MemoryBudget(400 * MB, LONG_S)
-            with budget.hold() as held:
+            with held_of(budget) as held:
                 held.grow(40 * MB)
                 await all_is_free(budget, 400 * MB)
 
@@ -76,12 +85,12 @@ class TestHold:
     @pytest.mark.parametrize(("total_mb", "files_mb"), [(800, 100), (64, 40)])
     def test_all_files_together_have_an_eighth(self, total_mb: int, files_mb: int) -> None:
         budget = MemoryBudget(total_mb * MB, LONG_S)
-        with budget.hold() as first, budget.hold() as second:
+        with held_of(budget) as first, held_of(budget) as second:
             first.grow(files_mb // 2 * MB)
             second.grow(files_mb // 2 * MB)
             with pytest.raises(TooManyRequests):
                 second.grow(MB)
-        with budget.hold() as third:
+        with held_of(budget) as third:
             third.grow(files_mb * MB)
 
 
@@ -136,13 +145,13 @@ class TestAside:
         async def scene() -> None:
             budget = MemoryBudget(800 * MB, LONG_S)
             large = await budget.reserve(790 * MB)
-            with budget.hold() as file:
+            with held_of(budget) as file:
                 file.grow(70 * MB)
                 waiting = asyncio.create_task(budget.reserve(60 * MB))
                 await turns()
                 assert not waiting.done()
             small = await asyncio.wait_for(waiting, LONG_S)
-            with budget.hold() as file:
+            with held_of(budget) as file:
                 file.grow(40 * MB)
                 with pytest.raises(TooManyRequests):
                     file.grow(MB)

@@ -23,13 +23,15 @@ from shared_code.errors import (
 )
 from shared_code.matte.built import read_catalogue
 from shared_code.matte.networks import NetworkStore, State
-from shared_code.pipeline import Mode, plan
-from shared_code.progress import Progress, StageName
+from shared_code.modes import Mode
+from shared_code.pipeline import plan
+from shared_code.progress import StageName
 from shared_code.settings import load_settings
 from shared_code.stream import PictureStream
 from tests.shared_code.matte.networks import FlatNetwork, GatedNetwork, OneNetwork
 from tests.shared_code.picture.samples import png
 from tests.support.photos import encoded, photo
+from tests.support.visits import new_visit
 
 REMOVAL, MATTING = Mode.BACKGROUND_REMOVAL, Mode.FOREGROUND_MATTING
 LONG_S = 30
@@ -41,6 +43,12 @@ def engine_of(
 ) -> Engine:
     settings = replace(BASE, slots=slots, slot_wait_s=wait_s, memory_budget_mb=budget_mb)
     return Engine(settings, OneNetwork(network))
+
+
+def cut(
+    engine: Engine, data: bytes, mode: Mode, network: str | None = None
+) -> Coroutine[object, object, PictureStream]:
+    return engine.cut_out(data, mode, new_visit(engine), network)
 
 
 async def read(stream: PictureStream) -> Image.Image:
@@ -65,7 +73,7 @@ def test_with_a_real_network() -> None:
     async def scene() -> None:
         engine = Engine(BASE, NetworkStore(read_catalogue(), "u2netp", kept=2, threads=2))
         data = encoded("JPEG", 400, 300)
-        stream = await engine.cut_out(data, REMOVAL)
+        stream = await cut(engine, data, REMOVAL)
         assert engine.networks.state is State.READY
         assert (stream.width, stream.height) == (400, 300)
         cutout = await read(stream)
@@ -73,7 +81,7 @@ def test_with_a_real_network() -> None:
         alpha = np.asarray(cutout.getchannel("A"))
         assert alpha[100, 180] > 240
         assert alpha[5, 5] < 15
-        matte = await read(await engine.cut_out(data, MATTING, "u2netp"))
+        matte = await read(await cut(engine, data, MATTING, "u2netp"))
         np.testing.assert_array_equal(np.asarray(matte), alpha)
 
     run(scene())
@@ -84,7 +92,7 @@ def test_matte_as_the_settings_say(matte_png: str, mode: str) -> None:
     async def scene() -> None:
         settings = load_settings({"SEGMENT_MATTE_PNG": matte_png})
         engine = Engine(settings, OneNetwork(FlatNetwork()))
-        assert (await read(await engine.cut_out(encoded("PNG", 60, 50), MATTING))).mode == mode
+        assert (await read(await cut(engine, encoded("PNG", 60, 50), MATTING))).mode == mode
 
     run(scene())
 
@@ -105,9 +113,9 @@ def test_faults_come_before_the_stream(data: bytes, network: str | None, error: 
         engine = engine_of(FlatNetwork(), slots=1, budget_mb=256)
         for _ in range(3):
             with pytest.raises(error):
-                await engine.cut_out(data, REMOVAL, network)
+                await cut(engine, data, REMOVAL, network)
         await all_memory_is_free(engine)
-        assert (await read(await engine.cut_out(encoded("PNG", 60, 50), REMOVAL, "flat"))).size == (60, 50)
+        assert (await read(await cut(engine, encoded("PNG", 60, 50), REMOVAL, "flat"))).size == (60, 50)
 
     run(scene())
 
@@ -121,7 +129,7 @@ def test_a_network_that_fails_leaves_nothing_behind() -> None:
         engine = engine_of(Broken(), slots=1)
         for _ in range(3):
             with pytest.raises(RuntimeError, match="broken"):
-                await engine.cut_out(encoded("PNG", 60, 50), REMOVAL)
+                await cut(engine, encoded("PNG", 60, 50), REMOVAL)
         await all_memory_is_free(engine)
 
     run(scene())
@@ -131,7 +139,7 @@ def test_many_at_once_are_all_answered() -> None:
     async def scene() -> None:
         engine = engine_of(FlatNetwork(), budget_mb=64)
         names = ["PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF"] * 3
-        calls = [engine.cut_out(encoded(form, 120 + n, 90), REMOVAL) for n, form in enumerate(names)]
+        calls = [cut(engine, encoded(form, 120 + n, 90), REMOVAL) for n, form in enumerate(names)]
 
         async def answer(call: Coroutine[object, object, PictureStream]) -> tuple[int, int]:
             return (await read(await call)).size
@@ -146,7 +154,7 @@ def test_the_event_loop_is_free_while_a_picture_is_at_work() -> None:
     async def scene() -> None:
         network = GatedNetwork()
         engine = engine_of(network)
-        call = asyncio.create_task(engine.cut_out(encoded("PNG", 60, 50), REMOVAL))
+        call = asyncio.create_task(cut(engine, encoded("PNG", 60, 50), REMOVAL))
         await network.has_started()
         assert not call.done()
         network.gate.set()
@@ -160,7 +168,7 @@ def test_slots_are_all_that_work_at_once() -> None:
         network = GatedNetwork()
         engine = engine_of(network, slots=2)
         data = encoded("PNG", 60, 50)
-        calls = [asyncio.create_task(engine.cut_out(data, REMOVAL)) for _ in range(5)]
+        calls = [asyncio.create_task(cut(engine, data, REMOVAL)) for _ in range(5)]
         await network.has_started()
         await network.has_started()
         await asyncio.sleep(0.05)
@@ -177,10 +185,10 @@ def test_a_picture_that_waits_for_memory_keeps_no_slot() -> None:
     async def scene() -> None:
         engine = engine_of(FlatNetwork(), slots=1, budget_mb=600)
         taken = await engine._budget.reserve(580 << 20)
-        large = asyncio.create_task(engine.cut_out(encoded("PNG", 3000, 2500), REMOVAL))
-        assert (await read(await engine.cut_out(encoded("PNG", 60, 50), REMOVAL))).size == (60, 50)
+        large = asyncio.create_task(cut(engine, encoded("PNG", 3000, 2500), REMOVAL))
+        assert (await read(await cut(engine, encoded("PNG", 60, 50), REMOVAL))).size == (60, 50)
         assert not large.done()
-        assert engine.load.slots_waiting == 1
+        assert engine.usage.slots_waiting == 1
         taken.release()
         assert (await read(await large)).size == (3000, 2500)
         await all_memory_is_free(engine)
@@ -193,18 +201,18 @@ def test_too_long_a_wait_is_told_and_gives_memory_back() -> None:
         network = GatedNetwork()
         engine = engine_of(network, slots=1, wait_s=0.05)
         data = encoded("PNG", 60, 50)
-        first = asyncio.create_task(engine.cut_out(data, REMOVAL))
+        first = asyncio.create_task(cut(engine, data, REMOVAL))
         await network.has_started()
-        taken_bytes = engine.load.memory_bytes
+        taken_bytes = engine.usage.memory_bytes
         for _ in range(3):
             with pytest.raises(TooManyRequests):
-                await engine.cut_out(data, REMOVAL)
+                await cut(engine, data, REMOVAL)
         await asyncio.sleep(0)
-        assert engine.load.memory_bytes == taken_bytes
+        assert engine.usage.memory_bytes == taken_bytes
         network.gate.set()
         await read(await first)
         await all_memory_is_free(engine)
-        await read(await engine.cut_out(data, REMOVAL))
+        await read(await cut(engine, data, REMOVAL))
 
     run(scene())
 
@@ -214,9 +222,9 @@ def test_a_caller_that_leaves_gives_everything_back() -> None:
         network = GatedNetwork()
         engine = engine_of(network, slots=1)
         data = encoded("PNG", 60, 50)
-        at_work = asyncio.create_task(engine.cut_out(data, REMOVAL))
+        at_work = asyncio.create_task(cut(engine, data, REMOVAL))
         await network.has_started()
-        waiting = asyncio.create_task(engine.cut_out(data, REMOVAL))
+        waiting = asyncio.create_task(cut(engine, data, REMOVAL))
         await asyncio.sleep(0.02)
         for call in (waiting, at_work):
             call.cancel()
@@ -225,7 +233,7 @@ def test_a_caller_that_leaves_gives_everything_back() -> None:
         network.gate.set()
         del at_work, waiting, call
         await all_memory_is_free(engine)
-        await read(await engine.cut_out(data, REMOVAL))
+        await read(await cut(engine, data, REMOVAL))
 
     run(scene())
 
@@ -245,8 +253,8 @@ def test_a_stream_that_is_closed_gives_everything_back(pieces: int) -> None:
 
     async def scene() -> None:
         engine = engine_of(FlatNetwork(), slots=1)
-        progress = Progress()
-        stream = await engine.cut_out(encoded("BMP", 1500, 1200), REMOVAL, progress=progress)
+        visit = new_visit(engine)
+        stream = await engine.cut_out(encoded("BMP", 1500, 1200), REMOVAL, visit)
         async with aclosing(stream):
             read = 0
             async for _ in stream:
@@ -256,7 +264,7 @@ def test_a_stream_that_is_closed_gives_everything_back(pieces: int) -> None:
         await all_memory_is_free(engine)
         await stream.aclose()
         assert [piece async for piece in stream] == []
-        names = [stage.name for stage in progress.stages]
+        names = [stage.name for stage in visit.progress.stages]
         assert names.count(StageName.ENCODE) == 1
 
     run(scene())
@@ -265,7 +273,7 @@ def test_a_stream_that_is_closed_gives_everything_back(pieces: int) -> None:
 def test_a_stream_that_is_dropped_gives_its_memory_back_some_day() -> None:
     async def scene() -> None:
         engine = engine_of(FlatNetwork(), slots=1)
-        stream = await engine.cut_out(encoded("BMP", 1500, 1200), REMOVAL)
+        stream = await cut(engine, encoded("BMP", 1500, 1200), REMOVAL)
         await anext(aiter(stream))
         del stream
         gc.collect()
@@ -277,11 +285,11 @@ def test_a_stream_that_is_dropped_gives_its_memory_back_some_day() -> None:
 def test_what_is_handed_out_is_held_no_more() -> None:
     async def scene() -> None:
         engine = engine_of(FlatNetwork(), slots=1)
-        stream = await engine.cut_out(encoded("BMP", 1500, 1200), REMOVAL)
+        stream = await cut(engine, encoded("BMP", 1500, 1200), REMOVAL)
         held = []
         async for _ in stream:
             await asyncio.sleep(0)
-            held.append(engine.load.memory_bytes)
+            held.append(engine.usage.memory_bytes)
         assert held[-1] == 0
         assert held == sorted(held, reverse=True)
 
@@ -292,14 +300,14 @@ def test_work_for_a_caller_who_left_ends_with_its_stage() -> None:
     async def scene() -> None:
         network = GatedNetwork()
         engine = engine_of(network, slots=1)
-        progress = Progress()
-        call = asyncio.create_task(engine.cut_out(encoded("PNG", 60, 50), REMOVAL, progress=progress))
+        visit = new_visit(engine)
+        call = asyncio.create_task(engine.cut_out(encoded("PNG", 60, 50), REMOVAL, visit))
         await network.has_started()
         call.cancel()
         await asyncio.wait([call])
         network.gate.set()
         await all_memory_is_free(engine)
-        begun = {stage.name for stage in progress.stages}
+        begun = {stage.name for stage in visit.progress.stages}
         assert StageName.NETWORK in begun
         assert not begun & {StageName.MATTE, StageName.COLOURS, StageName.ENCODE}
 
@@ -312,8 +320,8 @@ def test_memory_goes_back_to_the_system_when_nothing_is_under_way(monkeypatch: p
         monkeypatch.setattr("shared_code.engine._REST_S", 0.05)
         monkeypatch.setattr("shared_code.engine.give_back_memory", given_back.set)
         engine = engine_of(FlatNetwork())
-        first = await engine.cut_out(encoded("PNG", 60, 50), REMOVAL)
-        await read(await engine.cut_out(encoded("PNG", 60, 50), REMOVAL))
+        first = await cut(engine, encoded("PNG", 60, 50), REMOVAL)
+        await read(await cut(engine, encoded("PNG", 60, 50), REMOVAL))
         await asyncio.sleep(0.1)
         assert not given_back.is_set()
         await read(first)
@@ -324,12 +332,14 @@ def test_memory_goes_back_to_the_system_when_nothing_is_under_way(monkeypatch: p
 
 def test_the_stages_of_a_picture() -> None:
     async def scene() -> None:
-        progress = Progress()
-        stream = await engine_of(FlatNetwork()).cut_out(encoded("PNG", 600, 500), REMOVAL, progress=progress)
+        engine = engine_of(FlatNetwork())
+        visit = new_visit(engine)
+        progress = visit.progress
+        stream = await engine.cut_out(encoded("PNG", 600, 500), REMOVAL, visit)
         await read(stream)
         names = [stage.name for stage in progress.stages]
         assert names == ["header", "wait", "decode", "preview", "network", "matte", "colours", "encode"]
-        assert progress.megapixels == 0.3
+        assert visit.findings.megapixels == 0.3
         assert all(0 <= one.begin_ms <= one.end_ms <= progress.elapsed_ms for one in progress.stages)
 
     run(scene())
@@ -342,7 +352,7 @@ def test_a_stream_nobody_reads_holds_its_deflated_bytes_only() -> None:
         data = encoded("BMP", 1500, 1200)
         budget_mb = plan(data, REMOVAL).peak_bytes * 3 // 2 >> 20
         engine = engine_of(FlatNetwork(), budget_mb=budget_mb)
-        unread = [await engine.cut_out(data, REMOVAL) for _ in range(3)]
+        unread = [await cut(engine, data, REMOVAL) for _ in range(3)]
         for stream in unread:
             assert (await read(stream)).size == (1500, 1200)
 
@@ -352,7 +362,7 @@ def test_a_stream_nobody_reads_holds_its_deflated_bytes_only() -> None:
 def test_the_stream_is_made_of_strips() -> None:
     async def scene() -> None:
         engine = engine_of(FlatNetwork())
-        stream = await engine.cut_out(encoded("BMP", 1600, 1200, "coffee.png"), REMOVAL)
+        stream = await cut(engine, encoded("BMP", 1600, 1200, "coffee.png"), REMOVAL)
         pieces = [piece async for piece in stream]
         assert pieces[0].startswith(b"\x89PNG\r\n\x1a\n")
         assert pieces[-1].endswith(b"IEND\xaeB`\x82")

@@ -2,6 +2,7 @@ import io
 import random
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,8 @@ from shared_code.errors import (
     SegmentError,
 )
 from shared_code.limits import MAX_CUTOUT_PIXELS
-from shared_code.pipeline import STRIP_BYTES, Cutout, Mode, Style, cut_out, plan
+from shared_code.modes import MODES, Mode
+from shared_code.pipeline import STRIP_BYTES, Cutout, Style, cut_out, plan
 from shared_code.progress import Progress
 from tests.shared_code.matte.networks import FlatNetwork
 from tests.shared_code.picture.samples import png, saved, turned
@@ -226,24 +228,27 @@ class UndecidedNetwork(FlatNetwork):
 def test_progress_tells_of_the_second_look(network: FlatNetwork, twice: bool) -> None:
     progress = Progress()
     planned = plan(encoded("PNG", 200, 150), Mode.FOREGROUND_MATTING)
-    cutout = cut_out(planned, network, Style(), progress)
-    assert progress.second_look is twice
-    assert progress.uncertainty == cutout.uncertainty
+    cut_out(planned, network, Style(), progress)
+    assert progress.findings.second_look is twice
+    assert progress.findings.uncertainty is not None
 
 
 @pytest.mark.parametrize("second_side", [None, 48])
 def test_a_network_in_doubt_looks_twice(second_side: int | None) -> None:
     network = UndecidedNetwork(second_side=second_side)
-    cutout = cut(encoded("PNG", 200, 150), Mode.FOREGROUND_MATTING, network)
+    progress = Progress()
+    cut_out(plan(encoded("PNG", 200, 150), Mode.FOREGROUND_MATTING), network, Style(), progress)
     assert [len(seen) for seen in network.seen] == [64, *([second_side] if second_side else [])]
-    assert (cutout.uncertainty > 0.7) == (second_side is None)
+    assert progress.findings.uncertainty is not None
+    assert (progress.findings.uncertainty > 0.7) == (second_side is None)
 
 
 def test_a_sure_network_looks_once() -> None:
     network = FlatNetwork(second_side=48)
-    cutout = cut(encoded("PNG", 200, 150), Mode.FOREGROUND_MATTING, network)
+    progress = Progress()
+    cut_out(plan(encoded("PNG", 200, 150), Mode.FOREGROUND_MATTING), network, Style(), progress)
     assert [len(seen) for seen in network.seen] == [64]
-    assert cutout.uncertainty == 0
+    assert progress.findings.uncertainty == 0
 
 
 def test_strips_are_made_in_any_order() -> None:
@@ -268,7 +273,8 @@ def test_a_strip_is_as_large_as_is_good_for_a_thread(mode: Mode, width: int) -> 
 def test_strips_read_no_more_rows_where_the_picture_is_scaled_down(monkeypatch: pytest.MonkeyPatch) -> None:
     data = encoded("PNG", 2000, 1000)
     rows = cut(data, REMOVAL).strip_tops.step
-    monkeypatch.setattr("shared_code.pipeline.MAX_CUTOUT_PIXELS", 125_000)
+    smaller = replace(MODES[REMOVAL], max_pixels=125_000)
+    monkeypatch.setattr("shared_code.pipeline.MODES", {REMOVAL: smaller})
     scaled = cut(data, REMOVAL)
     assert (scaled.width, scaled.height) == (500, 250)
     assert scaled.strip_tops.step == rows
@@ -276,7 +282,8 @@ def test_strips_read_no_more_rows_where_the_picture_is_scaled_down(monkeypatch: 
 
 def test_a_large_cut_out_is_scaled_down(monkeypatch: pytest.MonkeyPatch) -> None:
     """Against the same picture scaled by Pillow; the limit is lowered because 16 megapixels take long."""
-    monkeypatch.setattr("shared_code.pipeline.MAX_CUTOUT_PIXELS", 1_000_000)
+    smaller = replace(MODES[REMOVAL], max_pixels=1_000_000)
+    monkeypatch.setattr("shared_code.pipeline.MODES", {REMOVAL: smaller})
     ramp = Image.merge("RGB", [Image.linear_gradient("L").resize((1303, 827))] * 3)
     network = FlatNetwork(left=0, top=0, right=1, bottom=1)
     cutout = image_of(cut(saved(ramp, "JPEG", quality=95), REMOVAL, network))
@@ -293,7 +300,8 @@ import ctypes, os, sys
 from pathlib import Path
 from shared_code.process import tune_process
 from shared_code.encode.png import PngColour, deflate_strip
-from shared_code.pipeline import Mode, Style, cut_out, plan
+from shared_code.modes import Mode
+from shared_code.pipeline import Style, cut_out, plan
 from tests.shared_code.matte.networks import FlatNetwork
 
 def status(key):

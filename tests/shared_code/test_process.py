@@ -32,14 +32,15 @@ from shared_code import engine as engines
 from shared_code.engine import Engine
 from shared_code.matte.built import read_catalogue
 from shared_code.matte.networks import NetworkStore
-from shared_code.pipeline import Mode
+from shared_code.modes import Mode
 from shared_code.process import tune_process
 from shared_code.settings import load_settings
 from tests.support.photos import encoded
+from tests.support.visits import new_visit
 
 async def pictures(engine, count):
     for _ in range(count):
-        stream = await engine.cut_out(encoded("JPEG", 400, 300), Mode.BACKGROUND_REMOVAL)
+        stream = await engine.cut_out(encoded("JPEG", 400, 300), Mode.BACKGROUND_REMOVAL, new_visit(engine))
         [piece async for piece in stream]
         stream.close()
 

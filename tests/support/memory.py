@@ -11,21 +11,25 @@ MODES = ("backgroundRemoval", "foregroundMatting")
 _PROBE = """
 import asyncio, re, sys
 from pathlib import Path
+from shared_code.deadline import Deadline
 from shared_code.engine import Engine
 from shared_code.errors import SegmentError
 from shared_code.matte.built import read_catalogue
 from shared_code.matte.networks import NetworkStore
-from shared_code.pipeline import Mode
+from shared_code.modes import Mode
+from shared_code.outcome import Edge
 from shared_code.process import cores, tune_process
 from shared_code.settings import load_settings
+from shared_code.visit import Arrival, Visit
 settings = load_settings()
 tune_process()
 networks = NetworkStore(read_catalogue(), settings.model, settings.models_in_memory, cores())
 engine = Engine(settings, networks)
 async def cut_out(data):
     try:
-        async for _ in await engine.cut_out(data, Mode(sys.argv[2])):
-            pass
+        with Visit(Arrival("id", Edge.HTTP), Deadline.after(600), engine.hold(), repr) as visit:
+            async for _ in await engine.cut_out(data, Mode(sys.argv[2]), visit):
+                pass
     except SegmentError as error:
         return error.id
     return "PNG"

@@ -12,7 +12,7 @@ from opentelemetry.trace import StatusCode
 
 from shared_code.errors import UrlFault
 from shared_code.outcome import Edge, Ending, Outcome
-from shared_code.progress import Stage, StageName
+from shared_code.progress import Findings, Stage, StageName
 from telemetry import names
 from telemetry.recorder import Recorder
 
@@ -22,8 +22,7 @@ SENT = Outcome(
     edge=Edge.HTTP,
     ending=Ending.SENT,
     mode="backgroundRemoval",
-    megapixels=12.0,
-    uncertainty=0.04,
+    findings=Findings(megapixels=12.0, uncertainty=0.04),
     error_id=None,
     bytes_out=7_800_000,
     began=1_700_000_000.0,
@@ -35,9 +34,7 @@ SENT = Outcome(
     ),
     trace_context={"traceparent": f"00-{TRACE}-{PARENT}-01"},
 )
-REFUSED = replace(
-    SENT, ending=Ending.REFUSED, error_id="E-FORMAT", mode=None, megapixels=None, uncertainty=None, stages=()
-)
+REFUSED = replace(SENT, ending=Ending.REFUSED, error_id="E-FORMAT", mode=None, findings=Findings(), stages=())
 
 
 class Memory:
@@ -168,7 +165,13 @@ def test_gauges_are_read_on_export(memory: Memory) -> None:
 def test_every_metric_is_made_of_what_is_known(memory: Memory) -> None:
     """One outcome in which all happened gives a point of every counter and histogram, with its attributes."""
     memory.recorder(
-        replace(SENT, error_id="E-URL", url_fault=UrlFault.OFF, second_look=True, queue_age_s=4.0)
+        replace(
+            SENT,
+            error_id="E-URL",
+            url_fault=UrlFault.OFF,
+            findings=replace(SENT.findings, second_look=True),
+            queue_age_s=4.0,
+        )
     )
     points = memory.points
     for metric in names.METRICS:

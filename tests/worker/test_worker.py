@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from segment_function import ALIAS, ROUTE
+from segment_function.api import ALIAS, ROUTE
 from tests.support.hosts import PROJECT, environment
 
 STORAGE = {"CUTOUT_STORAGE": "UseDevelopmentStorage=true"}

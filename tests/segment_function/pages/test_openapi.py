@@ -6,7 +6,8 @@ import httpx
 import pytest
 from openapi_spec_validator import validate
 
-from segment_function import ALIAS, ROUTE, SegmentApi, segment_blueprint
+from segment_function.api import ALIAS, ROUTE, SegmentApi, segment_blueprint
+from segment_function.callers import Gate
 from segment_function.pages.handlers import pages_blueprint
 from segment_function.pages.openapi import JsonObject, openapi_document, openapi_json
 from shared_code.engine import Engine
@@ -64,9 +65,8 @@ def test_every_error_is_an_example_of_its_status(error: SegmentError, path: str)
 def test_every_route_is_described() -> None:
     app = func.FunctionApp()
     settings = load_settings({})
-    api = SegmentApi(
-        settings, Engine(settings, NetworkStore(read_catalogue(), "", kept=2, threads=1)), log_outcome
-    )
+    engine = Engine(settings, NetworkStore(read_catalogue(), "", kept=2, threads=1))
+    api = SegmentApi(settings, engine, Gate.of(settings), log_outcome)
     app.register_functions(segment_blueprint(api))
     app.register_functions(pages_blueprint(api))
     triggers = [

@@ -1,0 +1,102 @@
+"""The operation of the retired Segment API, and its two routes."""
+
+from dataclasses import dataclass
+
+import azure.functions as func
+from azurefunctions.extensions.http.fastapi import Request, Response
+
+from segment_function.answer import answer
+from segment_function.body import Body
+from segment_function.call import BodyKind, Call, parse_call
+from segment_function.callers import Gate
+from segment_function.connection import while_connected
+from segment_function.fetch.image_url import UrlPolicy, fetch_image
+from segment_function.picture_response import PictureResponse
+from segment_function.responses import Exchange, NothingToSend
+from shared_code.deadline import Deadline
+from shared_code.engine import Engine
+from shared_code.errors import TooManyRequests
+from shared_code.outcome import TRACE_HEADERS, Edge, OutcomeSink
+from shared_code.progress import StageName
+from shared_code.settings import Settings
+from shared_code.stream import PictureStream
+from shared_code.visit import Arrival, Visit
+
+ROUTE = "computervision/imageanalysis:segment"
+ALIAS = "computervision/imageanalysis/segment"
+
+
+def segment_blueprint(api: "SegmentApi") -> func.Blueprint:
+    """The functions of the API."""
+    blueprint = func.Blueprint()
+
+    @blueprint.function_name("segment")
+    @blueprint.route(ROUTE, methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
+    async def segment(req: Request) -> Response:
+        return await api.segment(req)
+
+    @blueprint.function_name("segment_alias")  # for gateways that refuse a colon in a path
+    @blueprint.route(ALIAS, methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
+    async def segment_alias(req: Request) -> Response:
+        return await api.segment(req)
+
+    return blueprint
+
+
+@dataclass(frozen=True)
+class SegmentApi:
+    """The operation: the settings it follows, who may call, what does the work, and who is told of it."""
+
+    settings: Settings
+    engine: Engine
+    gate: Gate
+    sink: OutcomeSink
+
+    async def segment(self, request: Request) -> Response:
+        """Cut out the picture in the body, or behind the URL in it."""
+        exchange = Exchange(request, self.settings.region, self.settings.deadline_s)
+        trace_context = {name: request.headers.get(name, "") for name in TRACE_HEADERS}
+        arrival = Arrival(exchange.id, Edge.HTTP, trace_context)
+        deadline = Deadline.after(self.settings.deadline_s)
+        visit = Visit(arrival, deadline, self.engine.hold(), self.sink)
+
+        async def work(exchange: Exchange, body: Body) -> Response:
+            with visit:
+                return await self._segment(exchange, body, visit)
+
+        return await answer(exchange, work)
+
+    async def _segment(self, exchange: Exchange, body: Body, visit: Visit) -> Response:
+        request = exchange.request
+        visit.caller = (await self.gate(request)).name
+        call = parse_call(request, self.engine.networks.names)
+        visit.mode = call.mode
+        body.arriving = visit.held.grow
+        async with visit.deadline.limit(TooManyRequests):
+            stream = await self._stream(call, request, body, visit)
+        response = PictureResponse(stream, exchange, visit, self.settings.stall_s)
+        # By the function itself: the Functions host drops what is logged once an invocation has ended, and
+        # lets invocations end before it stops a worker.
+        await response(request.scope, request.receive, request._send)
+        return NothingToSend()
+
+    async def _stream(self, call: Call, request: Request, body: Body, visit: Visit) -> PictureStream:
+        """The cut-out; nothing of the picture that came is held any more."""
+        with visit.progress.stage(StageName.RECEIVE):
+            image = await self._image(call, body, visit)
+        cut_out = self.engine.cut_out(image, call.mode, visit, call.network)
+        return await while_connected(request.receive, cut_out)
+
+    async def _image(self, call: Call, body: Body, visit: Visit) -> bytes:
+        match call.body:
+            case BodyKind.BYTES:
+                return await body.image()
+            case BodyKind.FORM:
+                return await body.form_image(call.content_type)
+            case BodyKind.URL:
+                settings = self.settings
+                policy = UrlPolicy(
+                    settings.url_input, settings.url_allowed_networks, settings.url_allowed_ports
+                )
+                url = await body.image_url(call.content_type)
+                return await fetch_image(url, policy, arriving=visit.held.grow)

@@ -1,0 +1,91 @@
+"""Who may call: one row for each kind of credential, and the gate that every call of the API passes."""
+
+import hashlib
+import hmac
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from azurefunctions.extensions.http.fastapi import Request
+
+from shared_code.errors import AccessDenied
+from shared_code.settings import Settings
+
+KEY_HEADER = "Ocp-Apim-Subscription-Key"
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Somebody who may call. `name` is for records, and never a secret."""
+
+    name: str
+
+
+class Check(Protocol):
+    """Knows one kind of credential."""
+
+    async def __call__(self, request: Request) -> Caller | None:
+        """Who sends the request, None when it has no valid credential of this kind.
+
+        Raises a SegmentError for a credential that calls for another answer than AccessDenied.
+        """
+
+
+@dataclass(frozen=True)
+class Credential:
+    """A kind of credential: its security scheme in the API document, and how to make what checks it."""
+
+    name: str
+    scheme: Mapping[str, object]
+    check: Callable[[Settings], Check]
+
+
+@dataclass(frozen=True)
+class KeyCheck:
+    """The subscription keys of `SEGMENT_API_KEYS`; without any, nobody or everybody may call."""
+
+    keys: tuple[str, ...] = field(repr=False)
+    allow_anonymous: bool
+
+    @classmethod
+    def of(cls, settings: Settings) -> "KeyCheck":
+        """As the settings say."""
+        return cls(settings.api_keys, settings.allow_anonymous)
+
+    async def __call__(self, request: Request) -> Caller | None:
+        """Compare the request's key with every configured one, in time that tells nothing of them."""
+        if not self.keys:
+            return Caller("anonymous") if self.allow_anonymous else None
+        # Starlette decodes header bytes as Latin-1; this has the caller's bytes back.
+        given = _digest(request.headers.get(KEY_HEADER, "").encode("latin-1", "replace"))
+        matches = [hmac.compare_digest(given, _digest(known.encode())) for known in self.keys]
+        return Caller(f"key-{1 + matches.index(True)}") if any(matches) else None
+
+
+CREDENTIALS: Final = (
+    Credential("subscriptionKey", {"type": "apiKey", "in": "header", "name": KEY_HEADER}, KeyCheck.of),
+)
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Lets a caller in who has a valid credential of any kind; the kinds are asked in order."""
+
+    checks: tuple[Check, ...]
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Gate":
+        """For all kinds of credentials."""
+        return cls(tuple(credential.check(settings) for credential in CREDENTIALS))
+
+    async def __call__(self, request: Request) -> Caller:
+        """Who sends the request. Raises AccessDenied, or what a check raises."""
+        for check in self.checks:
+            caller = await check(request)
+            if caller is not None:
+                return caller
+        raise AccessDenied
+
+
+def _digest(key: bytes) -> bytes:
+    return hashlib.sha256(key).digest()

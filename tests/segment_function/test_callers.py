@@ -1,0 +1,88 @@
+import asyncio
+
+import pytest
+from azurefunctions.extensions.http.fastapi import Request
+
+from segment_function.callers import KEY_HEADER, Caller, Gate, KeyCheck
+from shared_code.errors import AccessDenied, ResourceNotFound, SegmentError
+from shared_code.settings import load_settings
+from tests.segment_function.asgi import request
+
+TWO = {"SEGMENT_API_KEYS": "first-key,second-key"}
+ANYONE = {"SEGMENT_ALLOW_ANONYMOUS": "true"}
+
+
+def let_in(environment: dict[str, str], key: str | None) -> Caller:
+    headers = {} if key is None else {KEY_HEADER: key}
+    return asyncio.run(Gate.of(load_settings(environment))(request(headers=headers)))
+
+
+@pytest.mark.parametrize(
+    ("environment", "key", "name"),
+    [
+        (TWO, "first-key", "key-1"),
+        (TWO, "second-key", "key-2"),
+        (TWO | ANYONE, "second-key", "key-2"),
+        (ANYONE, None, "anonymous"),
+        (ANYONE, "whatever", "anonymous"),
+    ],
+)
+def test_lets_in(environment: dict[str, str], key: str | None, name: str) -> None:
+    assert let_in(environment, key) == Caller(name)
+
+
+@pytest.mark.parametrize(
+    ("environment", "key"),
+    [
+        ({}, None),
+        ({}, ""),
+        ({}, "anything"),
+        ({"SEGMENT_API_KEYS": " , "}, ""),
+        (TWO, None),
+        (TWO, ""),
+        (TWO, "first-ke"),
+        (TWO, "first-keys"),
+        (TWO, "FIRST-KEY"),
+        (TWO, "first-key,second-key"),
+        (TWO, " first-key"),
+        (TWO, "first-k\xe4y"),
+        (TWO, "schlüssel"),
+        (TWO | ANYONE, None),
+        (TWO | ANYONE, "wrong"),
+    ],
+)
+def test_keeps_out(environment: dict[str, str], key: str | None) -> None:
+    with pytest.raises(AccessDenied):
+        let_in(environment, key)
+
+
+class Badge:
+    """Another kind of credential."""
+
+    async def __call__(self, request: Request) -> Caller | None:
+        if request.headers.get("badge") == "stranger":
+            raise ResourceNotFound
+        return Caller("guest") if request.headers.get("badge") == "guest" else None
+
+
+@pytest.mark.parametrize(
+    ("headers", "found"),
+    [
+        ({"badge": "guest"}, Caller("guest")),
+        ({KEY_HEADER: "second-key", "badge": "no"}, Caller("key-2")),
+        ({"badge": "no"}, AccessDenied),
+        ({"badge": "stranger"}, ResourceNotFound),
+    ],
+)
+def test_any_kind_of_credential_will_do(headers: dict[str, str], found: Caller | type[SegmentError]) -> None:
+    gate = Gate((KeyCheck.of(load_settings(TWO)), Badge()))
+    call = gate(request(headers=headers))
+    if isinstance(found, Caller):
+        assert asyncio.run(call) == found
+    else:
+        with pytest.raises(found):
+            asyncio.run(call)
+
+
+def test_no_key_is_printed() -> None:
+    assert "first-key" not in repr(Gate.of(load_settings(TWO)))

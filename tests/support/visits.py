@@ -1,0 +1,17 @@
+"""Visits of pictures that no request or event brought."""
+
+from shared_code.deadline import Deadline
+from shared_code.engine import Engine
+from shared_code.outcome import Edge, Outcome
+from shared_code.visit import Arrival, Visit
+
+LONG_S = 60
+
+
+def new_visit(engine: Engine) -> Visit:
+    """A visit with time enough, of which nobody is told."""
+    return Visit(Arrival("id", Edge.HTTP), Deadline.after(LONG_S), engine.hold(), _nobody)
+
+
+def _nobody(outcome: Outcome) -> None:
+    pass
