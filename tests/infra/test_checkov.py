@@ -25,6 +25,7 @@ UNKNOWN_TO_ITS_PARSER = (
 SKIPPED = {
     "CKV_AZURE_17": "client certificates: callers of the retired API have none; calls need a key",
     "CKV_AZURE_35": "network rules of storage: vnetEnabled closes it; without a network identities do",
+    "CKV_AZURE_78": "FTP: Flex Consumption has none, and refuses ftpsState",
     "CKV_AZURE_109": "network rules of the vault: as for storage",
     "CKV_AZURE_131": "defaults of secure parameters: they are newGuid(), which Bicep's own rule allows",
     "CKV_AZURE_206": "replication: storageSku says which; pictures and cut-outs can be made again",
