@@ -1,141 +1,247 @@
-"""Windows bitmaps: the header checked, run-length encoding decoded here.
+"""Windows and OS/2 bitmaps, read here: indices into a palette, or colours behind masks of any shape.
 
-Pillow's own decoder of it is written in Python and appends pixel by pixel.
+A file that is not run-length encoded is no smaller than its pixels, so it is small enough for numpy.
 """
 
 import struct
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from shared_code.errors import ImageFormatInvalid
-from shared_code.picture.caps import Cap
-from shared_code.picture.pillow import load as load_with_pillow
-from shared_code.picture.pillow import opened
-from shared_code.picture.survey import Stored, Survey
+from shared_code.picture.caps import PROFILE_BYTES
+from shared_code.picture.profile import matrix_profile
+from shared_code.picture.run_length import decode_runs
+from shared_code.picture.survey import ColourSpace, Stored, Survey
 
-RUNS = Cap(
-    "runs in a run-length bitmap", 1 << 21, "a run of one pixel takes more bytes than no encoding at all"
-)
-
-FILE_HEADER_BYTES = 14
-_DIGITS = bytes.maketrans(b"0123456789abcdef", bytes(range(16)))
+_FILE_HEADER_BYTES = 14
+_BLOCK_PIXELS = 1 << 15
+_CORE, _INFO, _V4, _V5 = 12, 40, 108, 124
+_OS2 = range(16, 65)
+_WINDOWS = (_INFO, 52, 56, _V4, _V5)
+"""Sizes of headers. OS/2's second one may end behind any field, but where Windows has that size."""
+_RGB, _BITFIELDS, _ALPHA_BITFIELDS = 0, 3, 6
 _RUN_LENGTH = {1: 8, 2: 4}
-"""Compression (BITMAPINFOHEADER) to the bits of an index."""
+"""Compression to the bits of an index."""
+_DEFAULT_MASKS = {
+    16: (0x7C00, 0x03E0, 0x001F),
+    24: (0xFF0000, 0x00FF00, 0x0000FF),
+    32: (0xFF0000, 0x00FF00, 0x0000FF),
+}
+_CALIBRATED, _EMBEDDED = 0, 0x4D424544
+
+type Masks = tuple[int, ...]
+type Bytes = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
 class BitmapHeader:
-    """The information header of a bitmap; `height` is positive whichever row comes first."""
+    """The information header of a bitmap; `height` is positive whichever row comes first.
+
+    `masks` are those of red, green, blue and, where there is one, alpha; none where pixels are indices.
+    """
 
     size: int
     width: int
     height: int
     bits: int
     compression: int
+    masks: Masks
     colours: int
+    palette_at: int
+    palette_entry: int
+    pixels_at: int
     bottom_up: bool
+
+    @property
+    def stride(self) -> int:
+        """Bytes of a row."""
+        return (self.width * self.bits + 31) // 32 * 4
 
 
 def read_header(data: bytes, at: int) -> BitmapHeader:
-    """The information header that begins at `at`. Raises ImageFormatInvalid."""
+    """The information header that begins at `at`, with its pixels behind it. Raises ImageFormatInvalid."""
     try:
         (size,) = struct.unpack_from("<I", data, at)
-        if size == 12:
+        if size == _CORE:
             width, height, _, bits = struct.unpack_from("<HHHH", data, at + 4)
-            return BitmapHeader(size, width, height, bits, 0, 1 << bits if bits <= 8 else 0, True)
-        if size not in (40, 52, 56, 64, 108, 124):
+            compression = colours = 0
+        elif size in _WINDOWS or size in _OS2:
+            fields = data[at + 4 : at + size].ljust(_INFO - 4, b"\0")
+            width, height, _, bits, compression, colours = struct.unpack_from("<iiHHI12xI", fields)
+        else:
             raise ImageFormatInvalid
-        width, height, _, bits, compression = struct.unpack_from("<iiHHI", data, at + 4)
-        (colours,) = struct.unpack_from("<I", data, at + 32)
+        masks = _masks(data, at, size, bits, compression)
     except struct.error:
         raise ImageFormatInvalid from None
-    colours = colours or (1 << bits if bits <= 8 else 0)
-    return BitmapHeader(size, width, abs(height), bits, compression, colours, height > 0)
+    if not masks and (bits not in (1, 2, 4, 8) or bits != _RUN_LENGTH.get(compression, bits)):
+        raise ImageFormatInvalid
+    entry = 3 if size == _CORE else 4
+    colours = 0 if masks else colours or 1 << bits
+    behind = at + size + _mask_bytes(size, compression)
+    pixels = behind + entry * colours
+    return BitmapHeader(
+        size, width, abs(height), bits, compression, masks, colours, behind, entry, pixels, height > 0
+    )
+
+
+def _mask_bytes(size: int, compression: int) -> int:
+    """What of the masks stands behind the header: 40 bytes hold none, 52 all but that of alpha."""
+    masks_end = {_BITFIELDS: _INFO + 12, _ALPHA_BITFIELDS: _INFO + 16}.get(compression, 0)
+    return max(0, masks_end - size)
+
+
+def _masks(data: bytes, at: int, size: int, bits: int, compression: int) -> Masks:
+    """Where the samples of a pixel are; an alpha mask counts without any other, too."""
+    if bits not in _DEFAULT_MASKS:
+        if compression not in (_RGB, *_RUN_LENGTH):
+            raise ImageFormatInvalid
+        return ()
+    if compression != _RGB and (
+        compression not in (_BITFIELDS, _ALPHA_BITFIELDS) or size not in _WINDOWS or bits == 24
+    ):
+        raise ImageFormatInvalid
+    whole = (1 << bits) - 1
+    colours, alpha = _DEFAULT_MASKS[bits], 0
+    if compression != _RGB:
+        stated = struct.unpack_from("<III", data, at + _INFO)
+        colours = stated if any(stated) else colours
+    if (size >= 56 and size in _WINDOWS) or compression == _ALPHA_BITFIELDS:
+        alpha = struct.unpack_from("<I", data, at + _INFO + 12)[0] & whole
+    if any(colour & alpha for colour in colours):
+        alpha = 0
+    masks = (*colours, alpha) if alpha else colours
+    if any(mask > whole or not _one_run(mask) for mask in masks):
+        raise ImageFormatInvalid
+    return masks
+
+
+def _one_run(mask: int) -> bool:
+    return (mask | mask - 1) + 1 & mask == 0
 
 
 def survey(data: bytes) -> Survey:
     """Check the header. Raises ImageFormatInvalid."""
-    header = read_header(data, FILE_HEADER_BYTES)
-    return Survey(data, header.width, header.height, alpha_may_be_unfilled=True)
+    header = read_header(data, _FILE_HEADER_BYTES)
+    missing = _pixels_at(data, header) + header.stride * header.height - len(data)
+    padding = header.stride - (header.width * header.bits + 7) // 8
+    return Survey(
+        data + bytes(missing) if 0 < missing <= padding and not header.compression else data,
+        header.width,
+        header.height,
+        colour=_colour_space(data, header),
+        pixel_bytes=pixel_bytes(header),
+    )
+
+
+def _pixels_at(data: bytes, header: BitmapHeader) -> int:
+    (stated,) = struct.unpack_from("<I", data, 10)
+    return stated or header.pixels_at
+
+
+def pixel_bytes(header: BitmapHeader) -> float:
+    """What decoding takes for each pixel."""
+    return {0: 1.1, 3: 4.1, 4: 5.1}[len(header.masks)]
 
 
 def load(survey: Survey, scale: int) -> Stored:
     """Decode the bitmap. Raises ImageFormatInvalid when its pixels end too early."""
-    header = read_header(survey.content, FILE_HEADER_BYTES)
-    if header.compression not in _RUN_LENGTH:
-        return load_with_pillow(survey, "BMP")
-    with opened(survey.content, "BMP") as described:  # for its palette; nothing is decoded
-        (tile,) = described.tile
-        mode = "L" if described.mode == "1" else described.mode
-        black_and_white = described.mode == "1"
-        palette = described.palette
-    size = (header.width, header.height)
-    indices = decode_runs(survey.content[tile.offset :], *size, _RUN_LENGTH[header.compression])
-    if black_and_white:
-        levels = np.frombuffer(indices, np.uint8)
-        np.minimum(levels, 1, out=levels)
-        np.multiply(levels, 255, out=levels)
+    header = read_header(survey.content, _FILE_HEADER_BYTES)
+    return decoded(survey.content, header, _pixels_at(survey.content, header))
+
+
+def decoded(data: bytes, header: BitmapHeader, pixels_at: int) -> Stored:
+    """The picture whose rows begin at `pixels_at`. Raises ImageFormatInvalid when they end too early."""
+    return _coloured(data, header, pixels_at) if header.masks else _indexed(data, header, pixels_at)
+
+
+def _rows(data: bytes, header: BitmapHeader, at: int) -> Bytes:
+    """Packed pixels, uint8 (rows, bytes of a row), in the order of the file."""
+    size = header.stride * header.height
+    found = np.frombuffer(data, np.uint8)[at : at + size]
+    if found.size < size:
+        raise ImageFormatInvalid
+    return found.reshape(header.height, header.stride)
+
+
+def _indexed(data: bytes, header: BitmapHeader, at: int) -> Stored:
+    size, bits = (header.width, header.height), header.bits
+    indices: Bytes
+    if header.compression:
+        indices = np.frombuffer(decode_runs(data[at:], *size, bits), np.uint8).reshape(size[::-1])
+    else:
+        indices = _rows(data, header, at)
+    if bits < 8 and not header.compression:
+        shifts = np.arange(8 - bits, -1, -bits, dtype=np.uint8)
+        parts = indices[..., None] >> shifts & np.uint8((1 << bits) - 1)
+        indices = parts.reshape(header.height, -1)
     # Not a copy: the picture is read from the indices themselves.
-    image = Image.frombuffer(mode, size, indices, "raw", mode, 0, -1 if header.bottom_up else 1)
-    if palette is not None:
-        image.putpalette(palette.palette, palette.rawmode or palette.mode)
+    stride, step = indices.shape[1], -1 if header.bottom_up else 1
+    image = Image.frombuffer("P", size, indices, "raw", "P", stride, step)
+    image.putpalette(_palette(data, header))
     return Stored(image, has_alpha=False)
 
 
-def decode_runs(data: bytes, width: int, height: int, bits: int) -> bytearray:
-    """Indices, one byte each, rows in the order of the file (BI_RLE8 and BI_RLE4).
-
-    What the runs skip is index 0. Raises ImageFormatInvalid when they end before the last pixel and
-    without an end marker, or are more than RUNS.
-    """
-    indices = bytearray(width * height)
-    pixels, end = len(indices), len(data) - 1
-    runs_of = [_run(value, bits) for value in range(256)]
-    at = runs = position = 0
-    row_end = width
-    while position < pixels:
-        runs += 1
-        if runs & 0xFFF == 0:
-            RUNS.check(runs)
-        if at >= end:
-            raise ImageFormatInvalid
-        count, value = data[at], data[at + 1]
-        at += 2
-        if count:
-            if count > row_end - position:
-                count = max(0, row_end - position)
-            if value:
-                indices[position : position + count] = runs_of[value][:count]
-            position += count
-        elif value == 0:
-            position, row_end = row_end, row_end + width
-        elif value == 1:
-            break
-        elif value == 2:
-            if at >= end:
-                raise ImageFormatInvalid
-            position += data[at] + data[at + 1] * width
-            row_end += data[at + 1] * width
-            at += 2
-        else:
-            count = max(0, min(value, row_end - position))
-            size = value * bits + 7 >> 3
-            if at + size > len(data):
-                raise ImageFormatInvalid
-            indices[position : position + count] = _literal(data[at : at + size], count, bits)
-            position += count
-            at += size + (size & 1)
-    return indices
+def _palette(data: bytes, header: BitmapHeader) -> bytes:
+    """256 colours, red first; those that the file does not have are black."""
+    end = header.palette_at + header.palette_entry * min(header.colours, 256)
+    entries = data[header.palette_at : end]
+    bytes_of = (entries[channel :: header.palette_entry].ljust(256, b"\0")[:256] for channel in (2, 1, 0))
+    return np.stack([np.frombuffer(each, np.uint8) for each in bytes_of], axis=1).tobytes()
 
 
-def _run(value: int, bits: int) -> bytes:
-    """As long as a run can be, or longer."""
-    return bytes((value,) if bits == 8 else (value >> 4, value & 15)) * 255
+def _coloured(data: bytes, header: BitmapHeader, at: int) -> Stored:
+    rows, each = _rows(data, header, at)[:, : header.width * header.bits // 8], header.bits // 8
+    rows = rows[::-1] if header.bottom_up else rows
+    image = Image.new("RGB", (header.width, header.height))
+    alpha = Image.new("L", image.size) if len(header.masks) == 4 else None
+    block = max(1, _BLOCK_PIXELS // header.width)
+    for top in range(0, header.height, block):
+        pixels = rows[top : top + block].reshape(-1, header.width, each)
+        red, green, blue, *opacity = _samples(pixels, header.masks)
+        image.paste(Image.fromarray(np.stack((red, green, blue), axis=2)), (0, top))
+        if alpha is not None:
+            alpha.paste(Image.fromarray(np.ascontiguousarray(opacity[0])), (0, top))
+    if alpha is None or alpha.getextrema() == (0, 0):  # never filled in
+        return Stored(image, has_alpha=False)
+    return Stored(image, True, alpha)
 
 
-def _literal(packed: bytes, count: int, bits: int) -> bytes:
-    if bits == 8:
-        return packed[:count]
-    return packed.hex().encode().translate(_DIGITS)[:count]
+def _samples(pixels: Bytes, masks: Masks) -> list[Bytes]:
+    """Of `pixels`, uint8 (rows, columns, bytes, the lowest first), what is behind each mask: 0..255."""
+    whole_bytes = {0xFF << 8 * byte: byte for byte in range(pixels.shape[2])}
+    if all(mask in whole_bytes for mask in masks):
+        return [pixels[..., whole_bytes[mask]] for mask in masks]
+    values = np.zeros(pixels.shape[:2], np.uint64)
+    for byte in range(pixels.shape[2]):
+        values |= pixels[..., byte].astype(np.uint64) << np.uint64(8 * byte)
+    channels = []
+    for mask in masks:
+        lowest = mask & -mask or 1
+        levels = (
+            (values & np.uint64(mask))
+            // np.uint64(lowest)
+            * np.uint64(255)
+            // np.uint64(max(1, mask // lowest))
+        )
+        channels.append(levels.astype(np.uint8))
+    return channels
+
+
+def _colour_space(data: bytes, header: BitmapHeader) -> ColourSpace:
+    """An embedded profile (V5), or primaries and exponents (V4 and V5)."""
+    if header.size not in (_V4, _V5):
+        return ColourSpace()
+    at = _FILE_HEADER_BYTES
+    kind, *numbers = struct.unpack_from("<I9i3I", data, at + 56)
+    if kind == _EMBEDDED and header.size == _V5:
+        begin, size = struct.unpack_from("<II", data, at + 112)
+        profile = data[at + begin : at + begin + size]
+        return ColourSpace(profile if size <= PROFILE_BYTES.most else None)
+    if kind == _CALIBRATED:
+        ends = [value / (1 << 30) for value in numbers[:9]]
+        gammas = [value / (1 << 16) for value in numbers[9:]]
+        return ColourSpace(matrix_profile([ends[:3], ends[3:6], ends[6:]], gammas))
+    return ColourSpace()

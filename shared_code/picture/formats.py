@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from shared_code.picture import bmp, gif, icon, jpeg, png, tiff, webp
+from shared_code.picture import bmp, gif, icon, jpeg, png, run_length, tiff, webp
 from shared_code.picture.caps import Cap
 from shared_code.picture.survey import Stored, Survey
 
@@ -21,7 +21,7 @@ class Format:
 
     names: as docs/api.md gives them; those behind the first are the same to the decoder.
     begins: how its files begin.
-    plugin: Pillow's name of the one decoder that it may reach.
+    plugin: Pillow's name of the one decoder that it may reach; empty where it reaches none.
     survey: walks the structure, before the decoder sees it. Raises ImageFormatInvalid, or whatever a cut
     file makes Python raise.
     load: decodes what `survey` left, at a fraction of the size where `scalable`.
@@ -34,12 +34,12 @@ class Format:
     media_type: str
     endings: tuple[str, ...]
     begins: re.Pattern[bytes]
-    plugin: str
     survey: Callable[[bytes], Survey]
     load: Callable[[Survey, int], Stored]
     orientation: str
     integrity: str
     caps: tuple[Cap, ...]
+    plugin: str = ""
     bytes_per_pixel: Mapping[str | None, float] = field(default_factory=lambda: _BY_MODE)
     scalable: bool = False
     unwrap: Callable[[bytes], bytes] | None = None
@@ -98,12 +98,11 @@ BMP = Format(
     media_type="image/bmp",
     endings=(".bmp",),
     begins=re.compile(rb"BM"),
-    plugin="BMP",
     survey=bmp.survey,
     load=bmp.load,
     orientation="none",
     integrity="pixels that end early",
-    caps=(bmp.RUNS,),
+    caps=(run_length.RUNS,),
 )
 WEBP = Format(
     names=("WEBP",),
@@ -135,7 +134,6 @@ ICO = Format(
     media_type="image/x-icon",
     endings=(".ico",),
     begins=re.compile(rb"\x00\x00\x01\x00"),
-    plugin="BMP",
     survey=icon.survey,
     load=icon.load,
     orientation="none",

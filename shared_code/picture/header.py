@@ -68,8 +68,11 @@ def open_source(data: bytes) -> Source:
         survey = row.survey(content)
         if not all(MIN_SIDE_PX <= side <= MAX_SIDE_PX for side in (survey.width, survey.height)):
             raise ImageDimensionNotAllowed
-        with opened(survey.content, row.plugin) as image:
-            if image.size != (survey.width, survey.height):
-                raise ImageFormatInvalid
-            copied = 0 if survey.content is data else len(survey.content)
-            return Source(row, survey, row.pixel_bytes(image.mode), copied)
+        pixel_bytes = survey.pixel_bytes
+        if pixel_bytes is None:
+            with opened(survey.content, row.plugin) as image:
+                if image.size != (survey.width, survey.height):
+                    raise ImageFormatInvalid
+                pixel_bytes = row.pixel_bytes(image.mode)
+        copied = 0 if survey.content is data else len(survey.content)
+        return Source(row, survey, pixel_bytes, copied)

@@ -1,6 +1,7 @@
 """Windows icons: a directory of small files, each a PNG or a bitmap. One of them is the picture."""
 
 import struct
+from dataclasses import replace
 
 import numpy as np
 from PIL import Image
@@ -8,7 +9,6 @@ from PIL import Image
 from shared_code.errors import ImageFormatInvalid
 from shared_code.picture import bmp
 from shared_code.picture.caps import Cap
-from shared_code.picture.pillow import load as load_with_pillow
 from shared_code.picture.survey import Stored, Survey
 
 FRAMES = Cap("frames of an icon", 1024, "sizes up to 256 in four depths are a few dozen")
@@ -43,24 +43,26 @@ def survey(data: bytes) -> Survey:
 
     Raises ImageFormatInvalid.
     """
+    header = _header(data)
+    opacity = header.width * header.height
+    return Survey(
+        data, header.width, header.height, decoder_bytes=3 * opacity, pixel_bytes=bmp.pixel_bytes(header)
+    )
+
+
+def _header(data: bytes) -> bmp.BitmapHeader:
     header = bmp.read_header(data, 0)
     if header.compression != 0 or header.size < 40:
         raise ImageFormatInvalid
-    height = header.height // 2
-    file_header = b"BM" + struct.pack("<IHHI", bmp.FILE_HEADER_BYTES + len(data), 0, 0, 0)
-    content = b"".join((file_header, data[:8], struct.pack("<i", height), memoryview(data)[12:]))
-    opacity = header.width * height
-    return Survey(content, header.width, height, decoder_bytes=3 * opacity)
+    return replace(header, height=header.height // 2)
 
 
 def load(survey: Survey, scale: int) -> Stored:
     """Decode the bitmap, and its opacity from its own alpha or from the mask."""
-    stored = load_with_pillow(survey, "BMP")
-    header = bmp.read_header(survey.content, bmp.FILE_HEADER_BYTES)
-    width, height = survey.width, survey.height
-    palette_bytes = 4 * header.colours if header.bits <= 8 else 0
-    at = bmp.FILE_HEADER_BYTES + header.size + palette_bytes
-    pixel_bytes = (width * header.bits + 31) // 32 * 4 * height
+    header = _header(survey.content)
+    width, height, at = header.width, header.height, header.pixels_at
+    stored = bmp.decoded(survey.content, header, at)
+    pixel_bytes = header.stride * height
     if header.bits == 32:
         alpha = np.frombuffer(survey.content, np.uint8, pixel_bytes, at)[3::4]
         if alpha.any():

@@ -31,7 +31,8 @@ class Survey:
 
     `content` is all that a decoder is given: only what was walked and is needed. `width` and `height` are
     the stored pixels, `orientation` (1..8, CIPA DC-008 4.6.4) makes them upright. `decoder_bytes` is what
-    each decoding takes beside the pixels it makes.
+    each decoding takes beside the pixels it makes, `pixel_bytes` what it takes for each pixel; None: as much
+    as Pillow does.
     """
 
     content: bytes
@@ -41,6 +42,7 @@ class Survey:
     colour: ColourSpace = ColourSpace()
     samples: SampleRange = SampleRange()
     decoder_bytes: int = 0
+    pixel_bytes: float | None = None
     covered: tuple[int, int, int, int] | None = None
     """Left, top, right and bottom of the pixels that are stored; around them all is transparent."""
     alpha_may_be_unfilled: bool = False

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from shared_code.limits import MAX_IMAGE_BYTES
-from shared_code.picture import bmp, gif, jpeg, png, tiff, webp
+from shared_code.picture import gif, jpeg, png, run_length, tiff, webp
 from tests.shared_code.picture.samples import (
     jpeg_of,
     jpeg_segment,
@@ -70,7 +70,7 @@ def webp_chunks() -> bytes:
 
 def bmp_runs() -> bytes:
     """A bitmap of as many runs as it may have, a pixel each."""
-    side = int(bmp.RUNS.most**0.5) - 2
+    side = int(run_length.RUNS.most**0.5) - 2
     body = (b"\1\7" * side + b"\0\0") * side + b"\0\1"
     palette = b"".join(bytes([level, level, 0, 0]) for level in range(256))
     header = struct.pack("<IiiHHIIiiII", 40, side, side, 1, 8, 1, len(body), 0, 0, 256, 0)

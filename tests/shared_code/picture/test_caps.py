@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from shared_code.errors import ImageFormatInvalid, SegmentError
-from shared_code.picture import bmp, gif, icon, jpeg, png, tiff, webp
+from shared_code.picture import gif, icon, jpeg, png, run_length, tiff, webp
 from shared_code.picture.caps import Cap
 from shared_code.picture.decoding import decode
 from shared_code.picture.header import open_source
@@ -74,7 +74,7 @@ def webp_with(count: int) -> bytes:
     return b"RIFF" + struct.pack("<I", len(body) + 4) + b"WEBP" + body
 
 
-def run_length(tokens: bytes, side: int = 2000) -> bytes:
+def runs(tokens: bytes, side: int = 2000) -> bytes:
     palette = b"".join(bytes([level, 0, level, 0]) for level in range(256))
     offset = 54 + len(palette)
     header = struct.pack("<IiiHHIIiiII", 40, side, side, 1, 8, 1, len(tokens), 0, 0, 256, 0)
@@ -96,8 +96,8 @@ ABOVE: dict[str, tuple[Cap, Callable[[], bytes]]] = {
     "GIF, empty extensions": (gif.BLOCKS, lambda: gif_with(b"!\xfe\0" * 270_000)),
     "GIF, terminators": (gif.BLOCKS, lambda: gif_with(bytes(270_000))),
     "WEBP, chunks": (webp.CHUNKS, lambda: webp_with(70_000)),
-    "BMP, runs": (bmp.RUNS, lambda: run_length(b"\1\1" * 2_200_000)),
-    "BMP, ends of lines": (bmp.RUNS, lambda: run_length(b"\0\2\0\0" * 2_200_000)),
+    "BMP, runs": (run_length.RUNS, lambda: runs(b"\1\1" * 2_200_000)),
+    "BMP, ends of lines": (run_length.RUNS, lambda: runs(b"\0\2\0\0" * 2_200_000)),
     "TIFF, strips": (tiff.CHUNKS, lambda: tiff_of(100, 70_000, {278: (4, (1,))})),
     "TIFF, tiles": (tiff.CHUNKS, lambda: tiles(90_000, 1)),
     "TIFF, tile side": (tiff.TILE_SIDE, lambda: tiles(1, 1 << 20)),
