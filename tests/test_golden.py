@@ -16,6 +16,8 @@ from shared_code.modes import Mode
 from shared_code.pipeline import Style, cut_out, plan
 from tests.support.photos import photo
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def reference() -> Reference:

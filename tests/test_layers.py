@@ -70,6 +70,7 @@ def test_one_module_knows_the_inference_library() -> None:
     assert [path.stem for path in RUNTIME if "onnxruntime" in set(imports(path))] == ["network"]
 
 
+@pytest.mark.slow
 def test_pictures_load_no_edge() -> None:
     names = [".".join(path.relative_to(PROJECT).with_suffix("").parts) for path in SHARED]
     modules = ", ".join(name.removesuffix(".__init__") for name in names)
@@ -123,6 +124,7 @@ sys.exit("\\n".join(touched) or 0)
 WIRING = PROJECT / "function_app.py"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", RUNTIME, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_only_the_wiring_does_something_when_imported(path: Path) -> None:
     """No other module reads settings, starts a thread, tunes the allocator or opens a file of ours."""
@@ -164,6 +166,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.slow
 def test_nothing_heavy_is_loaded_for_a_cut_out(tmp_path: Path) -> None:
     """Of what is installed for tests and the building of models, nothing may slip into the service."""
     for form in ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "ICO"):
@@ -173,6 +176,7 @@ def test_nothing_heavy_is_loaded_for_a_cut_out(tmp_path: Path) -> None:
     assert not loaded & (TOO_HEAVY | {"pytest", "bench", "tests"})
 
 
+@pytest.mark.slow
 def test_the_app_is_registered_before_a_network_is_loaded() -> None:
     """The host waits for the import; the network comes in the background."""
     loaded = loaded_by("import segment_function, shared_code.engine")
@@ -180,6 +184,7 @@ def test_the_app_is_registered_before_a_network_is_loaded() -> None:
     assert not loaded & TOO_HEAVY
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not (PROJECT / ".git").exists(), reason="not a git checkout")
 def test_no_weights_are_tracked() -> None:
     listed = subprocess.run(

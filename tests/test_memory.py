@@ -9,6 +9,8 @@ from shared_code.limits import MAX_IMAGE_BYTES
 from tests.support.giants import GIANTS
 from tests.support.memory import MODES, peak
 
+pytestmark = pytest.mark.slow
+
 GIANT_MB = 1500
 PHOTO_MB = 400
 REFUSED = ("progressive JPEG, 4:4:4",)

@@ -21,6 +21,8 @@ from tests.conformance.site import picture_site
 from tests.functions_host import Instance
 from tests.support.hosts import KEYS, Host, free_port
 
+pytestmark = pytest.mark.slow
+
 ANSWERED_BY_THE_HOST = {
     "path with a doubled slash in front": 404,
     "key outside ASCII": 400,

@@ -13,6 +13,8 @@ from tests.conformance.requests import Request
 from tests.support.hosts import PROJECT, Host, embedded_host, ends_in_time
 from tests.support.photos import encoded
 
+pytestmark = pytest.mark.slow
+
 CALLERS = 24
 
 

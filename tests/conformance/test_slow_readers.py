@@ -15,6 +15,8 @@ from tests.conformance.requests import Request
 from tests.shared_code.picture.samples import saved
 from tests.support.hosts import KEYS, Host, embedded_host
 
+pytestmark = pytest.mark.slow
+
 CALLERS = 4
 PATIENCE_S = 60
 RECEIVE_BUFFER_BYTES = 4096

@@ -10,6 +10,8 @@ import pytest
 
 from tests.support.hosts import PROJECT, environment
 
+pytestmark = pytest.mark.slow
+
 _PROBE = """
 import json, sys
 from function_app import app

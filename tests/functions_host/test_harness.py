@@ -39,6 +39,7 @@ def test_nothing_is_left_of_a_host_that_was_killed(killed: str, logs: Path) -> N
     assert [pid for pid in pids if is_alive(pid)] == []
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("setpriv") is None, reason="needs setpriv, of util-linux")
 def test_nothing_is_left_when_the_harness_is_killed() -> None:
     command = [sys.executable, "-m", "tests.functions_host"]

@@ -48,6 +48,7 @@ def test_hook_keeps_azd_from_installing_the_app() -> None:
     assert not HOOK.with_name("pyproject.toml").exists()
 
 
+@pytest.mark.slow
 def test_hook_builds_with_what_make_has_made(tmp_path: Path) -> None:
     """With the networks built it only looks, and with the environment of `make` it installs nothing."""
     if not (PROJECT / ".venv" / "ready").is_file():
@@ -59,6 +60,7 @@ def test_hook_builds_with_what_make_has_made(tmp_path: Path) -> None:
     assert not HOOK.with_name("build_env").exists()
 
 
+@pytest.mark.slow
 def test_hook_names_the_python_it_needs(tmp_path: Path) -> None:
     project = tmp_path / "project"
     copy = project / "infra" / "hooks" / HOOK.name

@@ -12,6 +12,8 @@ import pytest
 from tests.infra.cli import INFRA
 from tests.support.hosts import PROJECT
 
+pytestmark = pytest.mark.slow
+
 CHECKOV = PROJECT / "tests" / "checkov" / ".venv" / "bin" / "checkov"
 LEAST_CHECKS = 20
 # What its parser does not know, and what is put in its place in the copy it looks at.

@@ -23,6 +23,8 @@ from tests.infra.package import install_requirements, make_package
 from tests.support.hosts import KEYS
 from tests.support.photos import encoded
 
+pytestmark = pytest.mark.slow
+
 MOST_MB = 64
 """What there is to upload and, at each cold start, to fetch. The platform takes up to 1 GB."""
 

@@ -31,11 +31,13 @@ def lint(*files: Path) -> list[dict[str, str]]:
     return [item for item in found if not item["message"].startswith(NEWER_THAN_ACTIONLINT)]
 
 
+@pytest.mark.slow
 def test_actionlint_finds_nothing() -> None:
     assert [path.stem for path in WORKFLOWS] == ["ci", "deploy"]
     assert lint(*WORKFLOWS) == []
 
 
+@pytest.mark.slow
 def test_actionlint_finds_a_mistake(tmp_path: Path) -> None:
     """The check can fail."""
     broken = tmp_path / "broken.yml"
@@ -58,6 +60,7 @@ def test_ci_runs_everything() -> None:
     assert workflow["jobs"]["everything"]["steps"][-1] == {"run": ".ci/run"}
 
 
+@pytest.mark.slow
 def test_deploy_skips_with_a_message_without_its_variables(tmp_path: Path) -> None:
     steps = yaml.safe_load((PROJECT / ".github/workflows/deploy.yml").read_text())["jobs"]["azd"]["steps"]
     look, *others = steps

@@ -13,6 +13,8 @@ from PIL import Image
 from shared_code.errors import ResourceNotFound
 from tests.support.hosts import KEYS, Host, embedded_host, ends_in_time
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("method", ["TRACE", "PROPFIND", "CONNECTX"])
 @pytest.mark.parametrize("path", ["/", "/status", "/no/such/path"])

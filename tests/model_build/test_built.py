@@ -18,6 +18,8 @@ from shared_code.matte.built import read_catalogue
 from tests.support import older_processor
 from tests.support.older_processor import HIDDEN, library_that_asks, run_as
 
+pytestmark = pytest.mark.slow
+
 NETWORKS = list(load_manifest().networks.values())
 INT16_MAX = 32_767
 

@@ -9,6 +9,8 @@ from model_build.errors import FetchError
 from model_build.fetch import file_sha256, verified_weights
 from model_build.manifest import FileSource, Input, Licence, Network, Output, UrlSource, WheelSource
 
+pytestmark = pytest.mark.slow
+
 WEIGHTS = b"not really a network, but bytes with a sha256"
 WEIGHTS_SHA256 = hashlib.sha256(WEIGHTS).hexdigest()
 WHEEL = "tiny_weights-1.0-py3-none-any.whl"

@@ -144,6 +144,7 @@ def test_a_wrong_key_is_told_and_never_shown(small_host: Host, tmp_path: Path, k
     assert "Traceback" not in done.stderr.decode()
 
 
+@pytest.mark.slow
 def test_a_dead_endpoint_is_given_up(tmp_path: Path) -> None:
     make_pictures(tmp_path / "photos", 9)
     arguments = (tmp_path / "photos", "--out", tmp_path / "out", "--give-up-after", "0")

@@ -168,6 +168,7 @@ def test_a_folder_survives_every_fault(small_host: Host, tmp_path: Path) -> None
     }
 
 
+@pytest.mark.slow
 def test_a_folder_survives_a_server_that_is_killed_twice(tmp_path: Path) -> None:
     pictures = make_pictures(tmp_path / "photos", 30)
     port = free_port()

@@ -19,6 +19,8 @@ from tests.segment_function.asgi import DISCONNECT, Script, Sent, chunks, scope
 from tests.shared_code.matte.networks import FlatNetwork, GatedNetwork, OneNetwork
 from tests.support.photos import encoded
 
+pytestmark = pytest.mark.slow
+
 QUERY = "api-version=2023-02-01-preview&mode=backgroundRemoval"
 SETTINGS = replace(load_settings({"SEGMENT_MODEL": "u2netp", "SEGMENT_SLOTS": "1"}), api_keys=("key",))
 PHOTO = encoded("PNG", 600, 500)

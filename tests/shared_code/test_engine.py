@@ -33,6 +33,8 @@ from tests.shared_code.picture.samples import png
 from tests.support.photos import encoded, photo
 from tests.support.visits import new_visit
 
+pytestmark = pytest.mark.slow
+
 REMOVAL, MATTING = Mode.BACKGROUND_REMOVAL, Mode.FOREGROUND_MATTING
 LONG_S = 30
 BASE = load_settings({"SEGMENT_MODEL": "u2netp", "SEGMENT_SLOTS": "2", "SEGMENT_SLOT_WAIT_S": str(LONG_S)})

@@ -330,6 +330,7 @@ for path in sorted(folder.glob("*.big")):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the peak of a process from /proc")
 def test_the_plan_covers_the_peak(tmp_path: Path) -> None:
     """Resident bytes of a process that makes a whole cut-out of 3 megapixels, strips thrown away."""

@@ -8,6 +8,8 @@ import pytest
 
 from tests.support.hosts import PROJECT, environment
 
+pytestmark = pytest.mark.slow
+
 RESIDENT = """
 import re
 from pathlib import Path

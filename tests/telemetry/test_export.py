@@ -15,6 +15,8 @@ from tests.support.hosts import KEYS, embedded_host
 from tests.support.photos import encoded
 from tests.telemetry.receiver import Received, otlp_receiver
 
+pytestmark = pytest.mark.slow
+
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 SECRET = "a-secret-of-the-query"
 PATIENCE_S = 60

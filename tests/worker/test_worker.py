@@ -13,6 +13,8 @@ import pytest
 from segment_function.api import ALIAS, ROUTE
 from tests.support.hosts import PROJECT, environment
 
+pytestmark = pytest.mark.slow
+
 STORAGE = {"CUTOUT_STORAGE": "UseDevelopmentStorage=true"}
 MAX_INIT_S = 30
 """The platform's limit, https://learn.microsoft.com/azure/azure-functions/flex-consumption-plan."""

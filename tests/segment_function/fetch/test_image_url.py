@@ -691,6 +691,7 @@ def test_secrets_stay_out_of_the_log(
     assert "SECRET" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_no_network_library_is_loaded_before_the_first_url() -> None:
     program = (
         "import sys; import segment_function.fetch.image_url; "

@@ -117,6 +117,7 @@ def test_fetching_gives_up_on_a_hung_look_up(system: SlowSystem) -> None:
     assert isinstance(caught.value.__cause__, TimeoutError)
 
 
+@pytest.mark.slow
 def test_a_hung_look_up_does_not_keep_the_process() -> None:
     code = """
 import asyncio, threading

@@ -62,6 +62,7 @@ def test_every_error_is_an_example_of_its_status(error: SegmentError, path: str)
     assert ("Retry-After" in headers) == (error.retry_after_s is not None)
 
 
+@pytest.mark.slow
 def test_every_route_is_described() -> None:
     app = func.FunctionApp()
     settings = load_settings({})

@@ -8,6 +8,8 @@ from shared_code.matte.network import OnnxNetwork
 from shared_code.matte.networks import load_network
 from tests.support.photos import photo
 
+pytestmark = pytest.mark.slow
+
 CATALOGUE = read_catalogue(BUILT_DIR)
 
 

@@ -12,6 +12,8 @@ from shared_code.matte import networks
 from shared_code.matte.built import Catalogue, ModelError, read_catalogue
 from shared_code.matte.networks import NetworkStore, State
 
+pytestmark = pytest.mark.slow
+
 BUILT = read_catalogue()
 SMALL = BUILT.networks["u2netp"]
 NAMES = ("small", "b", "c", "d")

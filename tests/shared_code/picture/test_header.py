@@ -287,6 +287,7 @@ for path in big:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the peak of a process from /proc")
 def test_cost_of_decoding_is_estimated_well(tmp_path: Path) -> None:
     """Resident bytes of a process that decodes each picture, against what its header promised.

@@ -1,0 +1,58 @@
+"""How the workers share the tests: in units, those that take longest first.
+
+A unit is what one worker runs, in order: a file of tests, with the fixtures that it keeps, or several files
+that share a host.
+"""
+
+from xdist.scheduler import LoadScopeScheduling
+
+TOGETHER = {
+    "the shared Functions host": (
+        "tests/functions_host/test_http.py",
+        "tests/functions_host/test_callers_who_leave.py",
+        "tests/functions_host/test_outcomes.py",
+    ),
+}
+"""Files that one worker runs, so that they start one host and not two."""
+
+LONGEST_FIRST = (
+    "tests/functions_host/test_queue.py",
+    "tests/test_memory.py",
+    "tests/conformance/test_contract.py::functions",
+    "tests/conformance/test_contract.py::embedded",
+    "tests/cutout_function/test_end_to_end.py",
+    "tests/functions_host/test_function_timeout.py",
+    "the shared Functions host",
+    "tests/model_build/test_built.py",
+    "tests/infra/test_package.py",
+    "tests/segment_client/test_run.py",
+)
+"""What is begun at once: a long unit that begins last leaves the other workers idle."""
+
+_BY_HOST = "tests/conformance/"
+"""Its files run every test on two hosts, which is a word of the parameters; each is a unit."""
+
+_GROUPS = {file: unit for unit, files in TOGETHER.items() for file in files}
+_RANKS = {unit: rank for rank, unit in enumerate(LONGEST_FIRST)}
+
+
+def unit_of(nodeid: str) -> str:
+    """The unit of a test."""
+    file, _, name = nodeid.partition("::")
+    if file.startswith(_BY_HOST):
+        for host in ("embedded", "functions"):
+            if f"[{host}" in name or f"-{host}-" in name or f"-{host}]" in name:
+                return f"{file}::{host}"
+    return _GROUPS.get(file, file)
+
+
+def rank(nodeid: str) -> int:
+    """The smaller, the sooner it is begun."""
+    return _RANKS.get(unit_of(nodeid), len(_RANKS))
+
+
+class Units(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+    """Hands out one unit after the other, in the order in which they were collected."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return unit_of(nodeid)
