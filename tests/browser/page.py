@@ -7,21 +7,26 @@ from pathlib import Path
 from tests.browser.webdriver import Browser
 from tests.support.hosts import KEYS, Host
 
-IDLE = "document.querySelector('#send').textContent === 'Cut out'"
+IDLE = "document.querySelector('#stop').hidden"
+FAILED = "!document.querySelector('#failure').hidden"
 RESULT_SHOWN = "!document.querySelector('#download').hidden"
 
 
 def cut_out(
     host: Host, browser: Browser, files: Sequence[Path], mode: str = "backgroundRemoval", key: str = KEYS[0]
 ) -> None:
-    """Open the page, choose the pictures, send them, and wait until all are answered."""
+    """Open the page, choose the pictures, and wait until all are answered."""
     browser.open(host.url)
-    browser.type("#file", "\n".join(map(str, files)))
     browser.click(f"input[value={mode}]")
     if key:
         browser.type("#key", key)
-    browser.click("#send")
+    choose(browser, files)
     browser.wait_until(IDLE)
+
+
+def choose(browser: Browser, files: Sequence[Path]) -> None:
+    """Choose the pictures on the open page, which sends them."""
+    browser.type("#file", "\n".join(map(str, files)))
 
 
 def text(browser: Browser, selector: str) -> str:

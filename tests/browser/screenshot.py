@@ -24,7 +24,7 @@ def main() -> None:
     ):
         browser.view(1280)
         browser.open(host.url)
-        browser.click("#sample")
+        browser.click("#samples [value=animal]")
         browser.wait_until(f"({RESULT_SHOWN}) && !document.querySelector('#before').hidden")
         code = re.sub(r"127\.0\.0\.1:\d+", _LOCAL_RUN, text(browser, "#snippet"))
         browser.script(f"document.querySelector('#snippet').textContent = {json.dumps(code)}")

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.page import RESULT_SHOWN, cut_out
+from tests.browser.page import FAILED, RESULT_SHOWN, choose, cut_out
 from tests.browser.webdriver import Browser
-from tests.support.hosts import Host
+from tests.support.hosts import KEYS, Host
 from tests.support.photos import encoded
 
 _AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
-WIDTHS = [1280, 390]
+WIDTHS = [1280, 640, 320]  # 640 is 1280 at 200 %
 TAB = "\ue004"
 
 
@@ -46,7 +46,7 @@ def result(host: Host, browser: Browser, files: list[Path]) -> None:
 def zoomed(host: Host, browser: Browser, files: list[Path]) -> None:
     result(host, browser, files)
     browser.click("input[value=picture]")
-    browser.click("#zoom")
+    browser.click("#zoom-in")
 
 
 def batch(host: Host, browser: Browser, files: list[Path]) -> None:
@@ -57,18 +57,29 @@ def batch(host: Host, browser: Browser, files: list[Path]) -> None:
 
 def error(host: Host, browser: Browser, files: list[Path]) -> None:
     cut_out(host, browser, files)
-    browser.click("#strip li:last-child button")
-    browser.wait_until("document.querySelector('#error p')")
+    browser.click("#strip li:nth-child(3) .thumb")
+    browser.wait_until(FAILED)
+
+
+def key_wanted(host: Host, browser: Browser, files: list[Path]) -> None:
+    cut_out(host, browser, files, key="")
+    browser.wait_until(FAILED)
+
+
+def doubtful(host: Host, browser: Browser, files: list[Path]) -> None:
+    browser.open(host.url)
+    browser.type("#key", KEYS[0])
+    browser.click("#samples [value=hard]")
+    browser.wait_until(RESULT_SHOWN)
 
 
 def busy(host: Host, browser: Browser, files: list[Path]) -> None:
     browser.open(host.url)
     browser.script("window.fetch = () => new Promise(() => {})")
-    browser.type("#file", "\n".join(map(str, files)))
-    browser.click("#send")
+    choose(browser, files)
 
 
-@pytest.mark.parametrize("state", [empty, result, zoomed, batch, error, busy])
+@pytest.mark.parametrize("state", [empty, result, zoomed, batch, error, key_wanted, doubtful, busy])
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_axe_finds_nothing(
@@ -111,21 +122,32 @@ def focus_order(browser: Browser) -> list[str]:
 
 def test_everything_is_reached_by_the_keyboard(host: Host, browser: Browser, photo_file: Path) -> None:
     links = ["API description", "OpenAPI document", "Readiness"]
-    form = ["file", "sample", "url", "backgroundRemoval", "key", "send"]
+    samples = ["portrait", "product", "animal", "hard"]
+    form = [*samples, "url", "fetch", "folder", "backgroundRemoval", "key"]
     browser.open(host.url)
-    assert focus_order(browser) == links + form
+    assert focus_order(browser) == [*links, "file", *form]
     cut_out(host, browser, [photo_file])
     browser.wait_until(RESULT_SHOWN)
-    tools = ["compare", "zoom", "transparent", "colour", "download"]
+    result = ["stage", "compare", "zoom", "zoom-in", "transparent", "colour"]
+    below = ["format", "copy-picture", "download", "clear", "zip"]
+    strip = ["my photo.png", "×", "+ Add"]
     code = ["copy", "tab-curl", "code-panel"]
-    assert focus_order(browser) == links + form + tools + code
+    assert focus_order(browser) == links + result + below + strip + form + code
 
 
 def test_the_page_is_used_by_the_keyboard_alone(host: Host, browser: Browser, photo_file: Path) -> None:
     browser.open(host.url)
+    browser.type("#key", KEYS[0])
     browser.type("#url", "http://127.0.0.1/a.jpg\ue007")  # Return
-    browser.wait_until("document.querySelector('#error').textContent")
+    browser.wait_until(FAILED)
     assert browser.script("return document.querySelector('#error').role") == "alert"
+    browser.script("document.querySelector('#samples button').focus()")
+    browser.press("\ue007")
+    browser.wait_until(RESULT_SHOWN)
+    browser.script("document.querySelector('.thumb[aria-current=true]').focus()")
+    browser.press("\ue017")  # Delete
+    assert browser.script("return document.querySelectorAll('.remove').length") == 1
+    assert browser.script("return document.activeElement.classList.contains('add')")
 
 
 def test_every_field_has_a_name(host: Host, browser: Browser) -> None:

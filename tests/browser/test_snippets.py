@@ -12,7 +12,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from shared_code.errors import UrlNotAccessible
+from shared_code.errors import AccessDenied, UrlNotAccessible
 from tests.browser.conftest import HEIGHT, WIDTH
 from tests.browser.csharp import csharp_programs
 from tests.browser.page import RESULT_SHOWN, cut_out, text
@@ -38,11 +38,11 @@ def snippet(browser: Browser, language: str) -> str:
     return text(browser, "#snippet")
 
 
-def run(language: str, code: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def run(language: str, code: str, folder: Path, key: str = KEYS[0]) -> subprocess.CompletedProcess[str]:
     program = RUNNERS[language]
     if shutil.which(program[0]) is None or shutil.which("curl") is None:
         pytest.skip(f"needs {program[0]} and curl")
-    variables = os.environ | {"SEGMENT_KEY": KEYS[0], "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+    variables = os.environ | {"SEGMENT_KEY": key, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
     return subprocess.run(
         program, input=code, cwd=folder, env=variables, capture_output=True, text=True, timeout=60
     )
@@ -50,7 +50,7 @@ def run(language: str, code: str, folder: Path) -> subprocess.CompletedProcess[s
 
 @pytest.mark.parametrize("language", RUNNERS)
 @pytest.mark.parametrize("mode", MODES)
-def test_code_does_what_the_page_did(
+def test_code_does_what_the_page_did_and_survives_a_refusal(
     host: Host, browser: Browser, tmp_path: Path, language: str, mode: str
 ) -> None:
     (tmp_path / ODD_NAME).write_bytes(encoded("PNG", WIDTH, HEIGHT))
@@ -58,10 +58,16 @@ def test_code_does_what_the_page_did(
     browser.wait_until(RESULT_SHOWN)
     code = snippet(browser, language)
     assert KEYS[0] not in code
-    done = run(language, code, tmp_path)
-    assert done.returncode == 0, done.stderr
     ending, image_mode = MODES[mode]
     output = tmp_path / f"{ODD_NAME.removesuffix('.png')}-{ending}.png"
+
+    refused = run(language, code, tmp_path, key="wrong")
+    assert refused.returncode != 0
+    assert AccessDenied.message in refused.stdout + refused.stderr
+    assert not output.exists()
+
+    done = run(language, code, tmp_path)
+    assert done.returncode == 0, done.stderr
     with Image.open(io.BytesIO(output.read_bytes())) as image:
         assert (image.size, image.mode) == ((WIDTH, HEIGHT), image_mode)
 
@@ -91,8 +97,8 @@ def test_code_for_a_url_shows_the_services_error(
 ) -> None:
     done = run(language, of_a_url(host, browser, language), tmp_path)
     assert done.returncode != 0
-    output = tmp_path / "out.png"
-    assert UrlNotAccessible.message in done.stderr + (output.read_text() if output.exists() else "")
+    assert UrlNotAccessible.message in done.stdout + done.stderr
+    assert not (tmp_path / "out.png").exists()
 
 
 def test_csharp_does_what_the_page_did(host: Host, browser: Browser, tmp_path: Path) -> None:
@@ -102,7 +108,9 @@ def test_csharp_does_what_the_page_did(host: Host, browser: Browser, tmp_path: P
     (tmp_path / ODD_NAME).write_bytes(encoded("PNG", WIDTH, HEIGHT))
     cut_out(host, browser, [tmp_path / ODD_NAME])
     browser.wait_until(RESULT_SHOWN)
-    programs = {"file": snippet(browser, "csharp"), "url": of_a_url(host, browser, "csharp")}
+    file = snippet(browser, "csharp")
+    wrong_key = file.replace('Environment.GetEnvironmentVariable("SEGMENT_KEY")', '"wrong"')
+    programs = {"file": file, "url": of_a_url(host, browser, "csharp"), "refused": wrong_key}
     with csharp_programs(functions_host, programs, tmp_path, {"SEGMENT_KEY": KEYS[0]}) as url:
         answers = {name: httpx.get(f"{url}/{name}", trust_env=False, timeout=60) for name in programs}
     assert (answers["file"].status_code, answers["file"].text) == (200, "")
@@ -110,6 +118,7 @@ def test_csharp_does_what_the_page_did(host: Host, browser: Browser, tmp_path: P
         assert (image.size, image.mode) == ((WIDTH, HEIGHT), "RGBA")
     assert answers["url"].status_code == 200
     assert UrlNotAccessible.message in answers["url"].text
+    assert AccessDenied.message in answers["refused"].text
 
 
 def test_tabs_work_from_the_keyboard(host: Host, browser: Browser, photo_file: Path) -> None:

@@ -1,5 +1,6 @@
 """From a picture to its result, and to an error."""
 
+import base64
 import json
 import re
 from pathlib import Path
@@ -7,11 +8,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from shared_code.errors import AccessDenied, ImageFormatInvalid, UrlNotAccessible
 from tests.browser.conftest import HEIGHT, WIDTH
-from tests.browser.page import IDLE, RESULT_SHOWN, cut_out, is_hidden, text
+from tests.browser.page import FAILED, IDLE, RESULT_SHOWN, choose, cut_out, is_hidden, text
 from tests.browser.webdriver import Browser
 from tests.support.hosts import KEYS, Host
+from tests.support.photos import encoded
 
 CORNER_AND_CENTRE = f"""
     const canvas = new OffscreenCanvas({WIDTH}, {HEIGHT}).getContext("2d");
@@ -20,12 +21,14 @@ CORNER_AND_CENTRE = f"""
     return JSON.stringify([pixel(0, 0), pixel({WIDTH // 2}, {HEIGHT // 2})]);
 """
 GUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-GIVE = """
+FROM_BASE64 = "((text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0)))"
+PASTE = """
     const transfer = new DataTransfer();
-    for (const name of %s) transfer.items.add(new File(["x"], name, { type: "image/png" }));
-    document.body.dispatchEvent(new %s);
-    return document.querySelector("#chosen").textContent;
+    const file = new File([%s("%s")], "pasted.png", { type: "image/png" });
+    transfer.items.add(file);
+    document.body.dispatchEvent(new ClipboardEvent("paste", { clipboardData: transfer, bubbles: true }));
 """
+HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100)
 
 
 @pytest.mark.parametrize(
@@ -35,7 +38,7 @@ GIVE = """
 def test_photo_is_cut_out(host: Host, browser: Browser, photo_file: Path, mode: str, file_name: str) -> None:
     cut_out(host, browser, [photo_file], mode, KEYS[1])
     browser.wait_until(RESULT_SHOWN)
-    assert browser.script("return document.querySelector('#download').download") == file_name
+    assert f"--output '{file_name}'" in text(browser, "#snippet")
     assert f"{WIDTH} × {HEIGHT}" in text(browser, "#status")
     corner, centre = json.loads(str(browser.script(CORNER_AND_CENTRE)))
     channel = 3 if mode == "backgroundRemoval" else 0
@@ -49,61 +52,124 @@ def test_photo_is_cut_out(host: Host, browser: Browser, photo_file: Path, mode: 
     assert browser.requested_hosts() == {f"127.0.0.1:{host.port}"}
 
 
-def test_the_sample_is_cut_out(host: Host, browser: Browser) -> None:
+@pytest.mark.parametrize("name", ["portrait", "product", "animal", "hard"])
+def test_a_sample_is_cut_out(host: Host, browser: Browser, name: str) -> None:
     browser.open(host.url)
     browser.type("#key", KEYS[0])
-    browser.click("#sample")
+    browser.click(f"#samples [value={name}]")
     browser.wait_until(RESULT_SHOWN)
-    assert text(browser, "#chosen") == "coffee.jpg"
-    assert "600 × 400" in text(browser, "#status")
+    assert text(browser, "#strip .thumb span") == f"{name}.jpg"
+    marked = browser.script("return document.querySelector('.thumb').classList.contains('doubtful')")
+    assert marked is (name == "hard")
+    assert ("unsure" in text(browser, "#certainty-words")) is (name == "hard")
     assert browser.console_errors() == []
     assert browser.requested_hosts() == {f"127.0.0.1:{host.port}"}
 
 
 @pytest.mark.parametrize(
-    ("key", "field", "value", "message"),
+    ("field", "value", "title", "advice"),
     [
-        ("", "#url", "http://127.0.0.1/a.jpg", AccessDenied.message),
-        (KEYS[0], "#url", "http://127.0.0.1/a.jpg", UrlNotAccessible.message),
-        (KEYS[0], "#file", __file__, ImageFormatInvalid.message),
+        ("#url", "http://127.0.0.1/a.jpg", "could not fetch", "public"),
+        ("#file", b"nothing of a picture", "damaged, or no picture", "save it again as JPEG"),
+        ("#file", b"", "empty", "Choose another"),
+        ("#file", HEIC, "HEIC is not a format", "Save it as JPEG first"),
+        ("#file", b"%PDF-1.7 and so on", "PDF is not a format", "Save it as JPEG"),
+        ("#file", b"8BPS\0\1" + bytes(60), "Photoshop is not a format", "Save it as JPEG"),
+        ("#file", b"<?xml version='1.0'?>\n<svg xmlns='a'/>", "SVG is not a format", "Save it as JPEG"),
+        ("#file", encoded("PNG", 20, 20), "too small or too large", "50 to 16 000 pixels"),
     ],
+    ids=lambda value: str(value)[:20] if isinstance(value, str) else "bytes",
 )
-def test_errors_are_shown_with_their_request_id(
-    host: Host, browser: Browser, key: str, field: str, value: str, message: str
+def test_failures_stand_on_the_stage_with_what_to_do(
+    host: Host, browser: Browser, tmp_path: Path, field: str, value: str | bytes, title: str, advice: str
 ) -> None:
+    if isinstance(value, bytes):
+        path = tmp_path / "picture"
+        path.write_bytes(value)
+        value = str(path)
     browser.open(host.url)
-    browser.type("#key", key)
-    browser.type(field, value)
-    browser.click("#send")
-    browser.wait_until("document.querySelector('#error').textContent")
-    assert text(browser, "#error p") == message
-    assert re.fullmatch(f"Request id {GUID}", text(browser, "#error :last-child"))
-    for selector in ("#download", "#tools", "#code", "#batch"):
+    browser.type("#key", KEYS[0])
+    browser.type(field, value + ("\ue007" if field == "#url" else ""))
+    browser.wait_until(FAILED)
+    assert title in text(browser, "#stage #error strong")
+    assert advice in text(browser, "#stage #error span")
+    if title != "empty":  # which is not sent
+        assert re.search(f"request id {GUID}$", text(browser, "#stage #error small"))
+    for selector in ("#download", "#tools", "#code", "#again"):
         assert is_hidden(browser, selector)
+    browser.click("#remove")
+    assert is_hidden(browser, "#failure")
+    assert not is_hidden(browser, "#drop")
 
 
-def test_nothing_is_sent_without_a_picture(host: Host, browser: Browser) -> None:
+def test_a_key_is_asked_for_on_the_stage(host: Host, browser: Browser, photo_file: Path) -> None:
     browser.open(host.url)
-    browser.click("#send")
-    assert text(browser, "#error p") == "Choose a picture, or give the URL of one."
-    kinds = "performance.getEntriesByType('resource').map((entry) => entry.initiatorType)"
-    assert browser.script(f"return {kinds}.includes('script')")
-    assert not browser.script(f"return {kinds}.includes('fetch')")
+    choose(browser, [photo_file, photo_file, photo_file])
+    browser.wait_until(FAILED)
+    browser.wait_until(IDLE)
+    assert text(browser, "#error strong") == "The service asks for a key."
+    assert browser.script("return document.activeElement.id") == "key"
+    assert browser.script("return document.querySelector('#stage').contains(document.activeElement)")
+    browser.type("#key", "wrong\ue007")
+    browser.wait_until("document.querySelector('#error strong')?.textContent.includes('know this key')")
+    browser.wait_until(IDLE)
+    assert browser.script("return document.activeElement.ariaInvalid") == "true"
+    browser.script("document.querySelector('#key').value = ''")
+    browser.type("#key", KEYS[0])
+    browser.click("#ask #send")
+    browser.wait_until(RESULT_SHOWN)
+    browser.wait_until(IDLE)
+    assert text(browser, "#counts") == "3 of 3 done"
+    assert browser.script("return document.querySelector('#form').contains(document.querySelector('#key'))")
+    assert is_hidden(browser, "#send")
 
 
-def test_a_dead_service_is_told(host: Host, browser: Browser, photo_file: Path) -> None:
+def test_a_service_that_died_and_came_back(
+    host: Host, browser: Browser, photo_file: Path, tmp_path: Path
+) -> None:
+    text_file = tmp_path / "notes.txt"
+    text_file.write_text("no picture")
+    cut_out(host, browser, [photo_file])
+    browser.script("""
+        window.real = window.fetch;
+        window.sent = 0;
+        window.fetch = () => Promise.reject(new TypeError('network down'));
+    """)
+    choose(browser, [photo_file, photo_file, photo_file])
+    browser.wait_until(FAILED)
+    browser.wait_until(IDLE)
+    assert text(browser, "#error strong") == "The service does not answer."
+    assert text(browser, "#counts").startswith("1 of 4 done, ")
+    browser.script("window.fetch = (...all) => { window.sent += 1; return window.real(...all); }")
+    browser.click("#retry")
+    browser.wait_until("document.querySelector('#counts').textContent === '4 of 4 done'")
+    assert browser.script("return window.sent") == 3, "what was done is not sent again"
+    assert is_hidden(browser, "#retry")
+
+
+def test_a_connection_that_breaks_stops_nothing_else(host: Host, browser: Browser, photo_file: Path) -> None:
     browser.open(host.url)
-    browser.type("#file", str(photo_file))
-    browser.script("window.fetch = () => Promise.reject(new TypeError('network down'))")
-    browser.click("#send")
-    browser.wait_until("document.querySelector('#error').textContent")
-    assert text(browser, "#error") == "The service did not answer, or the answer broke off.network down"
+    browser.type("#key", KEYS[0])
+    browser.script("""
+        const real = window.fetch;
+        let first = true;
+        window.fetch = (...all) => {
+          if (!first) return real(...all);
+          first = false;
+          return Promise.reject(new TypeError("reset"));
+        };
+    """)
+    choose(browser, [photo_file, photo_file, photo_file])
+    browser.wait_until(IDLE)
+    assert text(browser, "#counts") == "2 of 3 done, 1 failed"
+    assert text(browser, "#error strong") == "The connection broke off."
+    browser.click("#again")
+    browser.wait_until(RESULT_SHOWN)
 
 
 def test_a_busy_service_is_asked_again(host: Host, browser: Browser, photo_file: Path) -> None:
     browser.open(host.url)
     browser.type("#key", KEYS[0])
-    browser.type("#file", str(photo_file))
     browser.script("""
         const real = window.fetch;
         window.calls = 0;
@@ -113,8 +179,8 @@ def test_a_busy_service_is_asked_again(host: Host, browser: Browser, photo_file:
           return Promise.resolve(new Response("{}", { status: 429, headers: { "Retry-After": "1" } }));
         };
     """)
-    browser.click("#send")
-    browser.wait_until("document.querySelector('#empty').textContent.includes('busy')")
+    choose(browser, [photo_file])
+    browser.wait_until("document.querySelector('#note').textContent.includes('busy')")
     browser.wait_until(RESULT_SHOWN)
     assert browser.script("return window.calls") == 3
 
@@ -134,7 +200,6 @@ def test_how_sure_the_network_is(
 ) -> None:
     browser.open(host.url)
     browser.type("#key", KEYS[0])
-    browser.type("#file", str(photo_file))
     browser.script(f"""
         const real = window.fetch;
         window.fetch = async (request) => {{
@@ -145,8 +210,10 @@ def test_how_sure_the_network_is(
           return new Response(answer.body, {{ status: answer.status, headers }});
         }};
     """)
-    browser.click("#send")
+    choose(browser, [photo_file])
     browser.wait_until(RESULT_SHOWN)
+    marked = browser.script("return document.querySelector('.thumb').classList.contains('doubtful')")
+    assert marked is (words is not None and "unsure" in words)
     if words is None:
         assert is_hidden(browser, "#certainty")
     else:
@@ -155,32 +222,105 @@ def test_how_sure_the_network_is(
         assert meter == min(float(uncertainty), 0.4), "more fills the meter"
 
 
-@pytest.mark.parametrize(
-    ("names", "event", "chosen"),
-    [
-        (["a.png"], 'DragEvent("drop", { dataTransfer: transfer, bubbles: true })', "a.png"),
-        (["a.png", "b.png"], 'DragEvent("drop", { dataTransfer: transfer, bubbles: true })', "2 pictures"),
-        (["a.png"], 'ClipboardEvent("paste", { clipboardData: transfer, bubbles: true })', "a.png"),
-        ([], 'ClipboardEvent("paste", { clipboardData: transfer, bubbles: true })', None),
-    ],
-)
-def test_pictures_are_dropped_and_pasted(
-    host: Host, browser: Browser, names: list[str], event: str, chosen: str | None
+def names(browser: Browser) -> list[str]:
+    shown = browser.script(
+        "return JSON.stringify([...document.querySelectorAll('.thumb span')].map((e) => e.textContent))"
+    )
+    listed: list[str] = json.loads(str(shown))
+    return listed
+
+
+def test_a_picture_that_is_dropped_anywhere_is_cut_out(
+    host: Host, browser: Browser, photo_file: Path
 ) -> None:
     browser.open(host.url)
-    before = text(browser, "#chosen")
-    assert browser.script(GIVE % (json.dumps(names), event)) == (chosen or before)
+    browser.type("#key", KEYS[0])
+    browser.drop([photo_file], 1100, 700)
+    browser.wait_until(RESULT_SHOWN)
+    assert names(browser) == ["my photo.png"]
 
 
-def test_a_url_takes_the_place_of_a_file(host: Host, browser: Browser, photo_file: Path) -> None:
+def test_a_picture_that_is_pasted_is_cut_out(host: Host, browser: Browser) -> None:
     browser.open(host.url)
-    before = text(browser, "#chosen")
-    browser.type("#file", str(photo_file))
-    assert text(browser, "#chosen") == "my photo.png"
-    browser.type("#url", "http://127.0.0.1/a.jpg\ue007")  # Return
-    browser.wait_until("document.querySelector('#error').textContent")
+    browser.type("#key", KEYS[0])
+    content = base64.b64encode(encoded("PNG", WIDTH, HEIGHT)).decode()
+    browser.script(PASTE % (FROM_BASE64, content))
+    browser.wait_until(RESULT_SHOWN)
+    assert names(browser) == ["pasted.png"]
+
+
+def test_an_address_that_is_pasted_is_fetched(host: Host, browser: Browser) -> None:
+    browser.open(host.url)
+    browser.type("#key", KEYS[0])
+    browser.script("""
+        const transfer = new DataTransfer();
+        transfer.setData("text/plain", "http://127.0.0.1/pictures/cup%20one.jpg");
+        document.body.dispatchEvent(new ClipboardEvent("paste", { clipboardData: transfer, bubbles: true }));
+    """)
+    browser.wait_until(FAILED)
+    assert names(browser) == ["cup one.jpg"]
+
+
+def test_a_folder_is_walked(host: Host, browser: Browser, tmp_path: Path) -> None:
+    folder = tmp_path / "holiday"
+    (folder / "day 2").mkdir(parents=True)
+    (folder / "day 10").mkdir()
+    for name in ("a.jpg", "day 2/b.jpg", "day 10/c.jpg"):
+        (folder / name).write_bytes(encoded("JPEG", 120, 80))
+    (folder / "day 2" / "d.heic").write_bytes(HEIC)
+    (folder / "notes.txt").write_text("no picture")
+    (folder / ".hidden.jpg").write_bytes(b"")
+    browser.open(host.url)
+    browser.type("#key", KEYS[0])
+    browser.drop([folder])
+    browser.wait_until(RESULT_SHOWN)
     browser.wait_until(IDLE)
-    assert text(browser, "#chosen") == before
+    assert names(browser) == ["a.jpg", "b.jpg", "d.heic", "c.jpg"]
+    assert text(browser, "#counts") == "3 of 4 done, 1 failed, 2 other files left out"
+
+
+def test_a_folder_without_pictures(host: Host, browser: Browser, tmp_path: Path) -> None:
+    folder = tmp_path / "papers"
+    folder.mkdir()
+    (folder / "notes.txt").write_text("no picture")
+    browser.open(host.url)
+    browser.drop([folder])
+    browser.wait_until(FAILED)
+    assert text(browser, "#error strong") == "There is no picture in that folder."
+
+
+def test_what_is_added_is_shown_and_what_is_removed_is_gone(
+    host: Host, browser: Browser, photo_file: Path
+) -> None:
+    cut_out(host, browser, [photo_file])
+    browser.click("#samples [value=product]")
+    browser.wait_until("document.querySelector('#after').alt === 'Cut-out of product.jpg'")
+    browser.wait_until(IDLE)
+    assert names(browser) == ["my photo.png", "product.jpg"]
+    browser.click("#strip li:nth-child(2) .remove")
+    browser.wait_until("document.querySelector('#after').alt === 'Cut-out of my photo.png'")
+    assert names(browser) == ["my photo.png"]
+    browser.click("#clear")
+    assert not is_hidden(browser, "#drop")
+    assert is_hidden(browser, "#batch")
+
+
+def test_other_options_cut_out_again(host: Host, browser: Browser, photo_file: Path) -> None:
+    cut_out(host, browser, [photo_file])
+    browser.wait_until(RESULT_SHOWN)
+    assert is_hidden(browser, "#send")
+    browser.click("input[value=foregroundMatting]")
+    assert text(browser, "#send") == "Cut out again"
+    browser.click("#send")
+    browser.wait_until("document.querySelector('#after').alt === 'Matte of my photo.png'")
+    assert is_hidden(browser, "#send")
+
+
+def test_a_visit_loads_no_sample(host: Host, browser: Browser) -> None:
+    browser.open(host.url)
+    names = browser.script("return performance.getEntriesByType('resource').map(({ name }) => name).join()")
+    assert "thumb-portrait.jpg" in str(names)
+    assert "sample-" not in str(names)
 
 
 def test_swagger_shows_every_operation(host: Host, browser: Browser) -> None:

@@ -5,7 +5,7 @@ import json
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -66,12 +66,16 @@ class Browser:
         """Click an element."""
         self._command(f"element/{self._element(selector)}/click", {})
 
-    def view(self, width: int, height: int = 900, *, dark: bool = False) -> None:
+    def view(self, width: int, height: int = 900, *, dark: bool = False, reduced_motion: bool = True) -> None:
         """Be a window of that size, in CSS pixels, with that colour scheme."""
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self._devtools("Emulation.setDeviceMetricsOverride", metrics)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self._devtools("Emulation.setEmulatedMedia", {"features": [scheme]})
+        motion = {
+            "name": "prefers-reduced-motion",
+            "value": "reduce" if reduced_motion else "no-preference",
+        }
+        self._devtools("Emulation.setEmulatedMedia", {"features": [scheme, motion]})
 
     def screenshot(self) -> bytes:
         """The whole page as a PNG."""
@@ -86,6 +90,38 @@ class Browser:
     def type(self, selector: str, text: str) -> None:
         """Type into a field, or choose the file of a file input by its path."""
         self._command(f"element/{self._element(selector)}/value", {"text": text})
+
+    def drop(self, paths: Sequence[Path], x: int = 300, y: int = 300) -> None:
+        """Drop files and folders on that place of the window."""
+        files = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
+        for kind in ("dragEnter", "dragOver", "drop"):
+            self._devtools("Input.dispatchDragEvent", {"type": kind, "x": x, "y": y, "data": files})
+
+    def wheel(self, x: int, y: int, delta: int, *, ctrl: bool = False) -> None:
+        """Turn the wheel there; below 0 is away from the person. With ctrl it is a touchpad's pinch."""
+        turn = {"type": "mouseWheel", "x": x, "y": y, "deltaX": 0, "deltaY": delta}
+        self._devtools("Input.dispatchMouseEvent", {**turn, "modifiers": 2 if ctrl else 0})
+
+    def mouse(self, *places: tuple[int, int]) -> None:
+        """Press the left button at the first place, pull it through the others, and let go."""
+        moves = [{"type": "pointerMove", "x": x, "y": y, "duration": 50} for x, y in places]
+        buttons = [{"type": kind, "button": 0} for kind in ("pointerDown", "pointerUp")]
+        actions = [moves[0], buttons[0], *moves[1:], buttons[1]]
+        source = {"type": "pointer", "id": "mouse", "actions": actions}
+        self._command("actions", {"actions": [source]})
+
+    def touch(self, *steps: Sequence[tuple[int, int]]) -> None:
+        """Put as many fingers down as the first step has, move them through the others, and lift them."""
+        for number, places in enumerate(steps):
+            points = [{"x": x, "y": y, "id": finger} for finger, (x, y) in enumerate(places)]
+            kind = "touchMove" if number else "touchStart"
+            self._devtools("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        self._devtools("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+    def allow(self, permission: str, origin: str) -> None:
+        """Grant a permission that a person would be asked for."""
+        setting = {"permission": {"name": permission}, "setting": "granted", "origin": origin}
+        self._devtools("Browser.setPermission", setting)
 
     def press(self, key: str) -> None:
         """Press a key wherever the focus is."""

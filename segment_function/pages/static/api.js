@@ -5,13 +5,17 @@ export const VERSION = "2023-02-01-preview";
 
 const TRIES = 6;
 
-// What went wrong, in words for a person; `final` says that other pictures would fare no better.
+// Why there is no result: `kind` is "answer" (an error of the service), "busy", "foreign" (something else answered),
+// "dead" (nothing answers at this address any more) or "broken" (this call broke off, the service is there).
 export class CallError extends Error {
-  constructor(message, { detail = "", requestId = "", final = false } = {}) {
+  constructor(kind, message, { status = 0, code = "", requestId = "" } = {}) {
     super(message);
-    this.detail = detail;
-    this.requestId = requestId;
-    this.final = final;
+    Object.assign(this, { kind, status, code, requestId });
+  }
+
+  // Other pictures would fare no better.
+  get final() {
+    return this.status === 401 || this.kind === "dead";
   }
 }
 
@@ -24,12 +28,12 @@ export async function cutOut(job, signal, onWait) {
       const response = await fetch(requestFor(job, signal));
       const seconds = Number(response.headers.get("retry-after"));
       if (response.ok) return await resultOf(response, begin);
-      if (!seconds || !left) throw await errorOf(response);
+      if (!seconds || !left) throw await errorOf(response, Boolean(seconds));
       onWait(seconds);
       await pause(seconds, signal);
     } catch (error) {
-      if (error instanceof CallError || error.name === "AbortError") throw error;
-      throw new CallError("The service did not answer, or the answer broke off.", { detail: error.message });
+      if (error instanceof CallError || signal.aborted) throw error;
+      throw new CallError(await isAlive() ? "broken" : "dead", error.message);
     }
   }
 }
@@ -55,15 +59,22 @@ async function resultOf(response, begin) {
   };
 }
 
-async function errorOf(response) {
+async function errorOf(response, busy) {
+  const { status } = response;
   const requestId = response.headers.get("apim-request-id") ?? "";
-  const final = response.status === 401;
-  const text = await response.text();
   try {
-    const { code, message } = JSON.parse(text).error;
-    return new CallError(message, { detail: `Status ${response.status}, code ${code}`, requestId, final });
+    const { code, message, innererror } = JSON.parse(await response.text()).error;
+    return new CallError(busy ? "busy" : "answer", message, { status, code: innererror?.code ?? code, requestId });
   } catch {
-    return new CallError("The answer is not one of this service.", { detail: `Status ${response.status}`, requestId });
+    return new CallError("foreign", "", { status, requestId });
+  }
+}
+
+async function isAlive() {
+  try {
+    return (await fetch("/status", { cache: "no-store" })).ok;
+  } catch {
+    return false;
   }
 }
 

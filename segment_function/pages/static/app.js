@@ -1,8 +1,11 @@
-// The page: one call of the API for each picture of a batch, results as they come.
+// The page: pictures are cut out as they come, two calls at a time, and one of them is on the stage.
 
 import { CallError, cutOut } from "./api.js";
-import * as chosen from "./chosen.js";
+import { certainty } from "./certainty.js";
+import { MOST_BYTES } from "./explain.js";
+import * as output from "./output.js";
 import * as result from "./result.js";
+import * as sources from "./sources.js";
 import * as strip from "./strip.js";
 import { uniqueNames, zipOf } from "./zip.js";
 
@@ -10,49 +13,72 @@ const AT_ONCE = 2; // calls under way
 
 const $ = (id) => document.getElementById(id);
 
-// Of the last batch: { source, url, name, mode, key, state, result, error, note }, with a state of strip.js.
+// { source, url, name, mode, key, state, result, error, note, abort }, with a state of strip.js; mode and key are those
+// of its last call.
 let items = [];
 let selected = null;
-let running = null; // the AbortController of the batch under way
+let calls = 0; // under way
+let leftOut = 0; // files of folders that are no pictures
 
-function newItems() {
-  const mode = new FormData($("form")).get("mode");
-  const key = $("key").value.trim();
-  return chosen.inputs().map((input) => (
-    { ...input, mode, key, state: "waiting", result: null, error: null, note: "" }
+const inState = (...states) => items.filter(({ state }) => states.includes(state));
+const options = () => ({ mode: new FormData($("form")).get("mode"), key: $("key").value.trim() });
+
+function add(inputs, others) {
+  leftOut += others;
+  if (!inputs.length && !items.length) {
+    result.showProblem("There is no picture in that folder.", "Choose another, or drop pictures anywhere on this page.");
+    $("batch").hidden = true;
+    return;
+  }
+  const added = inputs.map((input) => ({ ...input, ...options(), state: "waiting", result: null, error: null, note: "" }));
+  items.push(...added);
+  added.forEach(strip.add);
+  if (added.length) select(added[0]);
+  pump();
+}
+
+function remove(item) {
+  const at = items.indexOf(item);
+  if (at < 0) return;
+  items.splice(at, 1);
+  item.abort?.abort();
+  strip.remove(item);
+  if (item === selected) select(items[at] ?? items.at(-1) ?? null);
+  showProgress();
+}
+
+function again(some) {
+  for (const item of some) {
+    Object.assign(item, { state: "waiting", error: null, note: "" });
+    settle(item, "waiting");
+  }
+  pump();
+}
+
+// Those that other options would change.
+function changed() {
+  const { mode, key } = options();
+  return items.filter((item) => (
+    item.state === "done" ? item.mode !== mode : ["failed", "stopped"].includes(item.state) && item.key !== key
   ));
 }
 
-async function send() {
-  const batch = newItems();
-  if (!batch.length) {
-    result.showError("Choose a picture, or give the URL of one.", "Nothing was sent.");
-    return;
-  }
-  items = batch;
-  running = new AbortController();
-  const { signal } = running;
-  $("key").removeAttribute("aria-invalid");
-  setBusy(true);
-  strip.fill(items, select);
-  items.forEach(strip.update);
-  select(items[0]);
-  const waiting = [...items];
-  await Promise.all(Array.from({ length: AT_ONCE }, async () => {
-    for (let item = waiting.shift(); item; item = waiting.shift()) await run(item, signal);
-  }));
-  running = null;
-  setBusy(false);
+function pump() {
+  for (let item = inState("waiting")[0]; item && calls < AT_ONCE; item = inState("waiting")[0]) run(item);
+  showProgress();
 }
 
-async function run(item, signal) {
-  if (signal.aborted) {
-    settle(item, "stopped");
-    return;
-  }
+async function run(item) {
+  calls += 1;
+  item.abort = new AbortController();
+  const { signal } = item.abort;
+  Object.assign(item, options(), { result: null });
   settle(item, "working");
   if (item.source) strip.draw(item, item.source);
   try {
+    if (item.source && (!item.source.size || item.source.size > MOST_BYTES)) {
+      throw new CallError("answer", "The image size is not allowed.", {});
+    }
     item.result = await cutOut(item, signal, (seconds) => {
       item.note = `The service is busy; another try in ${seconds} s.`;
       settle(item, "working");
@@ -60,69 +86,98 @@ async function run(item, signal) {
     strip.draw(item, item.result.png);
     settle(item, "done");
   } catch (error) {
-    item.error = error;
-    settle(item, error instanceof CallError ? "failed" : "stopped");
-    if (error.final) refuseKey();
+    item.error = error instanceof CallError ? error : null;
+    settle(item, item.error ? "failed" : "stopped");
+    if (item.error?.final) endWith(item);
+  } finally {
+    calls -= 1;
+    pump();
   }
 }
 
-// With another key all may go well: no more of this batch is sent, and the field is where to go on.
-function refuseKey() {
-  running.abort();
-  $("key").setAttribute("aria-invalid", "true");
-  $("key").focus();
+// Others would fare no better: they wait for another key, or for the service to come back.
+function endWith(item) {
+  if (!items.includes(item)) return;
+  inState("waiting").forEach((one) => settle(one, "stopped"));
+  if (selected?.state !== "failed") select(item, true);
+}
+
+function stop() {
+  inState("waiting").forEach((item) => settle(item, "stopped"));
+  inState("working").forEach((item) => item.abort.abort());
 }
 
 function settle(item, state) {
+  if (!items.includes(item)) return;
   item.state = state;
   strip.update(item);
   showProgress();
-  if (item === selected) result.show(item);
+  if (item === selected) result.show(item, true);
 }
 
-function select(item) {
+function select(item, isNews = false) {
   selected = item;
   strip.select(item);
-  result.show(item);
-}
-
-function setBusy(busy) {
-  $("send").textContent = busy ? "Stop" : "Cut out";
-  $("send").classList.toggle("stop", busy);
-  showProgress();
-  if (busy) $("result").scrollIntoView({ block: "nearest" }); // on a phone it is below the form
+  result.show(item, isNews);
 }
 
 function showProgress() {
-  const count = (state) => items.filter((item) => item.state === state).length;
-  const [done, failed, stopped] = ["done", "failed", "stopped"].map(count);
-  $("progress").max = items.length;
-  $("progress").value = done + failed;
-  $("progress").hidden = !running;
-  const rest = [[failed, "failed"], [stopped, "stopped"]].filter(([number]) => number);
+  const running = inState("waiting", "working").length;
+  const [done, failed, stopped] = ["done", "failed", "stopped"].map((state) => inState(state).length);
+  const doubtful = inState("done").filter((item) => certainty(item.result.uncertainty).doubtful).length;
+  const rest = [
+    [doubtful, "to look at"], [failed, "failed"], [stopped, "stopped"], [leftOut, "other files left out"],
+  ].filter(([number]) => number);
+  $("batch").hidden = !items.length;
   $("counts").textContent = [`${done} of ${items.length} done`, ...rest.map((pair) => pair.join(" "))].join(", ");
-  $("zip").disabled = !done || running !== null;
+  $("progress").max = Math.max(1, items.length);
+  $("progress").value = items.length - running;
+  $("progress").hidden = $("stop").hidden = !running;
+  $("retry").hidden = Boolean(running) || !(failed + stopped);
+  $("zip").disabled = !done || Boolean(running);
+  showChanged();
+}
+
+function showChanged() {
+  const asked = !$("ask").hidden && $("ask").contains($("key-field"));
+  $("send").hidden = !asked && !changed().length;
+  $("send").textContent = asked ? "Cut out" : "Cut out again";
 }
 
 async function saveZip() {
-  const done = items.filter((item) => item.state === "done");
-  const names = uniqueNames(done.map((item) => result.outputName(item)));
+  const done = inState("done");
+  const names = uniqueNames(done.map((item) => output.nameOf(item)));
   $("zip").disabled = true;
   try {
-    const files = done.map((item, at) => ({ name: names[at], content: item.result.png }));
-    result.save(await zipOf(files), "cutouts.zip");
+    const files = [];
+    for (const [at, item] of done.entries()) files.push({ name: names[at], content: await output.outputOf(item) });
+    output.save(await zipOf(files), "cutouts.zip");
   } catch (error) {
-    result.showError("The ZIP could not be made.", error.message);
+    $("counts").textContent = `The ZIP could not be made: ${error.message}.`;
   } finally {
     $("zip").disabled = false;
   }
 }
 
-result.start();
-chosen.start(() => running || send());
+function removeAll() {
+  leftOut = 0;
+  [...items].forEach(remove);
+  $("file").focus();
+}
+
+strip.start({ select: (item) => select(item), remove, add: sources.choose });
+result.start((item) => again([item]), remove);
+sources.start(add, (error) => {
+  select(null);
+  result.showProblem("That could not be read.", `Choose it with the button, or drop it again. (${error.message})`);
+});
 $("zip").addEventListener("click", saveZip);
+$("stop").addEventListener("click", stop);
+$("retry").addEventListener("click", () => again(inState("failed", "stopped")));
+$("clear").addEventListener("click", removeAll);
+$("form").addEventListener("change", showChanged);
+$("key").addEventListener("input", showChanged);
 $("form").addEventListener("submit", (event) => {
   event.preventDefault();
-  if (running) running.abort();
-  else send();
+  again(changed().length ? changed() : inState("failed", "stopped"));
 });

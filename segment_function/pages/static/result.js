@@ -1,33 +1,23 @@
 // The picture that is selected: its result and what is known of it, or why there is none.
 
 import { target } from "./api.js";
+import * as backdrop from "./backdrop.js";
 import * as code from "./code_panel.js";
+import { explain } from "./explain.js";
+import * as output from "./output.js";
+import { leaving } from "./sources.js";
 import * as stage from "./stage.js";
+import { certainty } from "./certainty.js";
 
-const ENDINGS = { backgroundRemoval: "cutout", foregroundMatting: "matte" };
 const KINDS = { backgroundRemoval: "Cut-out", foregroundMatting: "Matte" };
-// The share of bad mattes that each threshold catches is in docs/models.md.
-const SURE = [[0.05, "sure"], [0.1, "fairly sure"], [0.2, "unsure: look at it"], [1, "very unsure: look closely"]];
 
 const $ = (id) => document.getElementById(id);
 
 let selected = null;
+let leavingFile = null; // { url, name, type } of the result as it would be saved, ready to be dragged out
 
-export function outputName(item, ending = ENDINGS[item.mode]) {
-  return `${item.name.replace(/\.[^.]*$/, "")}-${ending}.png`;
-}
-
-export function save(blob, name) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(blob);
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
-}
-
-export function showError(message, detail, requestId = "") {
-  const lines = [[message, "p"], [detail, "small"]];
-  if (requestId) lines.push([`Request id ${requestId}`, "small"]);
+function showError(title, advice = "", detail = "") {
+  const lines = [[title, "strong"], [advice, "span"], [detail, "small"]].filter(([text]) => text);
   $("error").replaceChildren(...lines.map(([text, tag]) => {
     const line = document.createElement(tag);
     line.textContent = text;
@@ -35,62 +25,155 @@ export function showError(message, detail, requestId = "") {
   }));
 }
 
-// item: one of app.js, in whatever state it is.
-export async function show(item) {
+// Without a picture that it belongs to.
+export function showProblem(title, advice) {
+  selected = null;
+  hideDetails();
+  stage.showFailure();
+  showError(title, advice);
+  $("again").hidden = $("remove").hidden = true;
+  $("ask").hidden = true;
+}
+
+// item: one of app.js, in whatever state it is, or null; `isNews` says that it has just come into that state.
+export async function show(item, isNews = false) {
   selected = item;
+  hideDetails();
+  const isUnderWay = item?.state === "working" || item?.state === "waiting";
+  $("result").setAttribute("aria-busy", String(isUnderWay));
+  if (!item) stage.showDrop();
+  else if (item.state === "done") await showDone(item);
+  else if (isUnderWay) {
+    stage.showWorking(item, item.state === "waiting" ? "Waits for its turn" : item.note || "Being cut out…");
+  } else await showFailed(item, isNews);
+}
+
+function hideDetails() {
   $("error").replaceChildren();
-  $("status").textContent = $("request").textContent = "";
+  $("status").textContent = $("request").textContent = $("format-note").textContent = "";
   $("certainty").hidden = $("download").hidden = true;
-  $("result").setAttribute("aria-busy", String(item.state === "working" || item.state === "waiting"));
-  if (item.state === "done") {
-    await showDone(item);
-    return;
-  }
-  stage.clear();
+  keyHome();
   code.hide();
-  $("empty").textContent = {
-    waiting: "This picture waits for its turn.",
-    working: item.note || "Being cut out…",
-    failed: "There is no result for this picture.",
-    stopped: "This picture was not cut out: the batch was stopped.",
-  }[item.state];
-  if (item.state === "failed") showError(item.error.message, item.error.detail, item.error.requestId);
+}
+
+async function showFailed(item, isNews) {
+  const words = item.state === "failed"
+    ? await explain(item.error, item)
+    : { title: "This picture was not cut out.", advice: "The others were stopped before its turn.", again: true };
+  if (item !== selected) return;
+  stage.showFailure();
+  const { status, code: name, requestId } = item.error ?? {};
+  const known = [status && `Status ${status}`, name && `code ${name}`, requestId && `request id ${requestId}`];
+  showError(words.title, words.advice, known.filter(Boolean).join(", "));
+  $("again").hidden = !words.again;
+  $("remove").hidden = words.asksKey;
+  $("ask").hidden = !words.asksKey;
+  if (words.asksKey) askForKey(isNews);
+}
+
+// The one field for the key comes to where it is asked for.
+function askForKey(isNews) {
+  $("ask").replaceChildren($("key-field"), $("send"));
+  $("send").hidden = false;
+  $("send").textContent = "Cut out";
+  $("key").setAttribute("aria-invalid", String($("key").value !== ""));
+  if (!isNews) return; // the focus stays with those who look through the pictures
+  $("key").focus();
+  $("key").select();
+}
+
+function keyHome() {
+  $("key").removeAttribute("aria-invalid");
+  if ($("key-home").contains($("key-field"))) return;
+  $("key-home").append($("key-field"), $("send"));
 }
 
 async function showDone(item) {
   const { png, milliseconds, requestId, uncertainty } = item.result;
-  const shown = { png, source: item.source, name: item.name, mode: item.mode };
-  const size = await stage.show(shown).catch((error) => {
-    showError("This browser cannot show the result.", error.message, requestId);
-  });
-  if (item !== selected || !size) return;
+  backdrop.show(item.mode === "foregroundMatting");
+  const size = await stage.showResult({ png, source: item.source, name: item.name, kind: KINDS[item.mode] })
+    .catch((error) => {
+      stage.showFailure();
+      showError("This browser cannot show the result.", "It is whole all the same: download it.", error.message);
+      $("again").hidden = $("remove").hidden = true;
+    });
+  if (item !== selected) return;
+  $("below").hidden = $("download").hidden = false;
   const kilobytes = Math.ceil(png.size / 1000).toLocaleString("en");
-  $("status").textContent = `${KINDS[item.mode]}: ${size.width} × ${size.height} pixels, ${kilobytes} kB, `
-    + `in ${(milliseconds / 1000).toFixed(2)} s`;
+  $("status").textContent = `${KINDS[item.mode]}${size ? `, ${size.width} × ${size.height} pixels` : ""}, `
+    + `${kilobytes} kB, in ${(milliseconds / 1000).toFixed(2)} s`;
   $("request").textContent = requestId && `Request id ${requestId}`;
   showCertainty(uncertainty);
-  if ($("download").href) URL.revokeObjectURL($("download").href);
-  $("download").href = URL.createObjectURL(png);
-  $("download").download = outputName(item);
-  $("download").hidden = false;
+  showCode(item);
+  await prepare();
+}
+
+function showCode(item) {
   code.show({
     endpoint: new URL(target(item.mode), location.href).href,
     input: item.source ? item.name : "",
     url: item.url,
-    output: outputName(item),
+    output: output.nameOf(item, "png"),
     hasKey: item.key !== "",
   });
 }
 
 function showCertainty(uncertainty) {
-  $("certainty").hidden = uncertainty === null;
-  if (uncertainty === null) return;
-  const [, words] = SURE.find(([most]) => uncertainty <= most) ?? SURE.at(-1);
-  $("uncertainty").value = uncertainty;
-  $("certainty-words").textContent = `${words} (uncertainty ${uncertainty.toFixed(2)})`;
+  const { words, doubtful } = certainty(uncertainty);
+  $("certainty").hidden = !words;
+  $("certainty").classList.toggle("doubtful", doubtful);
+  $("uncertainty").value = uncertainty ?? 0;
+  $("certainty-words").textContent = words && `${words} (uncertainty ${uncertainty.toFixed(2)})`;
 }
 
-export function start() {
-  stage.start((blob, ending) => save(blob, outputName(selected, ending)));
+// A drag must know its file when it begins, so that is made before.
+async function prepare() {
+  const item = selected;
+  if (leavingFile) URL.revokeObjectURL(leavingFile.url);
+  leavingFile = null;
+  noteFormat();
+  if (item?.state !== "done") return;
+  const blob = await output.outputOf(item).catch(() => null);
+  if (item !== selected || !blob) return;
+  leavingFile = { url: URL.createObjectURL(blob), name: output.nameOf(item), type: blob.type };
+}
+
+function noteFormat() {
+  const white = output.format() === "jpeg" && selected?.mode === "backgroundRemoval" && backdrop.isTransparent();
+  $("format-note").textContent = white ? "JPEG has no transparency: the background will be white." : "";
+}
+
+async function tell(work, done) {
+  try {
+    await work();
+    $("format-note").textContent = done;
+  } catch (error) {
+    $("format-note").textContent = `That did not work: ${error.message}.`;
+  }
+}
+
+// DownloadURL makes a file of it in Chromium; other browsers take the picture itself.
+function dragOut({ dataTransfer }) {
+  leaving(true);
+  if (!leavingFile) return;
+  const { url, name, type } = leavingFile;
+  dataTransfer.effectAllowed = "copy";
+  dataTransfer.setData("DownloadURL", `${type}:${name}:${url}`);
+}
+
+// `onAgain(item)` and `onRemove(item)` are called for the picture that is selected.
+export function start(onAgain, onRemove) {
+  stage.start();
   code.start();
+  backdrop.start(prepare);
+  $("format").addEventListener("change", prepare);
+  $("again").addEventListener("click", () => onAgain(selected));
+  $("remove").addEventListener("click", () => onRemove(selected));
+  $("download").addEventListener("click", () => {
+    const item = selected;
+    tell(async () => output.save(await output.outputOf(item), output.nameOf(item)), "");
+  });
+  $("copy-picture").addEventListener("click", () => tell(() => output.copy(selected), "Copied as PNG"));
+  $("after").addEventListener("dragstart", dragOut);
+  $("after").addEventListener("dragend", () => leaving(false));
 }

@@ -19,7 +19,8 @@ function curl({ endpoint, input, url, output, hasKey }) {
     ...(hasKey ? ['-H "Ocp-Apim-Subscription-Key: $SEGMENT_KEY"'] : []),
     `-H 'Content-Type: ${type}'`,
     `--data-binary ${quoted(body)}`,
-    `--output ${quoted(output)}`,
+    // An error's document is shown, and no file is left that is called a picture and is none.
+    `--output ${quoted(output)} || { cat ${quoted(output)}; rm ${quoted(output)}; false; }`,
   ].join(" \\\n  ");
 }
 

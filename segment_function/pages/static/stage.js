@@ -1,179 +1,202 @@
-// The large picture: before and after with a slider between them, on a background, fitted or at 100 %.
+// The large picture: the original while it is worked on, then the result, with a divider between before and after.
+
+import * as zoom from "./zoom.js";
+
+const SHOWN_BEFORE = "segment-divider-shown"; // in localStorage, once a first visit has seen the divider move
+const NEAR_PX = 28; // of the divider: there a pointer takes hold of it
 
 const $ = (id) => document.getElementById(id);
+const still = matchMedia("(prefers-reduced-motion: reduce)");
 
-let shown = null; // the result on the stage
-let backdropPicture = null; // the File that was chosen as a background
+let shown = null; // what is on the stage: { source, png or null }
+let moving = 0; // the animation frame of the first visit's divider
 
-// A blob: URL keeps its bytes in memory until it is revoked.
+// A blob: URL keeps its bytes in memory until it is revoked. Gives whether the image has another blob than before.
+const blobs = new WeakMap();
 function setBlob(image, blob) {
+  if (blobs.get(image) === blob) return false;
   if (image.src) URL.revokeObjectURL(image.src);
   image.removeAttribute("src");
+  blobs.set(image, blob);
   if (blob) image.src = URL.createObjectURL(blob);
+  return true;
 }
 
-// result: { png, source: File or null, name, mode }. Gives the size of the PNG in pixels.
-export async function show(result) {
-  shown = result;
-  const { png, source, name, mode } = result;
-  const kind = mode === "foregroundMatting" ? "Matte" : "Cut-out";
-  $("before").hidden = true; // until it has loaded: there are formats that browsers do not show
+// "drop", "working", "failed" or "done": what of the stage is seen.
+function setView(view) {
+  $("stage").dataset.view = view;
+  $("drop").hidden = view !== "drop";
+  $("failure").hidden = view !== "failed";
+  $("note").hidden = view !== "working";
+  $("tools").hidden = $("below").hidden = view !== "done";
+  $("frame").hidden = view !== "done" && !(view === "working" && $("before").naturalWidth);
+  if (view === "done") $("stage").tabIndex = 0; // so that keys zoom and scroll it
+  else $("stage").removeAttribute("tabindex");
+}
+
+function clear(view) {
+  shown = null;
+  stopMoving();
+  setBlob($("before"), null);
+  setBlob($("after"), null);
+  zoom.reset(null);
+  setView(view);
+}
+
+export function showDrop() {
+  clear("drop");
+}
+
+export function showFailure() {
+  clear("failed");
+}
+
+// The original, if the browser can show it, under a note.
+export function showWorking({ source, name }, note) {
+  $("note").textContent = note;
+  if (shown?.source === source && !shown.png && source) return;
+  stopMoving();
+  shown = { source, png: null };
+  setBlob($("after"), null);
+  $("after").alt = "";
+  $("before").alt = `${name} as it is`;
+  if (setBlob($("before"), source)) $("before").hidden = true;
+  zoom.reset(null);
+  setView("working");
+  setSplit(100);
+}
+
+// result: { png, source: File or null, name, kind }. Gives the size of the PNG in pixels, or null if something else is
+// shown by now. Throws EncodingError where the browser cannot show it.
+export async function showResult({ png, source, name, kind }) {
+  const mine = { source, png };
+  const isNew = shown?.png !== png;
+  shown = mine;
   $("no-before").textContent = source
     ? "This browser cannot show the original."
     : "The original is on another host, from which this page loads nothing.";
-  $("no-before").hidden = source !== null;
-  setBlob($("before"), source);
+  if (setBlob($("before"), source)) $("before").hidden = true; // until it has loaded: browsers do not show all formats
   setBlob($("after"), png);
   $("after").alt = `${kind} of ${name}`;
   $("before").alt = `${name} as it was`;
   try {
     await $("after").decode();
   } catch (error) {
-    if (shown === result) throw error;
+    if (shown === mine) throw error;
   }
-  if (shown !== result) return null;
-  const { naturalWidth: width, naturalHeight: height } = $("after");
+  if (shown !== mine) return null;
+  const size = { width: $("after").naturalWidth, height: $("after").naturalHeight };
+  setRatio(size);
+  if (isNew) zoom.reset($("after"));
+  setView("done");
+  setSplit(isNew ? 0 : $("compare").value);
+  showOnce();
+  return size;
+}
+
+function setRatio({ width, height }) {
   $("frame").style.setProperty("--width", `${width}px`);
   $("frame").style.setProperty("--ratio", String(width / height));
-  $("empty").hidden = true;
-  $("frame").hidden = $("tools").hidden = false;
-  $("backdrop").hidden = mode === "foregroundMatting";
-  setCompare($("compare").value);
-  setBackdrop();
-  return { width, height };
 }
 
-export function clear() {
-  shown = null;
-  setBlob($("before"), null);
-  setBlob($("after"), null);
-  $("frame").hidden = $("tools").hidden = $("download-composed").hidden = true;
-  $("empty").hidden = false;
-  setZoom(false);
-}
-
-function setCompare(percent) {
-  const visible = !$("before").hidden;
-  $("compare-field").hidden = !visible;
-  $("divider").hidden = !visible;
+function setSplit(percent) {
+  const comparable = !$("before").hidden;
+  const done = Boolean(shown?.png);
+  $("compare-field").hidden = !comparable;
+  $("divider").hidden = !comparable || !done;
+  $("no-before").hidden = comparable || Boolean(shown?.source && !$("before").complete);
   $("compare").value = percent;
   $("compare").setAttribute("aria-valuetext", `${Math.round(percent)} % original`);
-  $("frame").style.setProperty("--split", visible ? `${percent}%` : "0%");
+  $("frame").style.setProperty("--split", comparable ? `${percent}%` : "0%");
 }
 
-function setZoom(full) {
-  $("stage").classList.toggle("full", full);
-  $("zoom").setAttribute("aria-pressed", String(full));
-  if (full) $("stage").tabIndex = 0; // so that the arrow keys scroll it
-  else $("stage").removeAttribute("tabindex");
+// On a first visit the divider goes to the middle and back, to show what it is.
+function showOnce() {
+  if (still.matches || $("before").hidden || !shown?.png || wasShown()) return;
+  const begin = performance.now() + 500;
+  const step = (now) => {
+    const time = Math.min(1, Math.max(0, (now - begin) / 2000));
+    setSplit(time < 1 ? 55 * Math.sin(Math.PI * time) ** 2 : 0);
+    moving = time < 1 ? requestAnimationFrame(step) : 0;
+  };
+  moving = requestAnimationFrame(step);
 }
 
-// The background that is chosen: { kind, colour }.
-function backdrop() {
-  const kind = new FormData($("backdrop-form")).get("backdrop");
-  const colours = { white: "#ffffff", black: "#000000", colour: $("colour").value };
-  return { kind, colour: colours[kind] ?? "" };
-}
-
-function setBackdrop() {
-  const { kind, colour } = backdrop();
-  const isMatte = shown?.mode === "foregroundMatting";
-  const picture = kind === "picture" ? $("backdrop-picture") : null;
-  $("frame").classList.toggle("checked", !colour && !picture?.src);
-  $("frame").style.backgroundColor = colour;
-  $("frame").style.backgroundImage = picture?.src ? `url("${picture.src}")` : "";
-  $("choose-backdrop").hidden = kind !== "picture";
-  $("choose-backdrop").textContent = backdropPicture ? "Another picture" : "Choose the picture";
-  $("download-composed").hidden = isMatte || kind === "transparent" || (picture !== null && !picture.src);
-}
-
-function chooseBackdrop(file) {
-  backdropPicture = file;
-  setBlob($("backdrop-picture"), file);
-  setBackdrop();
-}
-
-// The cut-out on its background, as a PNG.
-async function composed() {
-  const after = $("after");
-  const canvas = document.createElement("canvas");
-  [canvas.width, canvas.height] = [after.naturalWidth, after.naturalHeight];
-  const context = canvas.getContext("2d");
-  const { kind, colour } = backdrop();
-  if (kind === "picture") drawCovering(context, $("backdrop-picture"));
-  else {
-    context.fillStyle = colour;
-    context.fillRect(0, 0, canvas.width, canvas.height);
+function wasShown() {
+  try {
+    const before = localStorage.getItem(SHOWN_BEFORE);
+    localStorage.setItem(SHOWN_BEFORE, "yes");
+    return before !== null;
+  } catch {
+    return true; // storage is closed to this page: better never than each time
   }
-  context.drawImage(after, 0, 0);
-  return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
 }
 
-// As `background-size: cover` does it.
-function drawCovering(context, image) {
-  const { width, height } = context.canvas;
-  const scale = Math.max(width / image.naturalWidth, height / image.naturalHeight);
-  const [w, h] = [image.naturalWidth * scale, image.naturalHeight * scale];
-  context.drawImage(image, (width - w) / 2, (height - h) / 2, w, h);
+function stopMoving() {
+  cancelAnimationFrame(moving);
+  moving = 0;
 }
 
-// The divider follows the pointer where the picture is fitted; at 100 % the pointer moves the picture.
+function splitAt({ clientX }) {
+  const { left, width } = $("frame").getBoundingClientRect();
+  stopMoving();
+  setSplit(Math.min(100, Math.max(0, ((clientX - left) / width) * 100)));
+}
+
+function isNearDivider({ clientX, clientY }) {
+  if ($("divider").hidden) return false;
+  const { left } = $("divider").getBoundingClientRect();
+  return Math.abs(clientX - left) < NEAR_PX && clientY > 0;
+}
+
+// A pointer near the divider moves it, and a click elsewhere brings it there. A mouse that pulls elsewhere drags the
+// result out where the picture is fitted, and moves the picture where it is enlarged; there touch scrolls.
 function followPointer() {
+  let held = null; // "divider" or "picture"
   let last = null;
   $("frame").addEventListener("pointerdown", (event) => {
-    if (event.button !== 0) return;
+    if (event.button !== 0 || !shown?.png) return;
+    const touches = event.pointerType === "touch";
+    if (isNearDivider(event) || (touches && !zoom.isEnlarged())) held = "divider";
+    else held = zoom.isEnlarged() && !touches ? "picture" : null;
     last = event;
-    if (!isFull()) setCompareAt(event);
-    if (event.pointerType === "mouse" || !isFull()) $("frame").setPointerCapture(event.pointerId);
+    $("after").draggable = !held;
+    if (held === "divider") splitAt(event);
+    if (held) $("frame").setPointerCapture(event.pointerId);
   });
   $("frame").addEventListener("pointermove", (event) => {
-    if (!last) return;
-    if (!isFull()) setCompareAt(event);
-    else if (event.pointerType === "mouse") {
-      $("stage").scrollBy(last.clientX - event.clientX, last.clientY - event.clientY);
-    }
-    last = event;
+    if (zoom.isPinching()) held = null;
+    if (held === "divider") splitAt(event);
+    if (held === "picture") $("stage").scrollBy(last.clientX - event.clientX, last.clientY - event.clientY);
+    if (held) last = event;
   });
   for (const type of ["pointerup", "pointercancel"]) {
     $("frame").addEventListener(type, () => {
-      last = null;
+      held = null;
     });
   }
+  $("frame").addEventListener("click", (event) => {
+    if (shown?.png && !zoom.isEnlarged()) splitAt(event);
+  });
 }
 
-function isFull() {
-  return $("stage").classList.contains("full");
-}
-
-function setCompareAt({ clientX }) {
-  const { left, width } = $("frame").getBoundingClientRect();
-  setCompare(Math.min(100, Math.max(0, ((clientX - left) / width) * 100)));
-}
-
-// `download(blob, ending)` is called with the picture on its background.
-export function start(download) {
+export function start() {
   followPointer();
-  $("compare").addEventListener("input", () => setCompare($("compare").value));
+  zoom.start();
+  $("compare").addEventListener("input", () => {
+    stopMoving();
+    setSplit($("compare").value);
+  });
   $("before").addEventListener("load", () => {
     $("before").hidden = false;
-    setCompare($("compare").value);
+    if (shown?.png) {
+      setSplit($("compare").value);
+      showOnce();
+    } else {
+      setRatio({ width: $("before").naturalWidth, height: $("before").naturalHeight });
+      setView("working");
+      setSplit(100);
+    }
   });
-  $("before").addEventListener("error", () => {
-    if (shown?.source) $("no-before").hidden = false;
-  });
-  $("zoom").addEventListener("click", () => setZoom(!isFull()));
-  $("backdrop-form").addEventListener("submit", (event) => event.preventDefault());
-  $("backdrop-form").addEventListener("change", (event) => {
-    if (event.target.name === "backdrop") setBackdrop();
-  });
-  $("colour").addEventListener("input", () => {
-    $("backdrop-form").elements.backdrop.value = "colour";
-    setBackdrop();
-  });
-  $("choose-backdrop").addEventListener("click", () => $("backdrop-file").click());
-  $("backdrop-file").addEventListener("change", () => {
-    if ($("backdrop-file").files.length) chooseBackdrop($("backdrop-file").files[0]);
-  });
-  $("backdrop-picture").addEventListener("load", setBackdrop);
-  $("download-composed").addEventListener("click", async () => download(await composed(), "composed"));
+  $("before").addEventListener("error", () => setSplit($("compare").value));
 }

@@ -1,4 +1,6 @@
-// The pictures of a batch in a row: a button each, with a small picture and how far it is.
+// All pictures in a row: a button each, with a small picture and how far it is, one to remove it, and one to add more.
+
+import { certainty } from "./certainty.js";
 
 const $ = (id) => document.getElementById(id);
 
@@ -11,37 +13,78 @@ const STATES = {
 };
 const SIDE = 96; // pixels of the small pictures, which are drawn once: large ones would stay decoded
 
-let buttons = new Map();
+const entries = new Map(); // item -> its <li>
 const wanted = new WeakMap(); // canvas -> the blob that it is to show in the end
+let handlers = {};
 
-// items: those of app.js. `onSelect(item)` is called when one is chosen.
-export function fill(items, onSelect) {
-  buttons = new Map(items.map((item) => [item, buttonOf(item, onSelect)]));
-  $("strip").replaceChildren(
-    ...Array.from(buttons.values(), (button) => {
-      const entry = document.createElement("li");
-      entry.append(button);
-      return entry;
-    }),
-  );
-  $("batch").hidden = items.length < 2;
+// handlers: { select(item), remove(item), add() }
+export function start(newHandlers) {
+  handlers = newHandlers;
+  const entry = document.createElement("li");
+  const button = textButton("add", "+ Add", "Add pictures");
+  button.addEventListener("click", () => handlers.add());
+  entry.append(button);
+  $("strip").replaceChildren(entry);
+}
+
+export function add(item) {
+  const entry = document.createElement("li");
+  const thumb = document.createElement("button");
+  thumb.type = "button";
+  thumb.className = "thumb";
+  const canvas = document.createElement("canvas");
+  canvas.width = canvas.height = 1;
+  const label = document.createElement("span");
+  label.textContent = item.name;
+  thumb.append(canvas, label);
+  thumb.addEventListener("click", () => handlers.select(item));
+  thumb.addEventListener("keydown", (event) => {
+    if (event.key === "Delete") handlers.remove(item);
+  });
+  const remove = textButton("remove", "×", `Remove ${item.name}`);
+  remove.addEventListener("click", () => handlers.remove(item));
+  entry.append(thumb, remove);
+  entries.set(item, entry);
+  $("strip").lastElementChild.before(entry);
+  update(item);
+}
+
+function textButton(className, text, name) {
+  const button = document.createElement("button");
+  Object.assign(button, { type: "button", className, textContent: text, title: name, ariaLabel: name });
+  return button;
+}
+
+// Takes the picture out; the focus goes to its neighbour, if it was there.
+export function remove(item) {
+  const entry = entries.get(item);
+  if (!entry) return;
+  const neighbour = entry.nextElementSibling.querySelector(".thumb, .add");
+  const hadFocus = entry.contains(document.activeElement);
+  entry.remove();
+  entries.delete(item);
+  if (hadFocus) neighbour.focus();
 }
 
 export function update(item) {
-  const button = buttons.get(item);
-  if (!button) return;
-  button.dataset.state = item.state;
-  button.title = button.ariaLabel = `${item.name}: ${STATES[item.state]}`;
+  const thumb = thumbOf(item);
+  if (!thumb) return;
+  const { words, doubtful } = certainty(item.state === "done" ? item.result.uncertainty : null);
+  thumb.dataset.state = item.state;
+  thumb.classList.toggle("doubtful", doubtful);
+  thumb.title = thumb.ariaLabel = `${item.name}: ${STATES[item.state]}${doubtful ? `, ${words}` : ""}`;
 }
 
 export function select(item) {
-  for (const [one, button] of buttons) button.setAttribute("aria-current", String(one === item));
-  buttons.get(item)?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  for (const one of entries.keys()) thumbOf(one).setAttribute("aria-current", String(one === item));
+  thumbOf(item)?.scrollIntoView({ block: "nearest", inline: "nearest" });
 }
+
+const thumbOf = (item) => entries.get(item)?.querySelector(".thumb");
 
 // A small form of the original, and later of the result in its place.
 export async function draw(item, blob) {
-  const canvas = buttons.get(item)?.querySelector("canvas");
+  const canvas = thumbOf(item)?.querySelector("canvas");
   if (!canvas) return;
   wanted.set(canvas, blob);
   try {
@@ -57,17 +100,4 @@ export async function draw(item, blob) {
   } catch {
     // A format that the browser does not show: the button keeps its name.
   }
-}
-
-function buttonOf(item, onSelect) {
-  const button = document.createElement("button");
-  button.type = "button";
-  button.className = "thumb";
-  const canvas = document.createElement("canvas");
-  canvas.width = canvas.height = 1;
-  const label = document.createElement("span");
-  label.textContent = item.name;
-  button.append(canvas, label);
-  button.addEventListener("click", () => onSelect(item));
-  return button;
 }

@@ -26,7 +26,7 @@ def get(host: Host, path: str, method: str = "GET") -> httpx.Response:
         ("/", "text/html; charset=utf-8", b"<!doctype html>"),
         ("/static/app.js", "text/javascript; charset=utf-8", b"// "),
         ("/static/zip.js", "text/javascript; charset=utf-8", b"// "),
-        ("/static/coffee.jpg", "image/jpeg", b"\xff\xd8\xff"),
+        ("/static/sample-product.jpg", "image/jpeg", b"\xff\xd8\xff"),
         ("/static/app.css", "text/css; charset=utf-8", b":root {"),
         ("/static/icon.svg", "image/svg+xml", b"<svg "),
         ("/swagger", "text/html; charset=utf-8", b"<!doctype html>"),
@@ -98,7 +98,7 @@ def test_no_foreign_host_is_named(host: Host, path: str) -> None:
 def test_the_page_offers_what_the_service_accepts() -> None:
     html = HOME_PAGE.path.read_text(encoding="utf-8")
     offered = re.search(r'accept="(image/jpeg[^"]*)"', html)
-    told = re.search("<small>([A-Z, ]+) or ([A-Z]+), up to (\\d+) MB each</small>", html)
+    told = re.search('<small id="formats">([A-Z, ]+) or ([A-Z]+), up to (\\d+) MB each</small>', html)
     assert offered is not None
     assert told is not None
     Image.init()  # loads the plugins that know the types
@@ -117,7 +117,10 @@ def test_every_file_of_the_page_is_served() -> None:
     folder = HOME_PAGE.path.parent
     others = {"index.html", "swagger.html", "swagger-init.js"}
     assert {path.name for path in folder.iterdir()} == HOME_ASSETS.keys() | others
-    assert sum(path.stat().st_size for path in folder.iterdir()) < 150_000
+    sizes = {path.name: path.stat().st_size for path in folder.iterdir()}
+    samples = {name: size for name, size in sizes.items() if name.startswith("sample-")}
+    assert sum(sizes.values()) - sum(samples.values()) < 200_000, "what a visit loads"
+    assert max(samples.values()) < 60_000
 
 
 @pytest.mark.parametrize("path", PAGES)
