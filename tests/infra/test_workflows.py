@@ -33,7 +33,7 @@ def lint(*files: Path) -> list[dict[str, str]]:
 
 @pytest.mark.slow
 def test_actionlint_finds_nothing() -> None:
-    assert [path.stem for path in WORKFLOWS] == ["ci", "deploy"]
+    assert [path.stem for path in WORKFLOWS] == ["ci", "deploy", "nightly"]
     assert lint(*WORKFLOWS) == []
 
 
@@ -58,6 +58,15 @@ def test_workflow_has_few_rights_and_no_secret(path: Path) -> None:
 def test_ci_runs_everything() -> None:
     workflow = yaml.safe_load((PROJECT / ".github/workflows/ci.yml").read_text())
     assert workflow["jobs"]["everything"]["steps"][-1] == {"run": ".ci/run"}
+
+
+def test_what_the_night_has_found_is_kept() -> None:
+    workflow = yaml.safe_load((PROJECT / ".github/workflows/nightly.yml").read_text())
+    restore, fuzz, save = workflow["jobs"]["fuzz"]["steps"][2:5]
+    assert fuzz["run"].startswith("make fuzz")
+    assert save["if"] == "always()"
+    assert restore["with"]["path"] == save["with"]["path"] == ".hypothesis"
+    assert save["with"]["key"].startswith(restore["with"]["restore-keys"])
 
 
 @pytest.mark.slow
