@@ -4,7 +4,9 @@ async for outcome in cutouts(["photos"], Path("cut"), Service("https://<your-app
     print(outcome.source, outcome.result)
 """
 
-from segment_client.connection import Answer
+__version__ = "0.1.0"  # its one place: pyproject.toml and the command read it here
+
+from segment_client.answer import Answer
 from segment_client.errors import ClientError
 from segment_client.maker import Outcome, Result
 from segment_client.options import Format, Look, Mode, Patience, Service
@@ -21,6 +23,7 @@ __all__ = [
     "Patience",
     "Result",
     "Service",
+    "__version__",
     "cutout",
     "cutouts",
     "watch",

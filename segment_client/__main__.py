@@ -1,26 +1,27 @@
 """`python -m segment_client`, and `segment-client` where it is installed."""
 
 import asyncio
+import getpass
 import os
 import signal
 import sys
 from collections.abc import Sequence
 from contextlib import aclosing, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from segment_client.arguments import STANDARD, Arguments, parse
-from segment_client.errors import ClientError
-from segment_client.key import read_key
+from segment_client.connection import BytesOrUrl
+from segment_client.errors import ClientError, printable
 from segment_client.maker import Result
 from segment_client.options import Service
-from segment_client.reading import read_picture, read_stream
 from segment_client.report import Report
 from segment_client.run import cutout, cutouts, watch
-from segment_client.screen import Screen
+from segment_client.screen import Screen, Tally
+from segment_client.side_by_side import in_thread
 from segment_client.sources import locate
-from segment_client.tally import Tally
-from segment_client.text import printable
+from segment_client.upload import read_stream, read_upload
 
 _WRONG_USE = 2
 _INTERRUPTED = 130
@@ -29,29 +30,67 @@ _INTERRUPTED = 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit code: 0 when every picture has its cut-out."""
     given = parse(arguments, os.environ)
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    _listen_to_signals()
     try:
-        service = Service(given.endpoint, read_key(os.environ), given.concurrency, given.patience)
-        _warn_of_plain_http(service)
-        if given.out is None:
-            return asyncio.run(_single(given, service))
-        return asyncio.run(_many(given, given.out, service))
+        # The key is never an argument, where others could see it.
+        key = os.environ.get("SEGMENT_KEY", "").strip()
+        service = Service(given.endpoint, key, given.concurrency, given.patience)
+        return _run_with_a_key(given, service)
     except ClientError as error:
         return _fail(f"{error.id} {error.message}", 1)
     except ValueError as error:
         return _fail(str(error), _WRONG_USE)
     except OSError as error:
         return _fail(f"{error.filename or 'standard output'}: {error.strerror or error}", 1)
-    except (KeyboardInterrupt, EOFError):
+    except (KeyboardInterrupt, EOFError, asyncio.CancelledError):
         return _fail("stopped", _INTERRUPTED)
 
 
-async def _single(given: Arguments, service: Service) -> int:
-    """One picture to standard output, once it is whole."""
+def _listen_to_signals() -> None:
+    """Shells make what a script starts with `&` ignore SIGINT, so that only SIGKILL would end it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+
+
+def _run_with_a_key(given: Arguments, service: Service) -> int:
+    """Do it all, and once more with a key when the service wants one and somebody is there to be asked."""
+    picture = None if given.out else _read_single(given)
+    _warn_of_plain_http(service)
+    while True:
+        try:
+            if given.out is None:
+                return asyncio.run(_single(given, service, picture or b""))
+            return asyncio.run(_many(given, given.out, service))
+        except ClientError as error:
+            if error.id != "E-401" or service.key or not _is_attended():
+                raise
+            service = replace(service, key=getpass.getpass("Key: ", sys.stderr).strip())
+            _warn_of_plain_http(service)
+            if not service.key:
+                raise
+
+
+def _is_attended() -> bool:
+    """Whether somebody can be asked. A run in the background of its terminal would be halted for that."""
+    if not sys.stderr.isatty():
+        return False
+    if sys.platform == "win32":
+        return True
+    try:
+        return os.tcgetpgrp(sys.stderr.fileno()) == os.getpgrp()
+    except OSError:  # not the terminal that controls this process
+        return sys.stdin.isatty()
+
+
+def _read_single(given: Arguments) -> BytesOrUrl:
     if sys.stdout.isatty():
         raise ValueError("standard output is a terminal; name a folder with --out, or redirect it")
     source = given.sources[0]
-    picture = read_stream(sys.stdin.buffer) if source == STANDARD else read_picture(source)[0]
+    return read_stream(sys.stdin.buffer) if source == STANDARD else read_upload(source).content
+
+
+async def _single(given: Arguments, service: Service, picture: BytesOrUrl) -> int:
+    """One picture to standard output, once it is whole."""
     made = await cutout(picture, service, given.look)
     sys.stdout.buffer.write(made.data)
     sys.stdout.buffer.flush()
@@ -59,25 +98,30 @@ async def _single(given: Arguments, service: Service) -> int:
 
 
 async def _many(given: Arguments, out: Path, service: Service) -> int:
+    """Raises the ClientError that ended the run early; what was done by then has been told."""
     screen, tally = Screen(), Tally()
     try:
-        final = await _run(given, out, service, screen, tally)
-    finally:
+        await _run(given, out, service, screen, tally)
+    except ClientError:
+        if not tally.is_empty:
+            screen.summarize(tally)
+            screen.say("The run ended early; the same command takes it up again.")
+        raise
+    except BaseException:
         screen.summarize(tally)
-    if final:
-        end = "The run ended early; the same command takes it up again."
-        return _fail(f"{final.id} {final.message} {end}", 1)
+        raise
+    screen.summarize(tally)
     return 1 if tally.results[Result.FAILED] else 0
 
 
-async def _run(
-    given: Arguments, out: Path, service: Service, screen: Screen, tally: Tally
-) -> ClientError | None:
-    """See the run through; the error that ended it early."""
+async def _run(given: Arguments, out: Path, service: Service, screen: Screen, tally: Tally) -> None:
+    """See the run through. Raises the ClientError that ended it early."""
     begin = watch if given.watch else cutouts
     outcomes = begin(given.sources, out, service, given.look, force=given.force)
     with Report(given.report) if given.report else nullcontext() as report, screen:
-        counting = asyncio.create_task(_count(given, out, screen))
+        beside = [asyncio.create_task(screen.tell_progress(tally))]
+        if not given.watch:
+            beside.append(asyncio.create_task(_count(given, out, screen)))
         try:
             async with aclosing(outcomes):
                 async for outcome in outcomes:
@@ -85,21 +129,21 @@ async def _run(
                     screen.add(outcome, tally)
                     if report:
                         report.add(outcome)
-        except ClientError as error:
-            return error
         except asyncio.CancelledError:
             if not given.watch:  # which has no other end
                 raise
         finally:
-            counting.cancel()
-    return None
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
 
 
 async def _count(given: Arguments, out: Path, screen: Screen) -> None:
-    """Tell the bar how many pictures there are, while the first are on their way."""
-    if screen.has_bar and not given.watch:
-        sources = locate(given.sources, out, given.look.suffix)
-        screen.expect(await asyncio.to_thread(lambda: sum(1 for _ in sources.all())))
+    """Tell the screen how many pictures there are, while the first are on their way."""
+    total = 0
+    async for _ in in_thread(locate(given.sources, out, given.look.suffix).all()):
+        total += 1
+    screen.expect(total)
 
 
 def _warn_of_plain_http(service: Service) -> None:

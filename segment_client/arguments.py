@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from segment_client.options import Format, Look, Mode, Patience
-from segment_client.sources import Source, is_url
+from segment_client import __version__
+from segment_client.options import QUALITY, Format, Look, Mode, Patience
+from segment_client.sources import PathOrUrl, is_url
 
 STANDARD = "-"
 _DESCRIPTION = "Cut out pictures: files, folders with all below them, URLs, or - for standard input."
 _EPILOG = """\
-The key comes from the variable SEGMENT_KEY; on a terminal it is asked for where that is not set.
+The key comes from the variable SEGMENT_KEY; where a service wants one, a terminal is asked for it.
 The exit code is 0 when every picture has its cut-out, 1 when one has none, 2 for a wrong command line.
 
 examples:
@@ -26,7 +27,7 @@ examples:
 class Arguments:
     """A command line that can be carried out. `out` is None for standard output."""
 
-    sources: tuple[Source, ...]
+    sources: tuple[PathOrUrl, ...]
     out: Path | None
     endpoint: str
     look: Look
@@ -40,6 +41,7 @@ class Arguments:
 def parse(arguments: Sequence[str] | None, environment: Mapping[str, str]) -> Arguments:
     """Exits with code 2 and a message when the command line is wrong."""
     parser = argparse.ArgumentParser(prog="segment-client", description="A client for segment-function.")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     command = parser.add_subparsers(required=True, metavar="command").add_parser(
         "cutouts",
         help=_DESCRIPTION,
@@ -67,8 +69,10 @@ def _add(command: argparse.ArgumentParser, endpoint: str | None) -> None:
         help="the service's address without a path; SEGMENT_ENDPOINT unless given",
     )
     add("--mode", choices=list(Mode), default=Mode.BACKGROUND_REMOVAL, help="default: %(default)s")
+    add("--model", default="", metavar="NAME", help="a network that the service has installed")
     add("--background", metavar="COLOUR|FILE", help="put behind the cut-out: '#fff', white, or a picture")
     add("--format", choices=list(Format), default=Format.PNG, help="default: %(default)s")
+    add("--quality", type=int, metavar="N", help=f"of webp and jpeg, 1 to 100; default: {QUALITY}")
     add("--concurrency", type=int, default=4, metavar="N", help="pictures at a time; default: %(default)s")
     add("--report", type=Path, metavar="CSV", help="write a row for each picture")
     add("--watch", action="store_true", help="stay, and cut out what comes into the folders")
@@ -105,7 +109,7 @@ def _checked(given: argparse.Namespace) -> Arguments:
         sources,
         _out(given.out, sources, watch=given.watch),
         given.endpoint,
-        Look(Mode(given.mode), given.background, Format(given.format)),
+        _look(given),
         given.concurrency,
         replace(
             Patience(),
@@ -119,17 +123,24 @@ def _checked(given: argparse.Namespace) -> Arguments:
     )
 
 
-def _source(given: str) -> Source:
+def _look(given: argparse.Namespace) -> Look:
+    if given.quality is not None and given.format == Format.PNG:
+        raise ValueError("--quality goes with --format webp or jpeg")
+    quality = QUALITY if given.quality is None else given.quality
+    return Look(Mode(given.mode), given.background, Format(given.format), given.model, quality)
+
+
+def _source(given: str) -> PathOrUrl:
     return given if given == STANDARD or is_url(given) else Path(given)
 
 
-def _out(given: str | None, sources: Sequence[Source], *, watch: bool) -> Path | None:
-    if watch and not all(isinstance(source, Path) and source.is_dir() for source in sources):
+def _out(given: str | None, sources: Sequence[PathOrUrl], *, watch: bool) -> Path | None:
+    if watch and not all(isinstance(source, Path) and os.path.isdir(source) for source in sources):
         raise ValueError("--watch takes folders")
     if STANDARD in sources and (len(sources) > 1 or given not in (None, STANDARD)):
         raise ValueError("standard input goes alone, and to standard output")
     if given == STANDARD or STANDARD in sources:
-        if len(sources) > 1 or (isinstance(sources[0], Path) and sources[0].is_dir()):
+        if len(sources) > 1 or (isinstance(sources[0], Path) and os.path.isdir(sources[0])):
             raise ValueError("standard output takes one picture")
         return None
     if given is None:

@@ -4,9 +4,10 @@ ClientError
 ├── Refused       the endpoint answered with an error; its id is that of docs/errors.md where it can be told
 ├── TooLarge      E-SIZE     what the endpoint would have answered
 ├── Unreachable   C-CONNECT  no connection; waited for
-├── Untrusted     C-TLS      the endpoint's certificate is not trusted; ends the run
+├── Untrusted     C-TLS      no trusted TLS connection to the endpoint is possible; ends the run
 ├── Broken        C-STREAM   the answer broke off, or did not end in time; tried again
 ├── NotOurs       C-ANSWER   the answer is neither a PNG nor an error
+├── NotTaken      C-FORMAT   by its name a picture, of a format that the service does not take
 ├── Unreadable    C-READ     the picture cannot be read here
 ├── Unwritable    C-WRITE    the cut-out cannot be written here
 └── GivenUp       C-DOWN     the endpoint has not answered for too long; ends the run
@@ -15,10 +16,13 @@ ClientError
 import json
 from dataclasses import dataclass
 
-from segment_client.text import printable
-
 MAX_PICTURE_BYTES = 20_971_520
 """The API's own limit; what is larger is not even sent."""
+
+
+def printable(text: str) -> str:
+    """`text` on one line, with control characters and bytes that are no text as escapes."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 class ClientError(Exception):
@@ -32,11 +36,12 @@ class ClientError(Exception):
     final = False
     attempts = 0
     request_id = ""
+    hint = ""
 
     @property
     def message(self) -> str:
         """One line for people."""
-        return printable(str(self))
+        return printable(str(self) + self.hint)
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,7 @@ class Unreachable(ClientError):
 
 
 class Untrusted(ClientError):
-    """There is a server, but its certificate does not prove that it is the one asked for."""
+    """The server's certificate is not trusted, or the server speaks no TLS where it should."""
 
     id = "C-TLS"
     final = True
@@ -99,6 +104,15 @@ class NotOurs(ClientError):
     """Status 200, but no PNG: something else than the service answers there."""
 
     id = "C-ANSWER"
+
+
+class NotTaken(ClientError):
+    """A file that is a picture by its name, of a format that the service does not take; it is not sent."""
+
+    id = "C-FORMAT"
+
+    def __init__(self, suffix: str) -> None:
+        super().__init__(f"The service does not take {suffix} files.")
 
 
 class Unreadable(ClientError):

@@ -1,65 +1,59 @@
 """From the answer's PNG to what was asked for: on a colour or a picture, in another format."""
 
-from pathlib import Path
-from typing import BinaryIO
+import zlib
+from typing import Any, BinaryIO
 
-from PIL import Image, ImageColor, ImageOps, UnidentifiedImageError
+from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
-from segment_client.options import Format, Look
+from segment_client.background import Background, read_background
+from segment_client.errors import Broken
+from segment_client.options import Format, Look, Mode
 
 _WHITE = "#fff"
-_QUALITY = 90
-_SAVE = {Format.PNG: {}, Format.WEBP: {"quality": _QUALITY}, Format.JPEG: {"quality": _QUALITY}}
-
-type _Ground = tuple[int, int, int] | Image.Image | None
 
 
 class Finisher:
-    """Makes results of one look. Raises ValueError when the background is neither a colour nor a picture."""
+    """Makes results of one look. Raises ValueError when the background is neither a colour nor a picture.
+
+    `identity` differs for looks that make different files of the same picture.
+    """
 
     def __init__(self, look: Look) -> None:
         self._format = look.format
-        background = look.background
-        if background is None and look.format is Format.JPEG:
-            background = _WHITE
-        self._ground = _ground(background)
+        self._mode = "L" if look.mode is Mode.FOREGROUND_MATTING else "RGBA"
+        self._options: dict[str, Any] = {} if look.format is Format.PNG else {"quality": look.quality}
+        given = look.background
+        if given is None and look.format is Format.JPEG:
+            given = _WHITE
+        self._background: Background | None = None if given is None else read_background(given)
+        behind = self._background.identity if self._background else ""
+        quality = "" if look.format is Format.PNG else str(look.quality)
+        self.identity = " ".join((look.mode, look.model, look.format, quality, behind))
 
     def __call__(self, answer: BinaryIO, result: BinaryIO) -> None:
-        """Read the PNG at the start of `answer`, write the result. Raises OSError where either fails."""
-        answer.seek(0)
+        """Read the PNG at the start of `answer`, write the result. Raises OSError where that fails.
+
+        The result is sRGB and says nothing else: no profile, no metadata.
+        """
+        image = _read(answer, self._mode)
+        if self._mode == "RGBA" and self._background is not None:
+            image = _composed(image, self._background)
+        image.info = {}
+        image.save(result, self._format.name, **self._options)
+
+
+def _read(answer: BinaryIO, mode: str) -> Image.Image:
+    answer.seek(0)
+    try:
         with PngImageFile(answer) as image:  # not Image.open, which refuses the largest mattes the API makes
             image.load()
-            finished = image if image.mode == "L" or self._ground is None else self._on_ground(image)
-            finished.save(result, self._format.name, **_SAVE[self._format])
-
-    def _on_ground(self, image: Image.Image) -> Image.Image:
-        if isinstance(self._ground, Image.Image):
-            behind = ImageOps.fit(self._ground, image.size)
-        else:
-            behind = Image.new("RGB", image.size, self._ground)
-        image = image.convert("RGBA")
-        behind.paste(image, mask=image.getchannel("A"))
-        return behind
+            return image if image.mode == mode else image.convert(mode)
+    except (OSError, SyntaxError, ValueError, zlib.error) as error:
+        raise Broken("The answer is a PNG that cannot be read.") from error
 
 
-def _ground(background: str | Path | None) -> _Ground:
-    if background is None:
-        return None
-    if Path(background).is_file():
-        return _picture(Path(background))
-    try:
-        red, green, blue, *alpha = ImageColor.getrgb(str(background))
-    except ValueError as error:
-        raise ValueError(f"the background is neither a colour nor a file: {background}") from error
-    if alpha and alpha[0] != 255:
-        raise ValueError(f"the background is not opaque: {background}")
-    return red, green, blue
-
-
-def _picture(path: Path) -> Image.Image:
-    try:
-        with Image.open(path) as image:
-            return ImageOps.exif_transpose(image).convert("RGB")
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise ValueError(f"the background is not a picture that can be read: {path}") from error
+def _composed(cutout: Image.Image, background: Background) -> Image.Image:
+    behind = background.of_size(cutout.size)
+    behind.paste(cutout, mask=cutout.getchannel("A"))
+    return behind

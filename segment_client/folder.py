@@ -3,52 +3,42 @@
 They are found while they are needed; in memory are the names of one folder, and of the folders seen.
 """
 
+import logging
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeAlias
 
-from segment_client.errors import ClientError, Unreadable
+from segment_client.errors import ClientError, NotTaken, Unreadable, printable
 from segment_client.placing import result_names
+from segment_client.suffixes import NOT_TAKEN, PICTURES, suffix_of, told_suffix
 
-PICTURE_SUFFIXES = frozenset(
-    (
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".png",
-        ".gif",
-        ".bmp",
-        ".dib",
-        ".webp",
-        ".ico",
-        ".tif",
-        ".tiff",
-        ".mpo",
-    )
-)
-_LONGEST_SUFFIX_TOLD = 6
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A source, a file or a URL, and the file its result belongs in."""
+class Placed:
+    """A source, a file or a URL, and the file its result belongs in.
+
+    `touched`: the system has reported a change of the file, whatever its times say.
+    """
 
     source: Path | str
     target: Path
+    touched: bool = False
 
 
 @dataclass(frozen=True)
 class Lost:
-    """A source of which no picture can be had."""
+    """A source of which no result can be had."""
 
     source: Path | str
     error: ClientError
 
 
-type Found = Picture | Lost
+Found: TypeAlias = Placed | Lost
 
 
 @dataclass
@@ -66,65 +56,77 @@ class Folder:
     suffix: str
     passed_over: Counter[str] = field(default_factory=Counter)
 
-    def pictures(self) -> Iterator[Found]:
-        """Everything there is, in the order of names."""
-        yield from self._walk(self.root, self.target)
+    def pictures(self) -> Iterator[list[Found]]:
+        """Everything there is, folder by folder, in the order of names."""
+        return self._walk(self.root, self.target)
 
-    def changed(self, paths: Iterable[Path]) -> Iterator[Found]:
-        """What is at those paths below the root by now: pictures, or folders of them."""
+    def changed(self, paths: Iterable[Path]) -> Iterator[list[Found]]:
+        """What is at those paths below the root by now: pictures that were touched, or folders of them."""
         by_folder: dict[Path, set[str]] = defaultdict(set)
         for path in paths:
             relative = path.relative_to(self.root)
             if relative.parts and not any(part.startswith(".") for part in relative.parts):
                 by_folder[path.parent].add(path.name)
+        listings: dict[Path, _Listing] = {}
         for parent, names in sorted(by_folder.items()):
-            if self._is_out(parent):
+            if self._is_out(os.path.realpath(parent)):
                 continue
-            listing = self._list(parent, self._place(parent))
-            yield from (found for found in listing.files if Path(found.source).name in names)
-            for folder, target in listing.folders:
-                if folder.name in names:
-                    yield from self._walk(folder, target)
+            try:
+                listing = self._listing_of(parent, listings)
+            except OSError as error:
+                log.warning("%s: %s", printable(str(parent)), error.strerror or error)
+                continue
+            here = [found for found in listing.files if Path(found.source).name in names]
+            yield [replace(found, touched=True) if isinstance(found, Placed) else found for found in here]
+            for folder in sorted(parent / name for name in names):
+                if folder in listing.folders:
+                    yield from self._walk(folder, listing.folders[folder])
 
-    def _walk(self, start: Path, target: Path) -> Iterator[Found]:
+    def _walk(self, start: Path, target: Path) -> Iterator[list[Found]]:
         visited: set[str] = set()
         waiting = [(start, target)]
         while waiting:
             folder, target = waiting.pop()
             real = os.path.realpath(folder)
-            if real in visited or self._is_out(folder):
+            if real in visited or self._is_out(real):
                 continue
             visited.add(real)
             try:
                 listing = self._list(folder, target)
             except OSError as error:
-                yield Lost(folder, Unreadable(error.strerror or str(error)))
+                yield [Lost(folder, Unreadable(error.strerror or str(error)))]
                 continue
             self.passed_over.update(listing.passed_over)
-            yield from listing.files
-            waiting.extend(reversed(listing.folders))
+            yield listing.files
+            waiting.extend(reversed(listing.folders.items()))
 
-    def _is_out(self, folder: Path) -> bool:
-        real, out = Path(os.path.realpath(folder)), Path(os.path.realpath(self.out))
-        return real == out or out in real.parents
+    def _is_out(self, real: str) -> bool:
+        out = os.path.realpath(self.out)
+        return real == out or real.startswith(os.path.join(out, ""))
 
-    def _place(self, folder: Path) -> Path:
-        """The folder of results that belongs to a folder of sources."""
-        if folder == self.root:
-            return self.target
-        siblings = self._list(folder.parent, self._place(folder.parent)).folders
-        return next((target for sibling, target in siblings if sibling == folder), self.target / folder.name)
+    def _listing_of(self, folder: Path, known: dict[Path, "_Listing"]) -> "_Listing":
+        """That of a folder below the root; `known` are those that were made before, and gets new ones."""
+        if folder not in known:
+            target = self.target
+            if folder != self.root:
+                siblings = self._listing_of(folder.parent, known).folders
+                target = siblings.get(folder) or self.target / folder.relative_to(self.root)
+            known[folder] = self._list(folder, target)
+        return known[folder]
 
     def _list(self, folder: Path, target: Path) -> "_Listing":
-        names = sorted(name for name in os.listdir(folder) if not name.startswith("."))
-        folders = [name for name in names if os.path.isdir(folder / name)]
-        others = [name for name in names if name not in set(folders)]
-        pictures = [name for name in others if is_picture_name(name)]
-        results = result_names(pictures, folders, self.suffix)
+        with os.scandir(folder) as found:
+            entries = sorted((entry for entry in found if entry.name[0] != "."), key=lambda one: one.name)
+        folders = [entry.name for entry in entries if _is_folder(entry)]
+        known = frozenset(folders)
+        others = [entry for entry in entries if entry.name not in known]
+        taken = [entry.name for entry in others if suffix_of(entry.name) in PICTURES]
+        places = result_names(taken, folders, self.suffix)
+        files = [_found(folder / entry.name, entry, target, places) for entry in others]
         return _Listing(
-            [_found(folder / name, target / results[name]) for name in pictures],
-            [(folder / name, target / results[name]) for name in folders],
-            Counter(_told_suffix(name) for name in others if not is_picture_name(name)),
+            [found for found in files if found],
+            {folder / name: target / places[name] for name in folders},
+            Counter(told_suffix(entry.name) for entry, found in zip(others, files, strict=True) if not found),
         )
 
 
@@ -133,21 +135,26 @@ class _Listing:
     """One folder: its pictures, its subfolders with their places, and what else is there, by suffix."""
 
     files: list[Found]
-    folders: list[tuple[Path, Path]]
+    folders: dict[Path, Path]
     passed_over: Counter[str]
 
 
-def is_picture_name(name: str) -> bool:
-    """Whether a file's name ends as those of an accepted format do."""
-    return os.path.splitext(name)[1].lower() in PICTURE_SUFFIXES
+def _found(source: Path, entry: os.DirEntry[str], target: Path, places: dict[str, str]) -> Found | None:
+    if suffix_of(entry.name) in NOT_TAKEN:
+        return Lost(source, NotTaken(suffix_of(entry.name)))
+    if entry.name not in places:
+        return None
+    try:
+        is_file = entry.is_file()
+    except OSError:
+        is_file = False
+    if is_file:
+        return Placed(source, target / places[entry.name])
+    return Lost(source, Unreadable("not a regular file" if os.path.exists(source) else "no such file"))
 
 
-def _found(source: Path, target: Path) -> Found:
-    if source.is_file():
-        return Picture(source, target)
-    return Lost(source, Unreadable("no such file" if not source.exists() else "not a regular file"))
-
-
-def _told_suffix(name: str) -> str:
-    suffix = os.path.splitext(name)[1].lower()
-    return suffix if 0 < len(suffix) <= _LONGEST_SUFFIX_TOLD else "other"
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False

@@ -1,24 +1,25 @@
 """One picture from its file to its result: read, sent, received beside the target, renamed when whole."""
 
 import asyncio
-import os
-import secrets
-import stat
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import BinaryIO
+from typing import TypeVar
 from weakref import WeakValueDictionary
 
-from segment_client.connection import Answer, Connection
-from segment_client.errors import ClientError, Unwritable
+from segment_client.answer import Answer
+from segment_client.connection import Connection
+from segment_client.errors import ClientError, Unreadable, Unwritable
 from segment_client.finish import Finisher
-from segment_client.folder import Found, Lost, Picture
-from segment_client.options import Mode
-from segment_client.reading import read_picture
+from segment_client.folder import Found, Lost, Placed
+from segment_client.options import Look
+from segment_client.record import Record, Sent
+from segment_client.saving import Part, Saver, modified_ns
+from segment_client.upload import Upload, read_upload, stamp_of
+
+_T = TypeVar("_T")
 
 
 class Result(StrEnum):
@@ -46,13 +47,18 @@ class Outcome:
 
 
 class Maker:
-    """Makes results over one connection. `final` is the error after which no picture can succeed."""
+    """Makes results of one look over one connection.
 
-    def __init__(self, connection: Connection, mode: Mode, finisher: Finisher | None, *, force: bool) -> None:
+    `final` is the error after which no picture can succeed.
+    """
+
+    def __init__(self, connection: Connection, look: Look, *, force: bool) -> None:
         self._connection = connection
-        self._mode = mode
-        self._finisher = finisher
+        self._look = look
+        self._finisher = Finisher(look)
         self._force = force
+        self._record = Record()
+        self._saver = Saver()
         self._targets: WeakValueDictionary[Path, asyncio.Lock] = WeakValueDictionary()
         self.final: ClientError | None = None
 
@@ -63,9 +69,10 @@ class Maker:
             if isinstance(found, Lost):
                 raise found.error
             async with self._targets.setdefault(found.target, asyncio.Lock()):
-                if not self._force and await asyncio.to_thread(_is_current, found):
+                upload = await asyncio.to_thread(self._upload, found)
+                if upload is None:
                     return Outcome(found.source, Result.SKIPPED, target=found.target)
-                answer, size = await self._make(found)
+                answer, size = await self._make(upload, found.target)
             seconds = time.monotonic() - started
             return Outcome(found.source, Result.DONE, seconds, found.target, size, answer)
         except ClientError as error:
@@ -73,58 +80,76 @@ class Maker:
                 self.final = error
             return Outcome(found.source, Result.FAILED, time.monotonic() - started, error=error)
 
-    async def _make(self, picture: Picture) -> tuple[Answer, int]:
-        read_at = time.time()
-        body, modified_at = await asyncio.to_thread(read_picture, picture.source)
+    def _upload(self, placed: Placed) -> Upload | None:
+        """What is to be sent; None when the result was made of just that, and looks as it shall."""
+        made_ns = None if self._force else _made_ns(placed.target)
+        sent = None if made_ns is None else self._record.get(placed.target)
+        if made_ns is None or (sent and sent.look != self._finisher.identity):
+            return read_upload(placed.source)
+        if sent and sent.stamp and not placed.touched and sent.stamp == _stamp(placed.source):
+            return None
+        upload = read_upload(placed.source)
+        if sent:
+            is_same = sent.digest == upload.digest
+        else:  # somebody else's result, or one whose record was left behind: time is all there is
+            is_same = made_ns >= upload.modified_ns and not placed.touched
+        if not is_same:
+            return upload
+        if sent is None or sent.stamp != upload.stamp:
+            self._remember(placed.target, upload)
+        return None
+
+    async def _make(self, upload: Upload, target: Path) -> tuple[Answer, int]:
+        with self._saver.beside(target) as part:
+            try:
+                answer = await self._connection.segment(upload.content, self._look, part.file)
+            except Unwritable as error:
+                raise Unwritable(f"{target}: {error}") from error
+            return answer, await _uninterrupted(lambda: self._save(part, upload))
+
+    def _save(self, part: Part, upload: Upload) -> int:
+        if self._look.is_answer:
+            size = self._saver.put(part)
+        else:
+            with self._saver.beside(part.target) as finished:
+                try:
+                    self._finisher(part.file, finished.file)
+                except OSError as error:
+                    raise Unwritable(f"{part.target}: {error.strerror or error}") from error
+                size = self._saver.put(finished)
+        self._remember(part.target, upload)
+        return size
+
+    def _remember(self, target: Path, upload: Upload) -> None:
         try:
-            with _file_beside(picture.target) as part:
-                answer = await self._connection.cut_out(body, self._mode, part)
-                size = await asyncio.to_thread(self._finish, part, picture.target, max(read_at, modified_at))
+            self._record.add(target, Sent(upload.digest, self._finisher.identity, upload.stamp))
         except OSError as error:
-            raise Unwritable(f"{picture.target}: {error.strerror or error}") from error
-        return answer, size
-
-    def _finish(self, part: BinaryIO, target: Path, as_of: float) -> int:
-        if self._finisher is None:
-            return _put(part, target, as_of)
-        with _file_beside(target) as result:
-            self._finisher(part, result)
-            return _put(result, target, as_of)
+            self._saver.warn_once(
+                "record",
+                f"What was sent cannot be noted in {target.parent} ({error.strerror}); "
+                "the next run goes by the times of files there.",
+            )
 
 
-def _is_current(picture: Picture) -> bool:
-    """Whether the result is there and not older than its source; that of a URL, whether it is there."""
+async def _uninterrupted(work: Callable[[], _T]) -> _T:
+    """What `work` returns in a thread. It ends even when the caller is cancelled: the answer is paid for."""
+    working = asyncio.ensure_future(asyncio.to_thread(work))
     try:
-        made = picture.target.stat()
-        if not stat.S_ISREG(made.st_mode):
-            return False
-        return isinstance(picture.source, str) or made.st_mtime_ns >= picture.source.stat().st_mtime_ns
-    except OSError:
-        return False
+        return await asyncio.shield(working)
+    except asyncio.CancelledError:
+        await asyncio.wait([working])
+        raise
 
 
-@contextmanager
-def _file_beside(target: Path) -> Iterator[BinaryIO]:
-    """A new hidden file in the folder of `target`, which is gone at the end unless it was renamed."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    path = target.with_name(f".{secrets.token_hex(8)}.part")
-    with path.open("x+b") as file:
-        try:
-            yield file
-        finally:
-            file.close()
-            path.unlink(missing_ok=True)
+def _made_ns(target: Path) -> int | None:
+    try:
+        return modified_ns(target)
+    except OSError as error:
+        raise Unwritable(f"{target}: {error.strerror}") from error
 
 
-def _put(part: BinaryIO, target: Path, as_of: float) -> int:
-    """Rename a whole file to `target`.
-
-    Its time is that of the reading of its source, so that a source which has changed since is newer.
-    """
-    part.flush()
-    os.fsync(part.fileno())
-    size = os.fstat(part.fileno()).st_size
-    part.close()
-    os.utime(part.name, (as_of, as_of))
-    os.replace(part.name, target)
-    return size
+def _stamp(source: Path | str) -> object:
+    try:
+        return None if isinstance(source, str) else stamp_of(source.stat())
+    except OSError as error:
+        raise Unreadable(error.strerror or str(error)) from error

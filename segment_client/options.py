@@ -6,9 +6,10 @@ from pathlib import Path
 
 import httpx
 
-from segment_client.text import printable
+from segment_client.errors import printable
 
 MAX_CONCURRENCY = 64
+QUALITY = 90
 
 
 class Mode(StrEnum):
@@ -66,26 +67,33 @@ class Service:
             raise ValueError(f"the endpoint is not a URL: {error}") from error
         if url.scheme not in ("http", "https") or not url.host:
             raise ValueError(f"the endpoint is not an http or https URL: {printable(self.endpoint)}")
-        if url.userinfo or url.query or url.fragment:
-            raise ValueError("the endpoint has no user name, no query and no fragment")
+        origin = f"{url.scheme}://{url.netloc.decode('ascii')}"
+        if url.userinfo or url.path not in ("", "/") or url.query or url.fragment:
+            raise ValueError(f"the endpoint has no user name, no path and no query: {origin}")
 
 
 @dataclass(frozen=True)
 class Look:
     """What is made of a picture.
 
+    `model` is the name of a network that the service has installed, "" for its default. `quality` is that of
+    JPEG and WEBP, 1 to 100.
     `background` is a colour as CSS writes it (`#fff`, `white`, `rgb(255, 255, 255)`) or the file of a picture
     that is scaled and cropped to fit; JPEG, which has no transparency, is put on white where it is None.
-    Raises ValueError for a background behind a matte.
+    Raises ValueError for a background behind a matte, and for a quality out of range.
     """
 
     mode: Mode = Mode.BACKGROUND_REMOVAL
     background: str | Path | None = None
     format: Format = Format.PNG
+    model: str = ""
+    quality: int = QUALITY
 
     def __post_init__(self) -> None:
         if self.mode is Mode.FOREGROUND_MATTING and self.background is not None:
             raise ValueError("a matte has no background")
+        if not 1 <= self.quality <= 100:
+            raise ValueError("quality is 1 to 100")
 
     @property
     def suffix(self) -> str:

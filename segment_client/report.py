@@ -1,4 +1,7 @@
-"""The report: a CSV file with a row for each picture, written as they come."""
+"""The report: a CSV file with a row for each picture, written as they come, which spreadsheets open as it is.
+
+That is UTF-8 with a byte order mark and CRLF, without cells that a spreadsheet would take for formulas.
+"""
 
 import csv
 from pathlib import Path
@@ -27,7 +30,7 @@ class Report:
 
     def __init__(self, path: Path) -> None:
         # Names of files need not be text; what is not is written as the bytes it is.
-        self._file = path.open("w", newline="", encoding="utf-8", errors="surrogateescape")
+        self._file = path.open("w", newline="", encoding="utf-8-sig", errors="surrogateescape")
         self._rows = csv.writer(self._file)
         self._rows.writerow(COLUMNS)
 
@@ -45,16 +48,21 @@ class Report:
         uncertainty = "" if answer is None or answer.uncertainty is None else answer.uncertainty
         self._rows.writerow(
             (
-                outcome.source,
+                _text(str(outcome.source)),
                 outcome.result,
-                outcome.target or "",
+                _text(str(outcome.target or "")),
                 *made,
                 f"{outcome.seconds:.3f}",
                 attempts,
                 uncertainty,
                 error.id if error else "",
-                error.message if error else "",
-                answer.request_id if answer else error.request_id if error else "",
+                _text(error.message) if error else "",
+                _text(answer.request_id if answer else error.request_id if error else ""),
             )
         )
         self._file.flush()
+
+
+def _text(value: str) -> str:
+    """`value`, and not the formula that a spreadsheet would make of it (OWASP, CSV Injection)."""
+    return f"'{value}" if value.startswith(("=", "+", "-", "@", "\t", "\r")) else value

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
 
@@ -11,8 +12,10 @@ from segment_client.options import Patience
 
 log = logging.getLogger(__name__)
 
+_T = TypeVar("_T")
 
-async def persist[T](send: Callable[[], Awaitable[T]], circuit: Circuit, patience: Patience) -> tuple[T, int]:
+
+async def persist(send: Callable[[], Awaitable[_T]], circuit: Circuit, patience: Patience) -> tuple[_T, int]:
     """What `send` returns at last, and the number of attempts. Raises the last attempt's ClientError.
 
     Attempts that found nobody, or only a gateway when they were made to see whether a dead endpoint lives
@@ -21,7 +24,7 @@ async def persist[T](send: Callable[[], Awaitable[T]], circuit: Circuit, patienc
     attempts = 0
     failures = 0
 
-    async def attempt() -> T:
+    async def attempt() -> _T:
         nonlocal attempts, failures
         async with circuit.attempt():
             probing = not circuit.closed

@@ -1,5 +1,6 @@
 """The three functions of this library: one picture, many pictures, pictures that are still to come."""
 
+import asyncio
 import io
 import logging
 import math
@@ -9,14 +10,15 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from segment_client.connection import Answer, Body, Connection
+from segment_client.answer import Answer
+from segment_client.connection import BytesOrUrl, Connection
+from segment_client.errors import printable
 from segment_client.finish import Finisher
 from segment_client.folder import Found
 from segment_client.maker import Maker, Outcome
 from segment_client.options import Look, Service
 from segment_client.side_by_side import in_thread, side_by_side
-from segment_client.sources import Source, locate
-from segment_client.text import printable
+from segment_client.sources import PathOrUrl, locate
 from segment_client.watching import found_now_and_later
 
 log = logging.getLogger(__name__)
@@ -30,31 +32,36 @@ class CutOut:
     answer: Answer
 
 
-async def cutout(picture: Body, service: Service, look: Look | None = None) -> CutOut:
+async def cutout(picture: BytesOrUrl, service: Service, look: Look | None = None) -> CutOut:
     """Cut out one picture, given by its bytes or by its URL.
 
     Raises ClientError, and ValueError for a background that is none.
     """
     look = look or Look()
-    finisher = None if look.is_answer else Finisher(look)
+    finisher = Finisher(look)
     png = io.BytesIO()
     async with Connection(service) as connection:
-        answer = await connection.cut_out(picture, look.mode, png)
-    if finisher is None:
+        answer = await connection.segment(picture, look, png)
+    if look.is_answer:
         return CutOut(png.getvalue(), answer)
     result = io.BytesIO()
-    finisher(png, result)
+    await asyncio.to_thread(finisher, png, result)
     return CutOut(result.getvalue(), answer)
 
 
 async def cutouts(
-    sources: Sequence[Source], out: Path, service: Service, look: Look | None = None, *, force: bool = False
-) -> AsyncGenerator[Outcome]:
+    sources: Sequence[PathOrUrl],
+    out: Path,
+    service: Service,
+    look: Look | None = None,
+    *,
+    force: bool = False,
+) -> AsyncGenerator[Outcome, None]:
     """Cut out files, folders with all below them, and URLs into the folder `out`; yields an outcome for each.
 
-    What is there already and not older than its source is skipped, unless `force`. Raises ClientError at the
-    end, when an error ended the run before all sources had their turn, and ValueError for arguments that
-    cannot be.
+    What was made of the same bytes and in the same look before is skipped, unless `force`. Raises ClientError
+    at the end, when an error ended the run before all sources had their turn, and ValueError for arguments
+    that cannot be.
     """
     look = look or Look()
     located = locate(sources, out, look.suffix)
@@ -66,8 +73,13 @@ async def cutouts(
 
 
 async def watch(
-    folders: Sequence[Source], out: Path, service: Service, look: Look | None = None, *, force: bool = False
-) -> AsyncGenerator[Outcome]:
+    folders: Sequence[PathOrUrl],
+    out: Path,
+    service: Service,
+    look: Look | None = None,
+    *,
+    force: bool = False,
+) -> AsyncGenerator[Outcome, None]:
     """As `cutouts`, and then whatever comes into the folders or changes there, until the iteration is closed.
 
     A file is sent once nothing has happened to it for a second; a dead endpoint is waited for without end.
@@ -85,11 +97,10 @@ async def watch(
 
 
 async def _made(
-    sources: AsyncGenerator[Found], service: Service, look: Look, *, force: bool
-) -> AsyncGenerator[Outcome]:
-    finisher = None if look.is_answer else Finisher(look)
+    sources: AsyncGenerator[Found, None], service: Service, look: Look, *, force: bool
+) -> AsyncGenerator[Outcome, None]:
     async with Connection(service) as connection, aclosing(sources):
-        maker = Maker(connection, look.mode, finisher, force=force)
+        maker = Maker(connection, look, force=force)
         outcomes = side_by_side(_until_final(sources, maker), maker.make, service.concurrency)
         async with aclosing(outcomes):
             async for outcome in outcomes:
@@ -98,7 +109,7 @@ async def _made(
         raise maker.final
 
 
-async def _until_final(sources: AsyncIterator[Found], maker: Maker) -> AsyncGenerator[Found]:
+async def _until_final(sources: AsyncIterator[Found], maker: Maker) -> AsyncGenerator[Found, None]:
     async for found in sources:
         if maker.final:
             return

@@ -1,6 +1,10 @@
-"""What is shown, on standard error: a bar on a terminal, and everywhere failures, warnings and a summary."""
+"""What is shown, on standard error: a bar on a terminal, else a line now and then; failures and a summary."""
 
+import asyncio
 import logging
+import time
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import Self
 
 from rich.console import Console
@@ -16,9 +20,48 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from segment_client.errors import printable
 from segment_client.maker import Outcome, Result
-from segment_client.tally import Tally
-from segment_client.text import printable
+
+DOUBTFUL_FROM = 0.2
+"""An uncertainty from which on a result is worth a look: docs/models.md has what that catches."""
+_DOUBTFUL_NAMED = 20
+_LINE_EVERY_S = 10.0
+
+
+@dataclass
+class Tally:
+    """What a run has come to so far.
+
+    `failures` are counted by id, without those that ended the run; `messages` has the first one of each id.
+    """
+
+    results: Counter[Result] = field(default_factory=Counter)
+    failures: Counter[str] = field(default_factory=Counter)
+    messages: dict[str, str] = field(default_factory=dict)
+    doubtful: int = 0
+    doubtful_names: list[str] = field(default_factory=list)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to tell but what ended the run."""
+        return not (self.results[Result.DONE] or self.results[Result.SKIPPED] or self.failures)
+
+    @property
+    def total(self) -> int:
+        """All outcomes."""
+        return self.results.total()
+
+    def add(self, outcome: Outcome) -> None:
+        """Count one outcome."""
+        self.results[outcome.result] += 1
+        if outcome.error and not outcome.error.final:
+            self.failures[outcome.error.id] += 1
+            self.messages.setdefault(outcome.error.id, outcome.error.message)
+        if outcome.answer and (outcome.answer.uncertainty or 0.0) >= DOUBTFUL_FROM:
+            self.doubtful += 1
+            if len(self.doubtful_names) < _DOUBTFUL_NAMED:
+                self.doubtful_names.append(str(outcome.source))
 
 
 class Screen:
@@ -36,6 +79,7 @@ class Screen:
             disable=not self._console.is_terminal,
         )
         self._task = self._progress.add_task("", total=None, failed="")
+        self._total: int | None = None
         self._lines = _Lines(self._console)
 
     def __enter__(self) -> Self:
@@ -47,18 +91,14 @@ class Screen:
         self._progress.stop()
         logging.getLogger("segment_client").removeHandler(self._lines)
 
-    @property
-    def has_bar(self) -> bool:
-        """Whether there is use for a total."""
-        return self._console.is_terminal
-
     def expect(self, total: int) -> None:
         """How many outcomes there will be."""
+        self._total = total
         self._progress.update(self._task, total=total)
 
     def add(self, outcome: Outcome, tally: Tally) -> None:
-        """One outcome more; a failure gets a line."""
-        if outcome.error:
+        """One outcome more; a failure gets a line, unless it is what ends the run."""
+        if outcome.error and not outcome.error.final:
             name = printable(str(outcome.source))
             self.say(f"{name}: {outcome.error.id} {outcome.error.message}")
         failed = tally.results[Result.FAILED]
@@ -68,16 +108,35 @@ class Screen:
         """A line of its own, above the bar."""
         self._console.print(Text(line), soft_wrap=True)
 
+    async def tell_progress(self, tally: Tally, every_s: float = _LINE_EVERY_S) -> None:
+        """Where there is no bar, a line every 10 s when something has happened; without end."""
+        told, began = 0, time.monotonic()
+        while not self._console.is_terminal:
+            await asyncio.sleep(every_s)
+            if tally.total > told:
+                told = tally.total
+                of = "" if self._total is None else f" of {self._total}"
+                per_s = told / (time.monotonic() - began)
+                self.say(f"{told}{of} pictures: {_counts(tally)}; {per_s:.1f}/s")
+
     def summarize(self, tally: Tally) -> None:
-        """What the run has come to: a line, and a table of the failures by id."""
-        done, skipped, failed = (tally.results[result] for result in Result)
-        self.say(f"{done} cut out, {skipped} there already, {failed} failed")
-        if not failed:
-            return
-        table = Table("error", "pictures", "the first one's message")
-        for name, count in tally.failures.most_common():
-            table.add_row(Text(name), str(count), Text(tally.messages[name]))
-        self._console.print(table)
+        """What the run has come to: a line, a table of the failures by id, and what looks doubtful."""
+        self.say(_counts(tally))
+        if tally.failures:
+            table = Table("error", "pictures", "the first one's message")
+            for name, count in tally.failures.most_common():
+                table.add_row(Text(name), str(count), Text(tally.messages[name]))
+            self._console.print(table)
+        if tally.doubtful:
+            names = ", ".join(map(printable, tally.doubtful_names))
+            more = tally.doubtful - len(tally.doubtful_names)
+            looks = "1 result looks" if tally.doubtful == 1 else f"{tally.doubtful} results look"
+            self.say(f"{looks} doubtful: {names}" + (f", and {more} more" if more else ""))
+
+
+def _counts(tally: Tally) -> str:
+    done, skipped, failed = (tally.results[result] for result in Result)
+    return f"{done} cut out, {skipped} there already, {failed} failed"
 
 
 class _Rate(ProgressColumn):

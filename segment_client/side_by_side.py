@@ -1,26 +1,44 @@
 """Jobs that come one after the other, some of them worked on at the same time."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
-from itertools import islice
-from typing import Any
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from typing import Any, TypeVar
+
+_J = TypeVar("_J")
+_R = TypeVar("_R")
+_T = TypeVar("_T")
 
 _AT_ONCE = 32
+_LONGEST_S = 0.1
 
 
-async def in_thread[T](items: Iterator[T]) -> AsyncGenerator[T]:
-    """The items of an iterator that waits for a disk."""
-    while batch := await asyncio.to_thread(lambda: list(islice(items, _AT_ONCE))):
-        for item in batch:
+async def in_thread(batches: Iterator[Sequence[_T]]) -> AsyncGenerator[_T, None]:
+    """The items of an iterator that waits for a disk; whoever leaves waits for one batch at most."""
+    is_end = False
+    while not is_end:
+        items, is_end = await asyncio.to_thread(_take, batches)
+        for item in items:
             yield item
 
 
-async def side_by_side[J, R](
-    jobs: AsyncIterator[J], work: Callable[[J], Coroutine[None, None, R]], at_most: int
-) -> AsyncGenerator[R]:
+def _take(batches: Iterator[Sequence[_T]]) -> tuple[list[_T], bool]:
+    """Some items, and whether they are the last; batches may be empty for long."""
+    items: list[_T] = []
+    end = time.monotonic() + _LONGEST_S
+    for batch in batches:
+        items.extend(batch)
+        if len(items) >= _AT_ONCE or time.monotonic() > end:
+            return items, False
+    return items, True
+
+
+async def side_by_side(
+    jobs: AsyncIterator[_J], work: Callable[[_J], Coroutine[None, None, _R]], at_most: int
+) -> AsyncGenerator[_R, None]:
     """The results of `work`, as they come. A job is taken when there is room for it, and not before."""
-    taking: asyncio.Task[J | None] | None = asyncio.create_task(_next(jobs))
-    working: set[asyncio.Task[R]] = set()
+    taking: asyncio.Task[_J | None] | None = asyncio.create_task(_next(jobs))
+    working: set[asyncio.Task[_R]] = set()
     try:
         while taking or working:
             tasks: set[asyncio.Task[Any]] = {*working}
@@ -42,5 +60,5 @@ async def side_by_side[J, R](
         await asyncio.gather(*left, return_exceptions=True)
 
 
-async def _next[J](jobs: AsyncIterator[J]) -> J | None:
+async def _next(jobs: AsyncIterator[_J]) -> _J | None:
     return await anext(jobs, None)

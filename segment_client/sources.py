@@ -1,28 +1,30 @@
 """The sources a caller names, files, folders and URLs, and where the result of each belongs."""
 
 import os
+import stat
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from segment_client.errors import Unreadable
-from segment_client.folder import Folder, Found, Lost, Picture
+from segment_client.folder import Folder, Found, Lost, Placed
 from segment_client.placing import mark, result_names, url_name
 
-type Source = str | Path
+PathOrUrl: TypeAlias = str | Path
 
 
 @dataclass(frozen=True)
-class Sources:
+class Located:
     """Single pictures first, then folders."""
 
     singles: list[Found]
     folders: list[Folder]
 
-    def all(self) -> Iterator[Found]:
-        """Everything that is there now."""
-        yield from self.singles
+    def all(self) -> Iterator[list[Found]]:
+        """Everything that is there now, folder by folder."""
+        yield self.singles
         for folder in self.folders:
             yield from folder.pictures()
 
@@ -31,12 +33,12 @@ class Sources:
         return sum((folder.passed_over for folder in self.folders), Counter())
 
 
-def is_url(source: Source) -> bool:
+def is_url(source: PathOrUrl) -> bool:
     """Whether the service shall fetch it."""
     return isinstance(source, str) and source.lower().startswith(("http://", "https://"))
 
 
-def locate(sources: Sequence[Source], out: Path, suffix: str) -> Sources:
+def locate(sources: Sequence[PathOrUrl], out: Path, suffix: str) -> Located:
     """Give each source its place below `out`.
 
     The pictures of a folder that is named alone go straight into `out`; beside other sources each folder gets
@@ -44,21 +46,22 @@ def locate(sources: Sequence[Source], out: Path, suffix: str) -> Sources:
     """
     urls = [str(source) for source in sources if is_url(source)]
     paths = list(dict.fromkeys(Path(source) for source in sources if not is_url(source)))
-    folders = [path for path in paths if path.is_dir()]
-    files = [path for path in paths if path not in set(folders)]
+    folders = [path for path in paths if os.path.isdir(path)]
+    known = frozenset(folders)
+    files = [path for path in paths if path not in known]
     for folder in folders:
         _check_apart(folder, out)
     if len(folders) == 1 and not files and not urls:
-        return Sources([], [Folder(folders[0], out, out, suffix)])
+        return Located([], [Folder(folders[0], out, out, suffix)])
     wished = {url: url_name(url) for url in urls} | {
         str(path): path.name or path.resolve().name for path in files
     }
     named = _distinct(wished)
     own = _distinct({str(folder): folder.resolve().name or "root" for folder in folders})
     results = result_names(named.values(), own.values(), suffix)
-    pictures: list[Found] = [Picture(url, out / results[named[url]]) for url in urls]
+    pictures: list[Found] = [Placed(url, out / results[named[url]]) for url in urls]
     pictures += [_file(path, out / results[named[str(path)]]) for path in files]
-    return Sources(
+    return Located(
         pictures,
         [Folder(folder, out / results[own[str(folder)]], out, suffix) for folder in folders],
     )
@@ -82,6 +85,8 @@ def _check_apart(folder: Path, out: Path) -> None:
 
 
 def _file(path: Path, target: Path) -> Found:
-    if path.is_file():
-        return Picture(path, target)
-    return Lost(path, Unreadable("not a regular file" if path.exists() else "no such file or folder"))
+    try:
+        is_file = stat.S_ISREG(path.stat().st_mode)
+    except OSError as error:
+        return Lost(path, Unreadable(error.strerror or str(error)))
+    return Placed(path, target) if is_file else Lost(path, Unreadable("not a regular file"))

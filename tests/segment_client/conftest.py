@@ -13,3 +13,11 @@ def small_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     log = tmp_path_factory.mktemp("small_host") / "log.txt"
     with embedded_host(log, SETTINGS) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def open_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    """One that wants no key."""
+    settings = {**SETTINGS, "SEGMENT_API_KEYS": "", "SEGMENT_ALLOW_ANONYMOUS": "true"}
+    with embedded_host(tmp_path_factory.mktemp("open_host") / "log.txt", settings) as running:
+        yield running

@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from segment_client import __version__
 from segment_client.arguments import parse
+from segment_client.record import FILE_NAME
 from segment_client.report import COLUMNS
 from tests.support.hosts import KEYS, PROJECT, Host, environment, free_port
 from tests.support.photos import encoded
@@ -38,7 +40,7 @@ def run(
 
 
 def rows(report: Path) -> list[dict[str, str]]:
-    with report.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+    with report.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
         return list(csv.DictReader(file))
 
 
@@ -122,6 +124,12 @@ def test_a_file_to_standard_output_in_another_look(small_host: Host, tmp_path: P
         (["{photos}", "--out", "cut", "--key", "secret"], "unrecognized"),
         (["{photos}", "--out", "cut", "--endpoint", "example.com"], "not an http or https URL"),
         (["{photos}", "--out", "cut", "--endpoint", "https://user@example.com"], "no user name"),
+        (
+            ["{photos}", "--out", "cut", "--endpoint", "https://a.example/api/"],
+            "no path and no query: https://a",
+        ),
+        (["{photos}", "--out", "cut", "--quality", "80"], "--quality goes with"),
+        (["{photos}", "--out", "cut", "--format", "webp", "--quality", "101"], "quality is 1 to 100"),
     ],
 )
 def test_wrong_command_lines(small_host: Host, tmp_path: Path, arguments: list[str], message: str) -> None:
@@ -154,6 +162,72 @@ def test_a_dead_endpoint_is_given_up(tmp_path: Path) -> None:
     assert b"fails again and again" in done.stderr
 
 
+def test_a_wrong_scheme_is_told_at_once_in_one_line(small_host: Host, tmp_path: Path) -> None:
+    make_pictures(tmp_path / "photos", 9)
+    endpoint = small_host.url.replace("http:", "https:")
+    done = run(small_host, tmp_path / "photos", "--out", tmp_path / "out", "--endpoint", endpoint)
+    assert done.returncode == 1
+    [line] = done.stderr.decode().splitlines()
+    assert line.endswith("speaks no TLS: the endpoint perhaps begins with http://.")
+
+
+def test_an_unknown_model_is_told(small_host: Host, tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(PICTURE)
+    arguments = (tmp_path / "a.jpg", "--out", tmp_path / "out", "--model")
+    assert run(small_host, *arguments, "u2netp").returncode == 0
+    unknown = run(small_host, *arguments, "none-such")
+    assert unknown.returncode == 1
+    assert b"none-such" in unknown.stderr
+
+
+def test_pictures_that_are_not_taken_are_named(small_host: Host, tmp_path: Path) -> None:
+    make_pictures(tmp_path / "photos", 3)
+    (tmp_path / "photos" / "phone.HEIC").write_bytes(b"x")
+    (tmp_path / "photos" / "movie.mov").write_bytes(b"x")
+    report = tmp_path / "report.csv"
+    done = run(small_host, tmp_path / "photos", "--out", tmp_path / "out", "--report", report)
+    assert done.returncode == 1
+    assert b"phone.HEIC: C-FORMAT The service does not take .heic files." in done.stderr
+    assert b"3 cut out, 0 there already, 1 failed" in done.stderr
+    assert [row["error"] for row in rows(report) if row["result"] == "failed"] == ["C-FORMAT"]
+
+
+def test_version() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "segment_client", "--version"], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (0, f"segment-client {__version__}\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+@pytest.mark.parametrize("is_watch", [False, True], ids=["run", "watch"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_a_script_starts_in_the_background_can_be_stopped(
+    small_host: Host, tmp_path: Path, number: signal.Signals, is_watch: bool
+) -> None:
+    """Its shell makes it ignore SIGINT."""
+    make_pictures(tmp_path / "photos", 40)
+    out, ended = tmp_path / "out", tmp_path / "ended"
+    arguments = command(tmp_path / "photos", "--out", out, *(["--watch"] if is_watch else []))
+    script = f'"$@" & echo $!; wait $!; echo $? > {ended}'
+    shell = subprocess.Popen(
+        ["sh", "-c", script, "sh", *arguments], env=variables(small_host), stdout=subprocess.PIPE
+    )
+    with shell:
+        assert shell.stdout
+        pid = int(shell.stdout.readline())
+        while not list(out.rglob("*.png")):
+            time.sleep(0.02)
+        os.kill(pid, number)
+        try:
+            shell.wait(60)
+        except subprocess.TimeoutExpired:
+            os.kill(pid, signal.SIGKILL)
+            raise
+    code = int(ended.read_text())
+    assert code in ((0, 1) if is_watch else (130,))
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_run_that_is_stopped_leaves_no_pieces(
@@ -172,38 +246,73 @@ def test_a_run_that_is_stopped_leaves_no_pieces(
     assert process.returncode == 130
     assert b"cut out" in errors
     assert b"Traceback" not in errors
-    assert [path for path in out.rglob("*") if path.is_file() and path.suffix != ".png"] == []
+    assert {path.suffix for path in out.rglob("*") if path.is_file()} == {".png", Path(FILE_NAME).suffix}
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals")
-def test_on_a_terminal_the_key_is_asked_for_and_a_bar_is_shown(small_host: Host, tmp_path: Path) -> None:
-    make_pictures(tmp_path / "photos", 4)
+def on_a_terminal(*arguments: str | Path, answer: bytes) -> tuple[int, bytes]:
+    """The exit code and what is shown, when `answer` is typed as soon as a key is asked for."""
     ours, theirs = pty.openpty()
-    arguments = (tmp_path / "photos", "--out", tmp_path / "out", "--endpoint", small_host.url)
     process = subprocess.Popen(
         command(*arguments),
         env=variables(None) | {"TERM": "xterm", "COLUMNS": "120"},
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
-        start_new_session=True,
+        preexec_fn=lambda: os.login_tty(theirs),
     )
     os.close(theirs)
     shown = b""
     try:
-        while b"Key" not in shown:
-            shown += os.read(ours, 65_536)
-        os.write(ours, KEYS[0].encode() + b"\n")
         while piece := os.read(ours, 65_536):
             shown += piece
+            if b"Key" in piece:
+                os.write(ours, answer)
     except OSError:  # the other end is closed
         pass
     finally:
         os.close(ours)
-    assert process.wait() == 0
+    return process.wait(), shown
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals")
+def test_on_a_terminal_the_key_is_asked_for_and_a_bar_is_shown(small_host: Host, tmp_path: Path) -> None:
+    make_pictures(tmp_path / "photos", 4)
+    arguments = (tmp_path / "photos", "--out", tmp_path / "out", "--endpoint", small_host.url)
+    code, shown = on_a_terminal(*arguments, answer=KEYS[0].encode() + b"\n")
+    assert code == 0
+    assert shown.count(b"Key") == 1
+    assert b"E-401" not in shown
     assert KEYS[0].encode() not in shown
     assert b"4/4" in shown
     assert b"4 cut out" in shown
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals")
+@pytest.mark.parametrize(
+    ("answer", "code", "told"),
+    [
+        (b"wrong\n", 1, b"E-401"),
+        (b"\n", 1, b"E-401"),
+        (b"\x04", 130, b"stopped"),
+        (b"\x03", 130, b"stopped"),
+    ],
+    ids=["wrong", "empty", "Ctrl-D", "Ctrl-C"],
+)
+def test_keys_that_are_none(small_host: Host, tmp_path: Path, answer: bytes, code: int, told: bytes) -> None:
+    make_pictures(tmp_path / "photos", 4)
+    arguments = (tmp_path / "photos", "--out", tmp_path / "out", "--endpoint", small_host.url)
+    ended, shown = on_a_terminal(*arguments, answer=answer)
+    assert ended == code
+    assert told in shown
+    assert shown.count(b"Key") == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals")
+def test_no_key_is_asked_for_where_none_is_wanted(open_host: Host, tmp_path: Path) -> None:
+    make_pictures(tmp_path / "photos", 4)
+    arguments = (tmp_path / "photos", "--out", tmp_path / "out", "--endpoint", open_host.url)
+    code, shown = on_a_terminal(*arguments, answer=b"")
+    assert (code, b"Key" in shown) == (0, False)
 
 
 def test_the_key_is_on_no_command_line(capsys: pytest.CaptureFixture[str]) -> None:

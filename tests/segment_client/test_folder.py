@@ -1,11 +1,13 @@
 import os
 import sys
 from collections import Counter
+from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
-from segment_client.folder import Folder, Lost, Picture
+from segment_client.folder import Folder, Found, Lost, Placed
 
 
 def make(root: Path, *names: str) -> None:
@@ -18,16 +20,16 @@ def folder(root: Path) -> Folder:
     return Folder(root, root.parent / "out", root.parent / "out", ".png")
 
 
-def listed(found: object, root: Path) -> list[tuple[str, str]]:
+def listed(found: Iterable[list[Found]], root: Path) -> list[tuple[str, str]]:
     """Sources and targets, each below its folder; of what is lost, the message."""
     return [
         (
             str(Path(one.source).relative_to(root)),
             str(one.target.relative_to(root.parent / "out"))
-            if isinstance(one, Picture)
+            if isinstance(one, Placed)
             else one.error.message,
         )
-        for one in found  # type: ignore[attr-defined]
+        for one in chain.from_iterable(found)
     ]
 
 
@@ -52,8 +54,8 @@ def test_what_is_no_picture_is_counted(root: Path) -> None:
     make(
         root,
         "a.jpg",
-        "b.heic",
-        "c.heic",
+        "b.mov",
+        "c.mov",
         "sub/d.txt",
         "none",
         "a.verylongsuffix",
@@ -62,16 +64,22 @@ def test_what_is_no_picture_is_counted(root: Path) -> None:
     )
     photos = folder(root)
     assert listed(photos.pictures(), root) == [("a.jpg", "a.jpg.png")]
-    assert photos.passed_over == Counter({".heic": 2, ".txt": 1, "other": 2})
+    assert photos.passed_over == Counter({".mov": 2, ".txt": 1, "other": 2})
 
 
 def test_results_inside_are_no_sources(root: Path) -> None:
     make(root, "a.jpg", "cut/a.jpg.png", "cut/sub/b.jpg.png")
     (root / "again").symlink_to(root / "cut" / "sub")
     photos = Folder(root, root / "cut", root / "cut", ".png")
-    assert [found.source for found in photos.pictures()] == [root / "a.jpg"]
+    assert [found.source for found in chain(*photos.pictures())] == [root / "a.jpg"]
     assert (
-        list(photos.changed([root / "cut" / "a.jpg.png", root / "cut", root / "cut" / "sub" / "b.jpg.png"]))
+        list(
+            chain(
+                *photos.changed(
+                    [root / "cut" / "a.jpg.png", root / "cut", root / "cut" / "sub" / "b.jpg.png"]
+                )
+            )
+        )
         == []
     )
 
@@ -102,7 +110,7 @@ def test_what_cannot_be_a_picture_is_told(root: Path) -> None:
         ("pipe.jpg", "not a regular file"),
         ("ring.jpg", "no such file"),
     ]
-    assert {one.error.id for one in found if isinstance(one, Lost)} == {"C-READ"}
+    assert {one.error.id for one in chain(*found) if isinstance(one, Lost)} == {"C-READ"}
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="nothing is forbidden to root")

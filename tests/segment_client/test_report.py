@@ -1,7 +1,7 @@
 import csv
 from pathlib import Path
 
-from segment_client.connection import Answer, _number
+from segment_client.answer import Answer, number
 from segment_client.errors import Broken
 from segment_client.maker import Outcome, Result
 from segment_client.report import Report
@@ -15,7 +15,7 @@ def test_rows_are_in_the_file_at_once(tmp_path: Path) -> None:
         report.add(Outcome(Path('a,"b".jpg'), Result.DONE, 1.5, Path("out"), 800, answer))
         report.add(Outcome("https://example.com/x", Result.FAILED, 2.0, error=error))
         report.add(Outcome(Path("c.jpg"), Result.SKIPPED, target=Path("out")))
-        with (tmp_path / "report.csv").open(newline="", encoding="utf-8") as file:
+        with (tmp_path / "report.csv").open(newline="", encoding="utf-8-sig") as file:
             rows = list(csv.reader(file))
     assert rows[1:] == [
         ['a,"b".jpg', "done", "out", "64", "60", "800", "1.500", "2", "0.25", "", "", "an-id"],
@@ -26,4 +26,4 @@ def test_rows_are_in_the_file_at_once(tmp_path: Path) -> None:
 
 def test_numbers_of_headers() -> None:
     values = (None, "", "0.25", "1", "nan", "inf", "x")
-    assert [_number(value) for value in values] == [None, None, 0.25, 1.0, None, None, None]
+    assert [number(value) for value in values] == [None, None, 0.25, 1.0, None, None, None]

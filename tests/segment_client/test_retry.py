@@ -10,8 +10,8 @@ from itertools import count
 import pytest
 from tenacity import AsyncRetrying, RetryCallState
 
+from segment_client.answer import retry_after_s
 from segment_client.circuit import Circuit
-from segment_client.connection import _retry_after
 from segment_client.errors import Broken, ClientError, ErrorDocument, GivenUp, Refused, Unreachable
 from segment_client.options import Patience
 from segment_client.retry import _Wait, persist
@@ -86,7 +86,7 @@ def test_nobody_there(error: Callable[[], ClientError]) -> None:
     assert len(made) > patience.attempts
 
 
-def test_waits_grow_and_come_on_top_of_retry_after() -> None:
+def test_waits_grow_and_come_on_top_ofretry_after_s() -> None:
     patience = Patience(first_wait_s=1, longest_wait_s=30)
     wait = _Wait(patience)
 
@@ -108,14 +108,14 @@ def test_waits_grow_and_come_on_top_of_retry_after() -> None:
     ("value", "seconds"), [(None, None), ("2", 2.0), ("0", 0.0), ("-3", 0.0), ("soon", None), ("nan", None)]
 )
 def test_retry_after_in_seconds(value: str | None, seconds: float | None) -> None:
-    assert _retry_after(value) == seconds
+    assert retry_after_s(value) == seconds
 
 
 def test_retry_after_as_a_date() -> None:
-    later = _retry_after(email.utils.formatdate(time.time() + 100, usegmt=True))
+    later = retry_after_s(email.utils.formatdate(time.time() + 100, usegmt=True))
     assert later is not None
     assert 0 < later <= 100
-    assert _retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0
+    assert retry_after_s("Wed, 21 Oct 2015 07:28:00 GMT") == 0
 
 
 def test_one_probes_for_all(caplog: pytest.LogCaptureFixture) -> None:

@@ -5,56 +5,25 @@ import hashlib
 import os
 import random
 import signal
-import ssl
-import time
 from contextlib import ExitStack, aclosing
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 from PIL import Image
 
-from segment_client import ClientError, Look, Mode, Outcome, Patience, Result, Service, cutout, cutouts
+from segment_client import Look, Mode, Outcome, Result, Service, cutout, cutouts
 from segment_client.connection import Connection
-from segment_client.folder import Picture
+from segment_client.folder import Placed
 from segment_client.maker import Maker
+from segment_client.record import FILE_NAME
+from tests.support.client_runs import HASTY, collect
 from tests.support.faults import Fault, faulty_proxy
 from tests.support.hosts import KEYS, Host, embedded_host_at, free_port
 from tests.support.photos import encoded
 from tests.support.small_host import SETTINGS, Pictures, make_pictures, picture_by_url
 
-HASTY = Patience(
-    attempts=6,
-    first_wait_s=0.01,
-    longest_wait_s=0.05,
-    failures_to_open=5,
-    probe_every_s=0.05,
-    give_up_after_s=60,
-)
 PICTURE = encoded("JPEG", 64, 60)
-
-
-def collect(
-    sources: list[Path | str], out: Path, service: Service
-) -> tuple[list[Outcome], ClientError | None]:
-    """All outcomes, and the error that ended the run early."""
-
-    async def run() -> tuple[list[Outcome], ClientError | None]:
-        outcomes = []
-        try:
-            async for outcome in cutouts(sources, out, service):
-                outcomes.append(outcome)
-        except ClientError as error:
-            return outcomes, error
-        return outcomes, None
-
-    return asyncio.run(run())
 
 
 def check_all_done(pictures: Pictures, out: Path, outcomes: list[Outcome]) -> None:
@@ -64,7 +33,7 @@ def check_all_done(pictures: Pictures, out: Path, outcomes: list[Outcome]) -> No
     failed = {outcome.source: outcome.error.id for outcome in outcomes if outcome.error}
     assert failed == dict.fromkeys(pictures.broken, "E-FORMAT")
     targets = {path: out / path.relative_to(pictures.folder) for path in pictures.good}
-    written = {path for path in out.rglob("*") if not path.is_dir()}
+    written = {path for path in out.rglob("*") if not path.is_dir() and path.name != FILE_NAME}
     assert written == {target.with_name(target.name + ".png") for target in targets.values()}
     for source, target in targets.items():
         with Image.open(target.with_name(target.name + ".png")) as image:
@@ -217,54 +186,11 @@ def test_a_wrong_key_ends_the_run(small_host: Host, tmp_path: Path, key: str) ->
     assert len(outcomes) <= 2 * Service(small_host.url).concurrency
 
 
-def test_what_is_there_is_skipped_until_its_source_changes(small_host: Host, tmp_path: Path) -> None:
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    for name in ("a.jpg", "b.jpg"):
-        (folder / name).write_bytes(PICTURE)
-    service = Service(small_host.url, KEYS[0])
-
-    def results() -> dict[str, Result]:
-        outcomes, _ = collect([folder], tmp_path / "out", service)
-        return {Path(outcome.source).name: outcome.result for outcome in outcomes}
-
-    assert results() == {"a.jpg": Result.DONE, "b.jpg": Result.DONE}
-    assert results() == {"a.jpg": Result.SKIPPED, "b.jpg": Result.SKIPPED}
-    later = (tmp_path / "out" / "a.jpg.png").stat().st_mtime + 1
-    os.utime(folder / "a.jpg", (later, later))
-    assert results() == {"a.jpg": Result.DONE, "b.jpg": Result.SKIPPED}
-    assert results() == {"a.jpg": Result.SKIPPED, "b.jpg": Result.SKIPPED}
-
-
-def test_a_source_that_changes_under_way_is_sent_again(
-    small_host: Host, source: Path, tmp_path: Path
-) -> None:
-    changed = encoded("JPEG", 70, 60)
-
-    def change(number: int, _: bytes) -> Fault:
-        if number == 0:
-            source.write_bytes(changed)
-        return Fault.NONE
-
-    with faulty_proxy(small_host.url, change) as proxy:
-        service = Service(proxy.url, KEYS[0])
-        runs = [collect([source], tmp_path / "out", service)[0] for _ in range(3)]
-    sizes = [outcome.answer and outcome.answer.width for [outcome] in runs]
-    assert sizes == [64, 70, None]
-
-
-def test_a_source_of_the_future_is_sent_once(small_host: Host, source: Path, tmp_path: Path) -> None:
-    later = time.time() + 10_000
-    os.utime(source, (later, later))
-    runs = [collect([source], tmp_path / "out", Service(small_host.url, KEYS[0]))[0] for _ in range(2)]
-    assert [outcome.result for [outcome] in runs] == [Result.DONE, Result.SKIPPED]
-
-
 def test_two_at_a_time_of_the_same_are_one(small_host: Host, source: Path, tmp_path: Path) -> None:
     async def run() -> list[Outcome]:
         async with Connection(Service(small_host.url, KEYS[0])) as connection:
-            maker = Maker(connection, Mode.BACKGROUND_REMOVAL, None, force=False)
-            picture = Picture(source, tmp_path / "out" / "a.png")
+            maker = Maker(connection, Look(), force=False)
+            picture = Placed(source, tmp_path / "out" / "a.png")
             return await asyncio.gather(*(maker.make(picture) for _ in range(3)))
 
     results = [outcome.result for outcome in asyncio.run(run())]
@@ -295,7 +221,7 @@ def test_a_run_that_is_left_leaves_no_pieces(small_host: Host, tmp_path: Path) -
 
     asyncio.run(run())
     for path in (tmp_path / "out").rglob("*"):
-        assert path.is_dir() or path.suffix == ".png"
+        assert path.is_dir() or path.suffix == ".png" or path.name == FILE_NAME
 
 
 def test_one_picture_in_memory(small_host: Host) -> None:
@@ -312,44 +238,3 @@ def test_a_folder_that_cannot_be_written(small_host: Host, tmp_path: Path) -> No
     (tmp_path / "file").write_bytes(b"")
     outcomes, _ = collect([tmp_path / "photos"], tmp_path / "file", Service(small_host.url, KEYS[0]))
     assert [outcome.error.id for outcome in outcomes if outcome.error] == ["C-WRITE"]
-
-
-def test_a_server_that_cannot_prove_itself_ends_the_run(source: Path, tmp_path: Path) -> None:
-    """Nothing is sent to it, the key least of all."""
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    key = ec.generate_private_key(ec.SECP256R1())
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(1))
-        .not_valid_after(now + timedelta(1))
-        .sign(key, hashes.SHA256())
-    )
-    pem = tmp_path / "server.pem"
-    pem.write_bytes(
-        certificate.public_bytes(Encoding.PEM)
-        + key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pem)
-    received = []
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        received.append(await reader.read())
-        writer.close()
-
-    async def run() -> tuple[list[Outcome], str]:
-        async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context) as server:
-            service = Service(f"https://localhost:{server.sockets[0].getsockname()[1]}", "key")
-            outcomes = []
-            try:
-                async for outcome in cutouts([source], tmp_path / "out", service):
-                    outcomes.append(outcome)
-            except ClientError as error:
-                return outcomes, error.id
-        return outcomes, ""
-
-    [outcome], final = asyncio.run(run())
-    assert outcome.error
-    assert (outcome.error.id, outcome.error.attempts, final) == ("C-TLS", 1, "C-TLS")
-    assert received == []

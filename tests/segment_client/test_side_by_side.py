@@ -72,6 +72,6 @@ def test_an_error_of_the_jobs_is_raised_and_work_is_stopped() -> None:
 
 def test_items_come_from_a_thread_in_order() -> None:
     async def run() -> list[int]:
-        return [item async for item in in_thread(iter(range(100)))]
+        return [item async for item in in_thread([number] for number in range(100))]
 
     assert asyncio.run(run()) == list(range(100))

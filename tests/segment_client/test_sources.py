@@ -1,8 +1,9 @@
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
-from segment_client.folder import Lost, Picture
+from segment_client.folder import Lost, Placed
 from segment_client.placing import mark
 from segment_client.sources import locate
 
@@ -38,12 +39,12 @@ URL = "https://example.com/a.jpg"
     ],
 )  # fmt: skip
 def test_places(here: Path, sources: list[str], targets: list[str]) -> None:
-    found = list(locate(sources, Path("out"), ".png").all())
-    assert [one.target.relative_to("out").as_posix() for one in found if isinstance(one, Picture)] == targets
+    found = chain.from_iterable(locate(sources, Path("out"), ".png").all())
+    assert [one.target.relative_to("out").as_posix() for one in found if isinstance(one, Placed)] == targets
 
 
 def test_a_file_that_is_not_there(here: Path) -> None:
-    [lost] = locate(["none.jpg"], Path("out"), ".png").all()
+    [[lost]] = locate(["none.jpg"], Path("out"), ".png").all()
     assert isinstance(lost, Lost)
     assert lost.error.id == "C-READ"
 

@@ -2,13 +2,16 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from pathlib import Path
+
+import pytest
 
 from segment_client import Outcome, Result, Service, watch
 from tests.support.hosts import KEYS, PROJECT, Host, environment
@@ -20,6 +23,11 @@ PICTURE = encoded("JPEG", 64, 60)
 async def next_of(outcomes: AsyncGenerator[Outcome]) -> tuple[str, str]:
     outcome = await anext(outcomes)
     return Path(outcome.source).name, outcome.error.id if outcome.error else outcome.result
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    while not condition():
+        time.sleep(0.05)
 
 
 async def write_slowly(path: Path) -> None:
@@ -55,7 +63,7 @@ def test_what_is_there_what_comes_and_what_changes(small_host: Host, tmp_path: P
             assert writing.done()
 
     asyncio.run(run())
-    assert sorted(path.relative_to(out).as_posix() for path in out.rglob("*.*")) == [
+    assert sorted(path.relative_to(out).as_posix() for path in out.rglob("[!.]*.*")) == [
         "before.jpg.png",
         "broken.jpg.png",
         "moved/deep/c.jpg.png",
@@ -64,15 +72,115 @@ def test_what_is_there_what_comes_and_what_changes(small_host: Host, tmp_path: P
     ]
 
 
-def test_the_command_ends_when_it_is_told_to(small_host: Host, tmp_path: Path) -> None:
-    (tmp_path / "photos").mkdir()
-    arguments = [str(tmp_path / "photos"), "--out", str(tmp_path / "out"), "--watch"]
-    named = {"SEGMENT_ENDPOINT": small_host.url, "SEGMENT_KEY": KEYS[0], "NO_PROXY": "*"}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "segment_client", "cutouts", *arguments],
+def test_folders_that_vanish_and_come_back(
+    small_host: Host, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One below, while it is written to; then the watched one itself, beside another that stays."""
+    one, two = tmp_path / "one", tmp_path / "two"
+    (one / "sub").mkdir(parents=True)
+    two.mkdir()
+
+    async def run() -> None:
+        async with aclosing(
+            watch([one, two], tmp_path / "out", Service(small_host.url, KEYS[0]))
+        ) as outcomes:
+            coming = asyncio.ensure_future(next_of(outcomes))
+            await asyncio.sleep(1)
+            (one / "sub" / "a.jpg").write_bytes(PICTURE)
+            await asyncio.sleep(0.4)
+            shutil.rmtree(one / "sub")
+            await asyncio.sleep(1.5)
+            (two / "b.jpg").write_bytes(PICTURE)
+            assert await coming == ("b.jpg", Result.DONE)
+            coming = asyncio.ensure_future(next_of(outcomes))
+            shutil.rmtree(one)
+            await asyncio.to_thread(wait_until, lambda: "is gone" in caplog.text)
+            (tmp_path / "new").mkdir()
+            (tmp_path / "new" / "c.jpg").write_bytes(PICTURE)
+            (tmp_path / "new").rename(one)
+            while (outcome := await coming) != ("c.jpg", Result.DONE):
+                assert outcome == ("b.jpg", Result.SKIPPED)
+                coming = asyncio.ensure_future(next_of(outcomes))
+            (one / "d.jpg").write_bytes(PICTURE)
+            while (outcome := await next_of(outcomes)) != ("d.jpg", Result.DONE):
+                assert outcome == ("b.jpg", Result.SKIPPED)
+
+    asyncio.run(run())
+    assert [record.message for record in caplog.records] == [
+        f"{one / 'sub'}: No such file or directory",
+        f"{one} is gone; it is waited for.",
+        f"{one} is back.",
+    ]
+
+
+def test_events_are_believed(small_host: Host, tmp_path: Path) -> None:
+    """The file that comes has the size and the times of the one before."""
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    first, second = encoded("BMP", 64, 60), encoded("BMP", 64, 60, "chelsea.png")
+    (photos / "a.bmp").write_bytes(first)
+    os.utime(photos / "a.bmp", (1e9, 1e9))
+
+    async def run() -> None:
+        async with aclosing(watch([photos], tmp_path / "out", Service(small_host.url, KEYS[0]))) as outcomes:
+            assert await next_of(outcomes) == ("a.bmp", Result.DONE)
+            for data, result in ((second, Result.DONE), (second, Result.SKIPPED), (first, Result.DONE)):
+                (photos / "a.bmp").write_bytes(data)
+                os.utime(photos / "a.bmp", (1e9, 1e9))
+                assert await next_of(outcomes) == ("a.bmp", result)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(("limit", "left"), [("max_inotify_instances", 0), ("max_inotify_watches", 2)])
+def test_without_means_to_watch_folders_are_compared(
+    small_host: Host, tmp_path: Path, limit: str, left: int
+) -> None:
+    """In a user namespace, which has limits of its own: `left` is for the folder and the first in it."""
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    photos.mkdir()
+    limited = [
+        "unshare",
+        "--user",
+        "--map-root-user",
+        "sh",
+        "-c",
+        f'echo {left} > /proc/sys/user/{limit} && exec "$@"',
+    ]
+    if (
+        shutil.which("unshare") is None
+        or subprocess.run([*limited, "sh", "true"], capture_output=True).returncode
+    ):
+        pytest.skip("needs user namespaces")
+    process = start(small_host, photos, out, before=[*limited, "sh"])
+    with process:
+        for number in range(4):
+            (photos / str(number)).mkdir()
+            (photos / str(number) / "a.jpg").write_bytes(PICTURE)
+            while not (out / str(number) / "a.jpg.png").exists():
+                assert process.poll() is None
+                time.sleep(0.05)
+        process.terminate()
+        _, errors = process.communicate()
+    assert process.returncode == 0
+    assert errors.count(b"Nothing more can be watched") == 1
+    assert b"Traceback" not in errors
+
+
+def start(host: Host, photos: Path, out: Path, before: Sequence[str] = ()) -> subprocess.Popen[bytes]:
+    """The command, watching, by way of a program before it."""
+    named = {"SEGMENT_ENDPOINT": host.url, "SEGMENT_KEY": KEYS[0], "NO_PROXY": "*"}
+    arguments = ["-m", "segment_client", "cutouts", str(photos), "--out", str(out), "--watch"]
+    return subprocess.Popen(
+        [*before, sys.executable, *arguments],
         env=environment(named) | {"PYTHONPATH": str(PROJECT)},
         stderr=subprocess.PIPE,
     )
+
+
+def test_the_command_ends_when_it_is_told_to(small_host: Host, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    process = start(small_host, tmp_path / "photos", tmp_path / "out")
     with process:
         number = 0
         while not (tmp_path / "out").exists():  # until it watches

@@ -1,7 +1,7 @@
 import pytest
 
+from segment_client.answer import PngStream
 from segment_client.errors import Broken, NotOurs
-from segment_client.png import PngStream
 from tests.support.photos import encoded
 
 PNG = encoded("PNG", 61, 52)
