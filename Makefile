@@ -57,6 +57,7 @@ check: $(VENV)/ready
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
+	$(RUN) -m mypy --python-version 3.11 segment_client
 
 format: $(VENV)/ready
 	$(RUN) -m ruff check --fix .

@@ -3,13 +3,17 @@
 import os
 import subprocess
 import sys
+import time
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from segment_client import __version__
 from tests.support.hosts import KEYS, PROJECT, Host, environment
-from tests.support.photos import encoded
+from tests.support.small_host import make_pictures
 
 UV = [sys.executable, "-m", "uv", "--quiet"]
 
@@ -43,9 +47,22 @@ def test_the_wheel_has_the_client_alone(wheel: Path) -> None:
     }
 
 
-def test_it_runs_in_an_empty_environment(wheel: Path, small_host: Host, tmp_path: Path) -> None:
+def oldest_python() -> str:
+    """The oldest Python that the client promises to run on, where it is at hand."""
+    found = subprocess.run(
+        [*UV, "python", "find", "--no-python-downloads", "3.11"], capture_output=True, text=True
+    )
+    if found.returncode:
+        pytest.skip("needs Python 3.11")
+    return found.stdout.strip()
+
+
+@pytest.mark.parametrize("find_python", [lambda: sys.executable, oldest_python], ids=["this", "oldest"])
+def test_it_runs_in_an_empty_environment(
+    wheel: Path, small_host: Host, tmp_path: Path, find_python: Callable[[], str]
+) -> None:
     place = tmp_path / "venv"
-    subprocess.run([*UV, "venv", "--python", sys.executable, str(place)], check=True)
+    subprocess.run([*UV, "venv", "--python", find_python(), str(place)], check=True)
     python = place / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     pins = ["--constraints", str(PROJECT / "requirements-dev.txt")]
     installed = subprocess.run(
@@ -59,28 +76,28 @@ def test_it_runs_in_an_empty_environment(wheel: Path, small_host: Host, tmp_path
     ).stdout
     assert not {"numpy", "onnxruntime", "azure-functions", "starlette"} & set(listed.split())
 
-    (tmp_path / "a.jpg").write_bytes(encoded("JPEG", 64, 60))
+    folder = make_pictures(tmp_path / "photos", 4).folder
+    Image.new("RGB", (30, 20), "blue").save(tmp_path / "ground.png")
     program = python.with_name("segment-client")
     variables = environment({"SEGMENT_KEY": KEYS[0], "SEGMENT_ENDPOINT": small_host.url, "NO_PROXY": "*"})
-    shown = subprocess.run([program, "--help"], env=variables, cwd=tmp_path, capture_output=True, check=True)
-    assert b"cutouts" in shown.stdout
+
+    def run(*command: str | Path) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(command, env=variables, cwd=tmp_path, capture_output=True)
+
+    assert run(program, "--version").stdout.decode() == f"segment-client {__version__}\n"
     for start in ([program], [python, "-m", "segment_client"]):
-        done = subprocess.run(
-            [
-                *start,
-                "cutouts",
-                "a.jpg",
-                "--out",
-                "cut",
-                "--force",
-                "--format",
-                "webp",
-                "--background",
-                "#fff",
-            ],
-            env=variables,
-            cwd=tmp_path,
-            capture_output=True,
-        )
+        look = ("--format", "webp", "--background", "ground.png", "--quality", "70")
+        done = run(*start, "cutouts", folder, "--out", "cut", *look, "--report", "report.csv")
         assert done.returncode == 0, done.stderr
-    assert (tmp_path / "cut" / "a.jpg.webp").read_bytes()[8:12] == b"WEBP"
+        assert b"4 cut out" in done.stderr if start == [program] else b"4 there already" in done.stderr
+    made = [path for path in (tmp_path / "cut").rglob("*.webp") if path.read_bytes()[8:12] == b"WEBP"]
+    assert len(made) == 4
+    watching = subprocess.Popen(
+        [program, "cutouts", folder, "--out", "new", "--watch"], env=variables, cwd=tmp_path
+    )
+    with watching:
+        while len(list((tmp_path / "new").rglob("*.png"))) < 4:
+            assert watching.poll() is None
+            time.sleep(0.05)
+        watching.terminate()
+    assert watching.returncode == 0
