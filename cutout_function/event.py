@@ -49,6 +49,9 @@ class Ignored:
     reason: str
     needs_operator: bool = False
 
+    def __str__(self) -> str:
+        return f"ignored: {self.reason}"
+
 
 def parse_event(message: bytes) -> Event:
     """Read a message in the Event Grid or the CloudEvents 1.0 schema, plain or in base64.

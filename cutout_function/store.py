@@ -4,10 +4,9 @@ The client library blocks, so each of its calls is made on a thread.
 """
 
 import asyncio
-import io
 import logging
 import uuid
-from collections.abc import AsyncIterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -25,9 +24,10 @@ from azure.storage.blob import (
     StorageErrorCode,
 )
 
-from cutout_function.job import ChangedError, Output, Source, Upload
+from cutout_function.decision import OutputBlob, SourceBlob
 from cutout_function.kind import set_aside
 from cutout_function.names import is_addressable
+from cutout_function.storage import ChangedError, Origin, Upload
 from shared_code.settings import CutoutSettings, StorageConnection
 
 BLOCK_BYTES = 4 << 20
@@ -54,20 +54,22 @@ class SourceContainer:
 
     client: ContainerClient
 
-    async def look(self, name: str) -> Source | None:
+    async def look(self, name: str) -> SourceBlob | None:
         """The blob, if it exists."""
         return await asyncio.to_thread(self._look, name)
 
-    async def read(self, source: Source) -> bytes:
+    async def read(self, source: SourceBlob) -> AsyncIterator[bytes]:
         """The bytes that are stored, in whatever coding. Raises ChangedError when they are not as seen."""
-        return await asyncio.to_thread(self._read, source)
+        pieces = await asyncio.to_thread(self._pieces, source)
+        while piece := await asyncio.to_thread(_next, pieces):
+            yield piece
 
-    def _look(self, name: str) -> Source | None:
+    def _look(self, name: str) -> SourceBlob | None:
         try:
             properties = _blob(self.client, name).get_blob_properties()
         except ResourceNotFoundError:
             return None
-        return Source(
+        return SourceBlob(
             name,
             properties.etag,
             properties.size,
@@ -75,13 +77,15 @@ class SourceContainer:
             set_aside(properties),
         )
 
-    def _read(self, source: Source) -> bytes:
-        content = io.BytesIO()
+    def _pieces(self, source: SourceBlob) -> Iterator[bytes]:
         with _conditions():
-            _blob(self.client, source.name).download_blob(
-                etag=source.etag, match_condition=MatchConditions.IfNotModified, decompress=False
-            ).readinto(content)
-        return content.getvalue()
+            return (
+                _blob(self.client, source.name)
+                .download_blob(
+                    etag=source.etag, match_condition=MatchConditions.IfNotModified, decompress=False
+                )
+                .chunks()
+            )
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,7 @@ class OutputContainer:
 
     client: ContainerClient
 
-    async def look(self, name: str) -> Output | None:
+    async def look(self, name: str) -> OutputBlob | None:
         """The output, if it exists. Raises ResourceNotFoundError when the container does not."""
         return await asyncio.to_thread(self._look, name)
 
@@ -108,27 +112,27 @@ class OutputContainer:
             await asyncio.to_thread(blob.stage_block, blocks.next(), bytes(buffer))
         return Upload(name, tuple(blocks.used), media_type)
 
-    async def commit(self, upload: Upload, source_etag: str, replaced: Output | None) -> None:
+    async def commit(self, upload: Upload, origin: Origin, replaced: OutputBlob | None) -> None:
         """Put the upload in the place of `replaced`, or of nothing. Raises ChangedError."""
-        await asyncio.to_thread(self._commit, upload, source_etag, replaced)
+        await asyncio.to_thread(self._commit, upload, origin, replaced)
 
-    async def delete(self, output: Output) -> None:
+    async def delete(self, output: OutputBlob) -> None:
         """Delete the output. Raises ChangedError when it is not as it was seen."""
         await asyncio.to_thread(self._delete, output)
 
-    def _look(self, name: str) -> Output | None:
+    def _look(self, name: str) -> OutputBlob | None:
         try:
             properties = _blob(self.client, name).get_blob_properties()
         except ResourceNotFoundError as error:
             if _code(error) == StorageErrorCode.CONTAINER_NOT_FOUND:
                 raise
             return None
-        return Output(name, properties.etag, properties.metadata.get(_SOURCE_ETAG, ""))
+        return OutputBlob(name, properties.etag, properties.metadata.get(_SOURCE_ETAG, ""))
 
-    def _commit(self, upload: Upload, source_etag: str, replaced: Output | None) -> None:
-        metadata = {_SOURCE_ETAG: source_etag}
-        if upload.findings.uncertainty is not None:
-            metadata[_UNCERTAINTY] = f"{upload.findings.uncertainty:.2f}"
+    def _commit(self, upload: Upload, origin: Origin, replaced: OutputBlob | None) -> None:
+        metadata = {_SOURCE_ETAG: origin.source_etag}
+        if origin.findings.uncertainty is not None:
+            metadata[_UNCERTAINTY] = f"{origin.findings.uncertainty:.2f}"
         commit = partial(
             _blob(self.client, upload.name).commit_block_list,
             [BlobBlock(block_id) for block_id in upload.block_ids],
@@ -141,7 +145,7 @@ class OutputContainer:
             else:
                 commit(match_condition=MatchConditions.IfNotModified, etag=replaced.etag)
 
-    def _delete(self, output: Output) -> None:
+    def _delete(self, output: OutputBlob) -> None:
         with _conditions():
             _blob(self.client, output.name).delete_blob(
                 etag=output.etag, match_condition=MatchConditions.IfNotModified
@@ -209,6 +213,11 @@ class _BlockIds:
     def next(self) -> str:
         self.used.append(f"{self._upload}{len(self.used):06d}")
         return self.used[-1]
+
+
+def _next(pieces: Iterator[bytes]) -> bytes:
+    with _conditions():
+        return next(pieces, b"")
 
 
 @contextmanager

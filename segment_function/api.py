@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import azure.functions as func
 from azurefunctions.extensions.http.fastapi import Request, Response
+from starlette.types import Receive
 
 from segment_function.answer import answer
 from segment_function.body import Body
@@ -11,6 +12,7 @@ from segment_function.call import BodyKind, Call, parse_call
 from segment_function.callers import Gate
 from segment_function.connection import while_connected
 from segment_function.fetch.image_url import UrlPolicy, fetch_image
+from segment_function.fetch.loops import FETCH_LOOPS, on_this_loop
 from segment_function.picture_response import PictureResponse
 from segment_function.responses import Exchange, NothingToSend
 from shared_code.deadline import Deadline
@@ -83,11 +85,11 @@ class SegmentApi:
     async def _stream(self, call: Call, request: Request, body: Body, visit: Visit) -> PictureStream:
         """The cut-out; nothing of the picture that came is held any more."""
         with visit.progress.stage(StageName.RECEIVE):
-            image = await self._image(call, body, visit)
+            image = await self._image(call, body, visit, request.receive)
         cut_out = self.engine.cut_out(image, call.mode, visit, call.network)
         return await while_connected(request.receive, cut_out)
 
-    async def _image(self, call: Call, body: Body, visit: Visit) -> bytes:
+    async def _image(self, call: Call, body: Body, visit: Visit, receive: Receive) -> bytes:
         match call.body:
             case BodyKind.BYTES:
                 return await body.image()
@@ -99,4 +101,5 @@ class SegmentApi:
                     settings.url_input, settings.url_allowed_networks, settings.url_allowed_ports
                 )
                 url = await body.image_url(call.content_type)
-                return await fetch_image(url, policy, arriving=visit.held.grow)
+                fetch = fetch_image(url, policy, arriving=on_this_loop(visit.held.grow))
+                return await while_connected(receive, FETCH_LOOPS.run(fetch))

@@ -2,7 +2,7 @@
 
 import asyncio
 import io
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from azurefunctions.extensions.http.fastapi import Request
 from starlette.requests import ClientDisconnect
@@ -14,6 +14,8 @@ from shared_code.errors import ImageFormatInvalid, ImageSizeNotAllowed
 from shared_code.limits import MAX_IMAGE_BYTES
 
 _FORM_OVERHEAD_BYTES = 1 << 20
+_PIECE_BYTES = 16 << 10
+"""What a form is parsed by: no single call of the parser gets more, and few get less."""
 _LEAST_BYTES = 64 << 10
 _PATIENCE_S = 30
 """How long the next _LEAST_BYTES, or what is left, may take: a byte now and then is not enough."""
@@ -33,7 +35,11 @@ class Body:
     async def image(self) -> bytes:
         """The body itself. Raises ImageSizeNotAllowed, or ImageFormatInvalid when it breaks off."""
         content = io.BytesIO()  # whose value is its buffer, and not a copy
-        await self._read(MAX_IMAGE_BYTES, content.write)
+
+        async def write(chunk: bytes) -> None:
+            content.write(chunk)
+
+        await self._read(MAX_IMAGE_BYTES, write)
         if not content.tell():
             raise ImageSizeNotAllowed
         return content.getvalue()
@@ -45,10 +51,21 @@ class Body:
     async def form_image(self, content_type: str) -> bytes:
         """The picture of a form. Raises ImageSizeNotAllowed or ImageFormatInvalid."""
         finder = PictureFinder(boundary_of(content_type))
-        await self._read(MAX_IMAGE_BYTES + _FORM_OVERHEAD_BYTES, finder.feed)
+        pending = bytearray()
+
+        async def feed(chunk: bytes) -> None:
+            nonlocal pending
+            pending += chunk
+            while len(pending) >= _PIECE_BYTES:
+                finder.feed(bytes(pending[:_PIECE_BYTES]))
+                del pending[:_PIECE_BYTES]
+                await asyncio.sleep(0)  # gives other requests their turn
+
+        await self._read(MAX_IMAGE_BYTES + _FORM_OVERHEAD_BYTES, feed)
+        finder.feed(bytes(pending))
         return finder.picture()
 
-    async def _read(self, max_bytes: int, take: Callable[[bytes], object]) -> None:
+    async def _read(self, max_bytes: int, take: Callable[[bytes], Awaitable[None]]) -> None:
         """Give all chunks that are not empty to `take`."""
         announced = self._request.headers.get("content-length", "")
         if announced.isdecimal() and int(announced) > max_bytes:
@@ -63,7 +80,7 @@ class Body:
                         raise ImageSizeNotAllowed
                     self.arriving(len(chunk))
                     if chunk:
-                        take(chunk)
+                        await take(chunk)
                     if size - counted >= _LEAST_BYTES:
                         counted = size
                         patience.reschedule(clock() + _PATIENCE_S)

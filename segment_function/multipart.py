@@ -1,14 +1,13 @@
 """The picture in a multipart/form-data body (RFC 7578), found while the body arrives.
 
 Parts without name and type, header fields folded over lines, a preamble, bare line feeds: clients send all of
-them, and no parser we know reads all of them. So the delimiters are found here; the header fields are read by
-the `email` package. What a form may hold is capped, so that no chunk of it takes long.
+them, and no parser we know reads all of them in time that the size of a chunk bounds. So they are read here:
+each byte is looked at a fixed number of times, by expressions that never go back, and what a form may hold is
+capped.
 """
 
 import re
 from collections.abc import Callable
-from email.message import Message
-from email.parser import HeaderParser
 from typing import Final
 
 from shared_code.errors import ImageFormatInvalid, ImageSizeNotAllowed
@@ -26,8 +25,18 @@ _MAX_PADDING_BYTES: Final = 64
 _BOUNDARY = re.compile(r';\s*boundary\s*=\s*(?:"((?:\\.|[^"\\])*+)"|([^";]*+))', re.IGNORECASE)
 _QUOTED_PAIR = re.compile(r"\\(.)")
 _HEADERS_END = re.compile(rb"(?:\A|\n)\r?\n")
+_HEADERS_END_BYTES: Final = len(b"\n\r\n")
+# RFC 5322: a name without blanks before the colon; a line that begins with a blank goes on with the last one.
+# What stands behind the first line that is neither is no field.
+_FIELDS = re.compile(rb"(?:(?:[!-9;-~]*+:|[ \t]|From )[^\r\n]*+(?:\r\n|\r|\n|\Z))*+")
+_TYPE_AND_DISPOSITION = re.compile(
+    rb"(?:^|(?<=[\r\n]))content-(?P<name>type|disposition):"
+    rb"(?P<value>[^\r\n]*+(?:(?:\r\n|\r|\n)[ \t][^\r\n]*+)*+)",
+    re.IGNORECASE,
+)
 # An unclosed quote hides the rest, so that each character is looked at once.
 _QUOTED_STRING = re.compile(r'"(?:\\.|[^"\\])*+"?', re.DOTALL)
+_IMAGE_TYPE = re.compile(r"image/[^/]*+")
 _FILE_NAME = re.compile(r";\s*filename(?:\*\d*\*?)?\s*=", re.IGNORECASE)
 
 
@@ -58,6 +67,7 @@ class PictureFinder:
         self._skipped_bytes = 0
         self._header_bytes = 0
         self._parts = 0
+        self._searched_bytes = 0  # of the header fields, without an end so far
         self._part = _Part(marked=False)
         self._unmarked: _Part | None = None
         self._file: _Part | None = None
@@ -110,21 +120,21 @@ class PictureFinder:
         return self._pass(delimiter)
 
     def _headers(self) -> bool:
-        end = _HEADERS_END.search(self._pending, 0, MAX_PART_HEADER_BYTES)
+        end = _HEADERS_END.search(self._pending, self._searched_bytes, MAX_PART_HEADER_BYTES)
         if end is None:
             if len(self._pending) >= MAX_PART_HEADER_BYTES:
                 self._read = self._epilogue
                 return True
+            self._searched_bytes = max(0, len(self._pending) - _HEADERS_END_BYTES)
             return False
+        self._searched_bytes = 0
         block = self._take(end.end())
         self._parts += 1
         self._header_bytes += len(block)
         if self._parts > MAX_PARTS or self._header_bytes > MAX_HEADER_BYTES:
             self._read = self._epilogue
             return True
-        # ISO 8859-1 has a character for every byte; only ASCII ones are looked at.
-        fields = HeaderParser().parsestr(block.decode("latin-1"))
-        self._part = _Part(marked=_is_marked(fields))
+        self._part = _Part(marked=_is_marked(bytes(block)))
         self._read = self._content
         return True
 
@@ -181,9 +191,19 @@ class _Part:
             raise ImageSizeNotAllowed
 
 
-def _is_marked(fields: Message) -> bool:
-    media_type = fields.get_content_type()
-    if media_type == "application/octet-stream" or media_type.startswith("image/"):
+def _is_marked(block: bytes) -> bool:
+    """Whether header fields tell of a file; of a field that is there twice the first counts."""
+    fields: dict[bytes, str] = {}
+    for field in _TYPE_AND_DISPOSITION.finditer(block, 0, _end_of_fields(block)):
+        # ISO 8859-1 has a character for every byte; only ASCII ones are looked at.
+        fields.setdefault(field["name"].lower(), field["value"].decode("latin-1"))
+    media_type = fields.get(b"type", "").partition(";")[0].strip().lower()
+    if media_type == "application/octet-stream" or _IMAGE_TYPE.fullmatch(media_type):
         return True
-    disposition = _QUOTED_STRING.sub("", fields.get("content-disposition", ""))
+    disposition = _QUOTED_STRING.sub("", fields.get(b"disposition", ""))
     return _FILE_NAME.search(disposition) is not None
+
+
+def _end_of_fields(block: bytes) -> int:
+    fields = _FIELDS.match(block)
+    return fields.end() if fields else 0

@@ -8,7 +8,8 @@ from shared_code.errors import ImageUrlBadlyFormatted
 
 MAX_DOCUMENT_BYTES: Final = 1 << 16
 
-_SINGLE_QUOTED = re.compile(r"""\s*\{\s*'url'\s*:\s*'([^'"\\]*)'\s*,?\s*\}\s*""", re.IGNORECASE)
+# Possessive, so that no character is looked at twice.
+_SINGLE_QUOTED = re.compile(r"""\s*+\{\s*+'url'\s*+:\s*+'([^'"\\]*+)'\s*+,?\s*+\}\s*+""", re.IGNORECASE)
 _CHARSET = re.compile(r';\s*charset\s*=\s*["\']?([a-z0-9_-]+)', re.IGNORECASE)
 # Only these: Python would look for a codec of any name, and some of its codecs take long.
 _SINGLE_BYTE_CHARSETS = frozenset({"iso-8859-1", "latin1", "iso-8859-15", "windows-1252", "windows-1251"})

@@ -1,9 +1,8 @@
 """Reading a body whose size is bounded twice: as it arrives, and with its coding removed."""
 
-import asyncio
 import io
 import zlib
-from collections.abc import AsyncIterable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from shared_code.errors import ImageSizeNotAllowed
@@ -39,35 +38,40 @@ def decoder_for(content_encoding: str) -> Decoder:
     return known[0]() if len(known) == 1 else IdentityDecoder()
 
 
-async def read_body(
-    chunks: AsyncIterable[bytes],
-    decoder: Decoder,
-    max_bytes: int,
-    arriving: Callable[[int], None] = lambda size_bytes: None,
-) -> bytes:
-    """Read all of `chunks`, decoded: 1 to `max_bytes` bytes.
+class BoundedBody:
+    """Collects a body, decoded: 1 to `max_bytes` bytes, before and after decoding.
 
-    While reading it holds `max_bytes` and one piece at most; `arriving` is told of the size of each piece,
-    and what it raises ends the reading. Raises ImageSizeNotAllowed for an empty body and for one that is
-    larger before or after decoding, and ContentCodingError.
+    It holds `max_bytes` and one piece at most. What a chunk costs depends on what it holds, and not on its
+    size, so it is not for the event loop that serves callers.
     """
-    received = 0
-    body = io.BytesIO()  # whose value is its buffer, and not a copy
-    async for chunk in chunks:
-        received += len(chunk)
-        if received > max_bytes:
+
+    def __init__(self, decoder: Decoder, max_bytes: int) -> None:
+        self._decoder = decoder
+        self._max_bytes = max_bytes
+        self._received = 0
+        self._body = io.BytesIO()  # whose value is its buffer, and not a copy
+
+    @property
+    def size_bytes(self) -> int:
+        """How many decoded bytes are held."""
+        return self._body.tell()
+
+    def add(self, chunk: bytes) -> None:
+        """Take the next bytes. Raises ImageSizeNotAllowed when they are too many, and ContentCodingError."""
+        self._received += len(chunk)
+        if self._received > self._max_bytes:
             raise ImageSizeNotAllowed
-        for piece in decoder.pieces(chunk):
-            if body.tell() + len(piece) > max_bytes:
+        for piece in self._decoder.pieces(chunk):
+            if self.size_bytes + len(piece) > self._max_bytes:
                 raise ImageSizeNotAllowed
-            arriving(len(piece))
-            body.write(piece)
-            # Lets other requests, and the deadline, have their turn while a small chunk inflates at length.
-            await asyncio.sleep(0)
-    decoder.finish()
-    if not body.tell():
-        raise ImageSizeNotAllowed
-    return body.getvalue()
+            self._body.write(piece)
+
+    def content(self) -> bytes:
+        """All of it, once it has ended. Raises ImageSizeNotAllowed when it is empty, ContentCodingError."""
+        self._decoder.finish()
+        if not self.size_bytes:
+            raise ImageSizeNotAllowed
+        return self._body.getvalue()
 
 
 class IdentityDecoder:

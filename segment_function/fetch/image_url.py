@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from segment_function.fetch.guard import AddressGuard
 from segment_function.fetch.resolver import SYSTEM_RESOLVER, Resolver
 from segment_function.fetch.target import UrlTarget, not_accessible, parse_target
-from shared_code.content_coding import ContentCodingError, decoder_for, read_body
+from shared_code.content_coding import BoundedBody, ContentCodingError, decoder_for
 from shared_code.errors import ImageSizeNotAllowed, UrlFault, UrlStatus
 from shared_code.limits import MAX_IMAGE_BYTES
 from shared_code.settings import IPNetwork
@@ -23,11 +23,15 @@ from shared_code.settings import IPNetwork
 if TYPE_CHECKING:
     import httpcore
 
-    from segment_function.fetch.pinned_http import PinnedHttp
+    from segment_function.fetch.pinned_http import Fetched, PinnedHttp
 
-type ReadImage = Callable[["httpcore.Response", str], Awaitable[bytes]]
+type Arriving = Callable[[int], Awaitable[None]]
+type ReadImage = Callable[["Fetched", str], Awaitable[bytes]]
 
 MAX_REDIRECTS = 3
+_TOLD_BYTES = 256 << 10
+_MOST_FRAMING_BYTES = 256 << 10
+"""Of a body, and a quarter of its size: what chunks of less than 20 bytes have around them, takes long."""
 _REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
 
 _logger = logging.getLogger(__name__)
@@ -49,19 +53,23 @@ class UrlPolicy:
     max_bytes: int = MAX_IMAGE_BYTES
 
 
+async def _tell_nobody(size_bytes: int) -> None:
+    pass
+
+
 async def fetch_image(
     url: str,
     policy: UrlPolicy,
     resolver: Resolver = SYSTEM_RESOLVER,
     tls_context: ssl.SSLContext | None = None,
     *,
-    arriving: Callable[[int], None] = lambda size_bytes: None,
+    arriving: Arriving = _tell_nobody,
 ) -> bytes:
     """The 1 to `policy.max_bytes` bytes behind an http(s) URL, any content coding removed.
 
     Follows 3 redirects, across hosts too, each checked like the first URL. All of it ends within
     `policy.total_timeout_s`. Without a `tls_context` the certificate authorities of the system are trusted.
-    `arriving` is told of the size of each piece of the image; what it raises ends the fetching.
+    `arriving` is told how many more bytes of the image have come; what it raises ends the fetching.
 
     Raises UrlNotAccessible, UrlStatus (the last answer is not 2xx) and ImageSizeNotAllowed. Why is only
     logged, with the host and never with path, query or credentials.
@@ -71,8 +79,7 @@ async def fetch_image(
     target = parse_target(url)
     try:
         async with asyncio.timeout(policy.total_timeout_s):
-            # In a thread, since the first call imports for 0.2 s while others wait for the event loop.
-            http = await asyncio.to_thread(_pinned_http, policy, resolver, tls_context)
+            http = _pinned_http(policy, resolver, tls_context)  # imports for 0.2 s the first time
             return await _follow(
                 http, target, partial(_read_image, max_bytes=policy.max_bytes, arriving=arriving)
             )
@@ -95,10 +102,10 @@ def _pinned_http(policy: UrlPolicy, resolver: Resolver, tls_context: ssl.SSLCont
 
 async def _follow(http: "PinnedHttp", target: UrlTarget, read: ReadImage) -> bytes:
     for _ in range(1 + MAX_REDIRECTS):
-        async with http.get(target) as response:
-            location = _redirect_location(response)
+        async with http.get(target) as fetched:
+            location = _redirect_location(fetched.response)
             if location is None:
-                return await read(response, target.host)
+                return await read(fetched, target.host)
         target = parse_target(location, base=target)
     raise not_accessible(f"more than {MAX_REDIRECTS} redirects", target.host, UrlFault.REDIRECTS)
 
@@ -111,9 +118,8 @@ def _redirect_location(response: "httpcore.Response") -> str | None:
     return locations[0].decode("utf-8", "surrogateescape")
 
 
-async def _read_image(
-    response: "httpcore.Response", host: str, max_bytes: int, arriving: Callable[[int], None]
-) -> bytes:
+async def _read_image(fetched: "Fetched", host: str, max_bytes: int, arriving: Arriving) -> bytes:
+    response = fetched.response
     if not 200 <= response.status <= 299:
         _logger.warning("image url answered: host=%s status=%d", host, response.status)
         raise UrlStatus(response.status)
@@ -121,10 +127,22 @@ async def _read_image(
     if announced_bytes > max_bytes:
         raise ImageSizeNotAllowed
     content_encoding = b",".join(_header_values(response, b"content-encoding")).decode("latin-1")
+    body = BoundedBody(decoder_for(content_encoding), max_bytes)
+    received = told = 0
     try:
-        return await read_body(response.aiter_stream(), decoder_for(content_encoding), max_bytes, arriving)
+        async for chunk in response.aiter_stream():
+            received += len(chunk)
+            body.add(chunk)
+            if fetched.wire_bytes - received > _MOST_FRAMING_BYTES + received // 4:
+                raise not_accessible("more framing than content", host, UrlFault.CONNECTION)
+            if body.size_bytes - told >= _TOLD_BYTES:
+                await arriving(body.size_bytes - told)
+                told = body.size_bytes
+        content = body.content()
     except ContentCodingError as error:
         raise not_accessible(str(error), host, UrlFault.CONNECTION) from error
+    await arriving(len(content) - told)
+    return content
 
 
 def _header_values(response: "httpcore.Response", name: bytes) -> list[bytes]:

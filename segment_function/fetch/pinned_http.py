@@ -27,6 +27,8 @@ _NETWORK_ERRORS = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.Timeo
 _LEAST_ATTEMPT_S = 1.0
 # A name with thousands of addresses must not turn the service into a port scanner.
 _MAX_ATTEMPTS = 8
+_MAX_HEAD_BYTES = 128 << 10
+"""Before the body: interim responses have no end of their own."""
 _HEADERS = (
     ("User-Agent", "image-segmentation/1.0"),
     ("Accept", "image/*, */*;q=0.5"),
@@ -46,6 +48,19 @@ def default_tls_context() -> ssl.SSLContext:
     return httpcore.default_ssl_context()
 
 
+class Fetched:
+    """A response whose body is not read yet, and how many bytes its connection has given so far."""
+
+    def __init__(self, response: httpcore.Response, backend: "_PinnedBackend") -> None:
+        self.response = response
+        self._backend = backend
+
+    @property
+    def wire_bytes(self) -> int:
+        """Everything: heads, framing, content, and what is read ahead."""
+        return self._backend.received
+
+
 @dataclass(frozen=True)
 class PinnedHttp:
     """How connections are made: who may be reached, who resolves, who is trusted, how long to wait."""
@@ -59,7 +74,7 @@ class PinnedHttp:
     """For the TCP connections together, and again for the TLS handshake."""
 
     @asynccontextmanager
-    async def get(self, target: UrlTarget) -> AsyncIterator[httpcore.Response]:
+    async def get(self, target: UrlTarget) -> AsyncIterator[Fetched]:
         """The response to a GET of `target`, its body unread; the connection is closed on leaving.
 
         Raises UrlNotAccessible for what the guard refuses and for whatever goes wrong on the network,
@@ -73,11 +88,12 @@ class PinnedHttp:
         )
         headers = [("Host", target.host_header), *_HEADERS]
         extensions = {"timeout": {"connect": self.connect_timeout_s}}
-        backend = _PinnedBackend(self)
+        backend = _PinnedBackend(self, target.host)
         connection = httpcore.AsyncHTTPConnection(url.origin, self.tls_context, network_backend=backend)
         try:
             async with connection.stream("GET", url, headers=headers, extensions=extensions) as response:
-                yield response
+                backend.in_head = False
+                yield Fetched(response, backend)
         except _NETWORK_ERRORS as error:
             raise not_accessible(_describe(error), target.host, UrlFault.CONNECTION) from error
         finally:
@@ -87,8 +103,11 @@ class PinnedHttp:
 class _PinnedBackend(httpcore.AsyncNetworkBackend):
     """Opens the TCP connections of httpcore, each to an allowed port of a checked address."""
 
-    def __init__(self, http: PinnedHttp) -> None:
+    def __init__(self, http: PinnedHttp, host: str) -> None:
+        self.received = 0
+        self.in_head = True
         self._http = http
+        self._host = host
         self._sockets = httpcore.AnyIOBackend()
         self._streams: list[httpcore.AsyncNetworkStream] = []
 
@@ -110,7 +129,13 @@ class _PinnedBackend(httpcore.AsyncNetworkBackend):
                 raise not_accessible(f"address guard: {address} {refusal}", host, UrlFault.ADDRESS_GUARD)
         stream = await self._connect_to_any(host, addresses[:_MAX_ATTEMPTS], port)
         self._streams.append(stream)
-        return stream
+        return _CountedStream(stream, self)
+
+    def count(self, size_bytes: int) -> None:
+        """So many bytes have come. Raises UrlNotAccessible for a head without end."""
+        self.received += size_bytes
+        if self.in_head and self.received > _MAX_HEAD_BYTES:
+            raise not_accessible(f"head larger than {_MAX_HEAD_BYTES} bytes", self._host, UrlFault.CONNECTION)
 
     async def aclose(self) -> None:
         # Not left to httpcore, which loses a connection that is cancelled during its TLS handshake.
@@ -147,6 +172,38 @@ class _PinnedBackend(httpcore.AsyncNetworkBackend):
             _logger.info("image url connected: host=%s address=%s port=%d", host, address, port)
             return stream
         raise not_accessible(f"no connection, last: {failure}", host, UrlFault.CONNECTION)
+
+
+class _CountedStream(httpcore.AsyncNetworkStream):
+    """Another stream, whose bytes are counted, once TLS is removed."""
+
+    def __init__(self, stream: httpcore.AsyncNetworkStream, backend: _PinnedBackend) -> None:
+        self._stream = stream
+        self._backend = backend
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
+        content = await self._stream.read(max_bytes, timeout)
+        self._backend.count(len(content))
+        return content
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
+        await self._stream.write(buffer, timeout)
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109
+    ) -> httpcore.AsyncNetworkStream:
+        return _CountedStream(
+            await self._stream.start_tls(ssl_context, server_hostname, timeout), self._backend
+        )
+
+    def get_extra_info(self, info: str) -> object:
+        return self._stream.get_extra_info(info)
 
 
 def _describe(error: Exception) -> str:

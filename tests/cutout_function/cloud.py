@@ -3,18 +3,28 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from azure.storage.blob import BlobServiceClient, ContainerClient
 from azure.storage.queue import QueueClient
 
-from cutout_function.job import CutoutJob, Load, MadePicture, Outcome
+from cutout_function.decision import Result
+from cutout_function.event import Ignored
+from cutout_function.job import CutoutJob, Png
+from cutout_function.storage import Inbox, Outbox
 from cutout_function.store import Storage, connect
 from local_host.upload import Uploader
+from shared_code.admission import Hold, MemoryBudget
+from shared_code.deadline import Deadline
 from shared_code.errors import ImageFormatInvalid
+from shared_code.limits import MAX_IMAGE_BYTES
+from shared_code.modes import Mode
+from shared_code.outcome import Edge, Outcome
 from shared_code.progress import Findings
 from shared_code.settings import CutoutSettings, StorageConnection
+from shared_code.visit import Arrival, Visit
+
+LONG_S = 60
 
 
 @dataclass(frozen=True)
@@ -66,11 +76,28 @@ class Cloud:
         """All outputs by name."""
         return {name: self.uploader.fetch(name) for name in self.outputs.list_blob_names()}
 
-    def settle(self, *names: str, cut_out: "CutOutFake | None" = None) -> Outcome:
+    def job(
+        self,
+        maker: "MakerFake | None" = None,
+        inbox: Inbox | None = None,
+        outbox: Outbox | None = None,
+        deadline: Deadline | None = None,
+    ) -> CutoutJob:
+        """The job for a blob."""
+        maker = maker or MakerFake()
+        return CutoutJob(
+            inbox or self.storage.inbox,
+            outbox or self.storage.outbox,
+            maker,
+            Mode.BACKGROUND_REMOVAL,
+            maker.outcomes.append,
+            Arrival("a message", Edge.BLOB),
+            deadline or Deadline.after(LONG_S),
+        )
+
+    def settle(self, *names: str, maker: "MakerFake | None" = None) -> Result | Ignored:
         """Do the job for a blob."""
-        storage = self.storage
-        job = CutoutJob(storage.inbox, storage.outbox, cut_out or CutOutFake())
-        return asyncio.run(job.settle(names))
+        return asyncio.run(self.job(maker).settle(names))
 
 
 def new_cloud(connection_string: str) -> Cloud:
@@ -85,28 +112,44 @@ def new_cloud(connection_string: str) -> Cloud:
     return cloud
 
 
-class CutOutFake:
+class MakerFake:
     """Makes b"cut-out of X" of the picture b"X", and refuses pictures that begin with b"bad".
 
-    `meanwhile` is awaited first, with the number of the call.
+    `meanwhile` is awaited first, with the number of the call. `outcomes` are those of its visits.
     """
 
     def __init__(self, meanwhile: Callable[[int], Awaitable[None]] | None = None) -> None:
         self._meanwhile = meanwhile
+        self.budget = MemoryBudget(MAX_IMAGE_BYTES, 1)
         self.pictures: list[bytes] = []
+        self.outcomes: list[Outcome] = []
 
-    @asynccontextmanager
-    async def __call__(self, load: Load) -> AsyncIterator[MadePicture]:
-        picture = await load()
-        self.pictures.append(picture)
+    def hold(self) -> Hold:
+        return self.budget.hold()
+
+    async def cut_out(self, data: bytes, mode: Mode, visit: Visit) -> Png:
+        self.pictures.append(data)
         if self._meanwhile is not None:
             await self._meanwhile(len(self.pictures))
-        if picture.startswith(b"bad"):
+        if data.startswith(b"bad"):
             raise ImageFormatInvalid
-        yield MadePicture(_in_chunks(b"cut-out of " + picture), Findings(uncertainty=0.125))
+        visit.progress.findings = Findings(uncertainty=0.125)
+        visit.held.release()
+        return PngFake(b"cut-out of " + data)
 
 
-async def _in_chunks(content: bytes) -> AsyncIterator[bytes]:
-    size = len(content) // 4 + 1
-    for at in range(0, len(content), size):
-        yield content[at : at + size]
+class PngFake:
+    """A cut-out in four pieces."""
+
+    media_type = "image/png"
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        size = len(self._content) // 4 + 1
+        for at in range(0, len(self._content), size):
+            yield self._content[at : at + size]
+
+    async def aclose(self) -> None:
+        pass

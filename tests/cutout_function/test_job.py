@@ -2,23 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 from azure.core.exceptions import ResourceNotFoundError
 
-from cutout_function.job import (
-    ChangedError,
-    CutoutJob,
-    Load,
-    MadePicture,
-    Outcome,
-    Output,
-    Source,
-    UnsettledError,
-    Upload,
-)
+from cutout_function.decision import OutputBlob, Result, SourceBlob
+from cutout_function.event import Ignored
+from cutout_function.job import Png, UnsettledError
+from cutout_function.storage import ChangedError, Origin, Upload
 from cutout_function.store import OutputContainer, SourceContainer
+from shared_code.deadline import Deadline
 from shared_code.errors import (
     ImageDimensionNotAllowed,
     ImageFormatInvalid,
@@ -30,8 +23,10 @@ from shared_code.errors import (
     TooManyRequests,
 )
 from shared_code.limits import MAX_IMAGE_BYTES
-from shared_code.progress import Findings
-from tests.cutout_function.cloud import Cloud, CutOutFake
+from shared_code.modes import Mode
+from shared_code.outcome import Ending
+from shared_code.visit import Visit
+from tests.cutout_function.cloud import Cloud, MakerFake, PngFake
 
 NAMES = (
     "photo.jpg",
@@ -51,7 +46,7 @@ NAMES = (
 
 def test_a_cut_out_is_stored_with_its_source_etag_uncertainty_and_type(cloud: Cloud) -> None:
     blob = cloud.uploader.upload("a.jpg", b"one")
-    assert cloud.settle("a.jpg") is Outcome.CUT_OUT
+    assert cloud.settle("a.jpg") is Result.CUT_OUT
     assert cloud.written() == {"a.jpg.png": b"cut-out of one"}
     properties = cloud.outputs.get_blob_client("a.jpg.png").get_blob_properties()
     assert properties.metadata == {"source_etag": blob.etag, "uncertainty": "0.12"}
@@ -61,7 +56,7 @@ def test_a_cut_out_is_stored_with_its_source_etag_uncertainty_and_type(cloud: Cl
 @pytest.mark.parametrize("name", NAMES)
 def test_names_survive(cloud: Cloud, name: str) -> None:
     cloud.uploader.upload(name, b"one")
-    assert cloud.settle(name) is Outcome.CUT_OUT
+    assert cloud.settle(name) is Result.CUT_OUT
     assert cloud.written() == {name + ".png": b"cut-out of one"}
 
 
@@ -78,26 +73,26 @@ def test_names_that_differ_in_their_extension_have_outputs_of_their_own(cloud: C
 
 def test_the_first_name_that_exists_is_taken(cloud: Cloud) -> None:
     cloud.uploader.upload("a b", b"one")
-    assert cloud.settle("a%20b", "a b") is Outcome.CUT_OUT
+    assert cloud.settle("a%20b", "a b") is Result.CUT_OUT
     assert cloud.written().keys() == {"a b.png"}
 
 
 @pytest.mark.parametrize(
-    ("picture", "first"), [(b"one", Outcome.CUT_OUT), (b"bad", Outcome.REFUSED)], ids=["good", "bad"]
+    ("picture", "first"), [(b"one", Result.CUT_OUT), (b"bad", Result.REFUSED)], ids=["good", "bad"]
 )
-def test_a_finished_job_is_skipped(cloud: Cloud, picture: bytes, first: Outcome) -> None:
-    cut_out = CutOutFake()
+def test_a_finished_job_is_skipped(cloud: Cloud, picture: bytes, first: Result) -> None:
+    maker = MakerFake()
     cloud.uploader.upload("a", picture)
-    outcomes = [cloud.settle("a", cut_out=cut_out) for _ in range(3)]
-    assert outcomes == [first, Outcome.ALREADY_DONE, Outcome.ALREADY_DONE]
-    assert cut_out.pictures == [picture]
+    outcomes = [cloud.settle("a", maker=maker) for _ in range(3)]
+    assert outcomes == [first, Result.ALREADY_DONE, Result.ALREADY_DONE]
+    assert maker.pictures == [picture]
 
 
-def refusing(error: BaseException) -> CutOutFake:
+def refusing(error: BaseException) -> MakerFake:
     async def refuse(call: int) -> None:
         raise error
 
-    return CutOutFake(refuse)
+    return MakerFake(refuse)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +101,7 @@ def refusing(error: BaseException) -> CutOutFake:
 )
 def test_a_bad_picture_makes_an_error_document(cloud: Cloud, error: type[SegmentError]) -> None:
     blob = cloud.uploader.upload("a.jpg", b"one")
-    assert cloud.settle("a.jpg", cut_out=refusing(error())) is Outcome.REFUSED
+    assert cloud.settle("a.jpg", maker=refusing(error())) is Result.REFUSED
     assert cloud.written() == {"a.jpg.error.json": error().body()}
     properties = cloud.outputs.get_blob_client("a.jpg.error.json").get_blob_properties()
     assert properties.metadata == {"source_etag": blob.etag}
@@ -119,30 +114,30 @@ def test_a_bad_picture_makes_an_error_document(cloud: Cloud, error: type[Segment
 def test_other_faults_are_raised_and_leave_nothing(cloud: Cloud, error: Exception) -> None:
     cloud.uploader.upload("a.jpg", b"one")
     with pytest.raises(type(error)):
-        cloud.settle("a.jpg", cut_out=refusing(error))
+        cloud.settle("a.jpg", maker=refusing(error))
     assert cloud.written() == {}
-    assert cloud.settle("a.jpg") is Outcome.CUT_OUT
+    assert cloud.settle("a.jpg") is Result.CUT_OUT
 
 
 @pytest.mark.parametrize(
     ("size_bytes", "outcome"),
     [
-        (0, Outcome.REFUSED),
-        (1, Outcome.CUT_OUT),
-        (MAX_IMAGE_BYTES, Outcome.CUT_OUT),
-        (MAX_IMAGE_BYTES + 1, Outcome.REFUSED),
+        (0, Result.REFUSED),
+        (1, Result.CUT_OUT),
+        (MAX_IMAGE_BYTES, Result.CUT_OUT),
+        (MAX_IMAGE_BYTES + 1, Result.REFUSED),
     ],
 )
-def test_the_size_is_checked_before_the_blob_is_read(cloud: Cloud, size_bytes: int, outcome: Outcome) -> None:
-    cut_out = CutOutFake()
+def test_the_size_is_checked_before_the_blob_is_read(cloud: Cloud, size_bytes: int, outcome: Result) -> None:
+    maker = MakerFake()
     picture = bytes(size_bytes)
     cloud.uploader.upload("a", picture)
-    assert cloud.settle("a", cut_out=cut_out) is outcome
-    if outcome is Outcome.REFUSED:
-        assert cut_out.pictures == []
+    assert cloud.settle("a", maker=maker) is outcome
+    if outcome is Result.REFUSED:
+        assert maker.pictures == []
         assert cloud.written() == {"a.error.json": ImageSizeNotAllowed().body()}
     else:
-        assert cut_out.pictures == [picture]
+        assert maker.pictures == [picture]
 
 
 @pytest.mark.parametrize(
@@ -165,7 +160,7 @@ def test_outputs_of_both_kinds_are_tidied(cloud: Cloud) -> None:
     blob = cloud.uploader.upload("a", b"one")
     cloud.settle("a")
     cloud.outputs.upload_blob("a.error.json", b"{}", metadata={"source_etag": blob.etag})
-    assert cloud.settle("a") is Outcome.ALREADY_DONE
+    assert cloud.settle("a") is Result.ALREADY_DONE
     assert cloud.written() == {"a.png": b"cut-out of one"}
 
 
@@ -175,11 +170,11 @@ def test_the_source_changes_while_it_is_cut_out(cloud: Cloud, second: bytes) -> 
         if call == 1:
             cloud.uploader.upload("a", second)
 
-    cut_out = CutOutFake(change)
+    maker = MakerFake(change)
     cloud.uploader.upload("a", b"one")
-    outcome = cloud.settle("a", cut_out=cut_out)
-    assert cut_out.pictures == [b"one", second]
-    assert outcome is (Outcome.REFUSED if second == b"bad" else Outcome.CUT_OUT)
+    outcome = cloud.settle("a", maker=maker)
+    assert maker.pictures == [b"one", second]
+    assert outcome is (Result.REFUSED if second == b"bad" else Result.CUT_OUT)
     assert cloud.written().keys() == {"a.error.json" if second == b"bad" else "a.png"}
 
 
@@ -189,7 +184,7 @@ def test_a_source_that_never_rests_is_left_to_the_queue(cloud: Cloud) -> None:
 
     cloud.uploader.upload("a", b"version 0")
     with pytest.raises(UnsettledError):
-        cloud.settle("a", cut_out=CutOutFake(change))
+        cloud.settle("a", maker=MakerFake(change))
     assert cloud.written() == {}
 
 
@@ -197,19 +192,19 @@ def test_a_source_that_is_gone_is_done(cloud: Cloud) -> None:
     async def delete(call: int) -> None:
         cloud.inputs.delete_blob("a")
 
-    assert cloud.settle("a") is Outcome.GONE
+    assert cloud.settle("a") is Result.GONE
     cloud.uploader.upload("a", b"one")
-    assert cloud.settle("a", cut_out=CutOutFake(delete)) is Outcome.GONE
+    assert cloud.settle("a", maker=MakerFake(delete)) is Result.GONE
     assert cloud.written() == {}
 
 
 def test_a_missing_output_container_is_raised_before_any_work(cloud: Cloud) -> None:
-    cut_out = CutOutFake()
+    maker = MakerFake()
     cloud.outputs.delete_container()
     cloud.uploader.upload("a", b"one")
     with pytest.raises(ResourceNotFoundError, match="ContainerNotFound"):
-        cloud.settle("a", cut_out=cut_out)
-    assert cut_out.pictures == []
+        cloud.settle("a", maker=maker)
+    assert maker.pictures == []
 
 
 def test_an_output_container_that_goes_missing_is_raised(cloud: Cloud) -> None:
@@ -218,26 +213,25 @@ def test_an_output_container_that_goes_missing_is_raised(cloud: Cloud) -> None:
 
     cloud.uploader.upload("a", b"one")
     with pytest.raises(ResourceNotFoundError, match="ContainerNotFound"):
-        cloud.settle("a", cut_out=CutOutFake(delete))
+        cloud.settle("a", maker=MakerFake(delete))
 
 
 @pytest.mark.parametrize("picture", [b"one", b"bad"])
 def test_two_deliveries_at_once(cloud: Cloud, picture: bytes) -> None:
     cloud.uploader.upload("a", picture)
 
-    async def both() -> list[Outcome]:
+    async def both() -> list[Result | Ignored]:
         barrier = asyncio.Barrier(2)
 
         async def meet(call: int) -> None:
             if call == 1:
                 await barrier.wait()
 
-        storage = cloud.storage
-        jobs = [CutoutJob(storage.inbox, storage.outbox, CutOutFake(meet)) for _ in range(2)]
-        return await asyncio.gather(*(job.settle(["a"]) for job in jobs))
+        jobs = [cloud.job(MakerFake(meet)) for _ in range(2)]
+        return await asyncio.gather(*(job.settle(("a",)) for job in jobs))
 
-    done = Outcome.REFUSED if picture == b"bad" else Outcome.CUT_OUT
-    assert sorted(asyncio.run(both())) == sorted([Outcome.ALREADY_DONE, done])
+    done = Result.REFUSED if picture == b"bad" else Result.CUT_OUT
+    assert sorted(map(str, asyncio.run(both()))) == sorted([Result.ALREADY_DONE, done])
     assert len(cloud.written()) == 1
 
 
@@ -245,61 +239,89 @@ class Crash(BaseException):
     """The end of the process, as far as the job can see."""
 
 
-async def broken_stream() -> AsyncIterator[bytes]:
-    yield b"x" * (5 << 20)
-    raise Crash
+class CrashingPng(PngFake):
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield b"x" * (5 << 20)
+        raise Crash
 
 
 @pytest.mark.parametrize("before", [None, b"zero"], ids=["first output", "older output"])
 def test_a_crash_in_the_middle_of_the_upload(cloud: Cloud, before: bytes | None) -> None:
-    @asynccontextmanager
-    async def crashing(load: Load) -> AsyncIterator[MadePicture]:
-        yield MadePicture(broken_stream(), Findings())
+    class Crashing(MakerFake):
+        async def cut_out(self, data: bytes, mode: Mode, visit: Visit) -> Png:
+            return CrashingPng(b"")
 
     if before is not None:
         cloud.uploader.upload("a", before)
         cloud.settle("a")
     seen = cloud.written()
     cloud.uploader.upload("a", b"one")
-    storage = cloud.storage
     with pytest.raises(Crash):
-        asyncio.run(CutoutJob(storage.inbox, storage.outbox, crashing).settle(["a"]))
+        cloud.settle("a", maker=Crashing())
     assert cloud.written() == seen
-    assert cloud.settle("a") is Outcome.CUT_OUT
+    assert cloud.settle("a") is Result.CUT_OUT
     assert cloud.written() == {"a.png": b"cut-out of one"}
 
 
 def test_a_crash_between_the_output_and_the_tidying(cloud: Cloud) -> None:
     class CrashingOutbox(OutputContainer):
-        async def delete(self, output: Output) -> None:
+        async def delete(self, output: OutputBlob) -> None:
             raise Crash
 
     cloud.uploader.upload("a", b"bad")
     cloud.settle("a")
     cloud.uploader.upload("a", b"one")
-    storage = cloud.storage
     with pytest.raises(Crash):
-        asyncio.run(CutoutJob(storage.inbox, CrashingOutbox(cloud.outputs), CutOutFake()).settle(["a"]))
+        asyncio.run(cloud.job(outbox=CrashingOutbox(cloud.outputs)).settle(("a",)))
     assert cloud.written().keys() == {"a.png", "a.error.json"}
-    assert cloud.settle("a") is Outcome.ALREADY_DONE
+    assert cloud.settle("a") is Result.ALREADY_DONE
     assert cloud.written() == {"a.png": b"cut-out of one"}
 
 
 def test_the_source_changes_between_look_and_read(cloud: Cloud) -> None:
     class ChangingInbox(SourceContainer):
-        async def read(self, source: Source) -> bytes:
+        async def read(self, source: SourceBlob) -> AsyncIterator[bytes]:
             if len(reads) == 0:
                 cloud.uploader.upload("a", b"two")
             reads.append(source)
-            return await super().read(source)
+            async for piece in super().read(source):
+                yield piece
 
-    reads: list[Source] = []
-    cut_out = CutOutFake()
+    reads: list[SourceBlob] = []
+    maker = MakerFake()
     cloud.uploader.upload("a", b"one")
-    job = CutoutJob(ChangingInbox(cloud.inputs), cloud.storage.outbox, cut_out)
-    assert asyncio.run(job.settle(["a"])) is Outcome.CUT_OUT
-    assert cut_out.pictures == [b"two"]
+    job = cloud.job(maker, inbox=ChangingInbox(cloud.inputs))
+    assert asyncio.run(job.settle(("a",))) is Result.CUT_OUT
+    assert maker.pictures == [b"two"]
     assert cloud.written() == {"a.png": b"cut-out of two"}
+    assert [(outcome.ending, outcome.error_id) for outcome in maker.outcomes] == [
+        (Ending.CHANGED, None),
+        (Ending.SENT, None),
+    ]
+
+
+@pytest.mark.parametrize("stage", ["download", "work"])
+def test_a_deadline_is_told_from_a_caller_who_leaves(cloud: Cloud, stage: str) -> None:
+    class SlowInbox(SourceContainer):
+        async def read(self, source: SourceBlob) -> AsyncIterator[bytes]:
+            await asyncio.get_running_loop().create_future()
+            yield b""
+
+    async def work(call: int) -> None:
+        await asyncio.get_running_loop().create_future()
+
+    async def scene() -> None:
+        deadline = Deadline.after(1)
+        inbox = SlowInbox(cloud.inputs) if stage == "download" else None
+        async with deadline.limit(TooManyRequests):
+            await cloud.job(maker, inbox=inbox, deadline=deadline).settle(("a",))
+
+    cloud.uploader.upload("a", b"one")
+    maker = MakerFake(work)
+    with pytest.raises(TooManyRequests):
+        asyncio.run(scene())
+    assert [(outcome.ending, outcome.error_id) for outcome in maker.outcomes] == [(Ending.LATE, None)]
+    assert maker.budget.taken_bytes == 0
 
 
 @pytest.mark.parametrize("first", [b"one", b"bad"])
@@ -308,18 +330,17 @@ def test_a_slow_worker_is_overtaken_at_the_last_moment(cloud: Cloud, first: byte
     """The newer version is uploaded and settled after the slow worker's last look at the source."""
 
     class SlowOutbox(OutputContainer):
-        async def commit(self, upload: Upload, source_etag: str, replaced: Output | None) -> None:
+        async def commit(self, upload: Upload, origin: Origin, replaced: OutputBlob | None) -> None:
             if not overtaken:
                 overtaken.append(True)
                 cloud.uploader.upload("a", second)
-                fast = CutoutJob(cloud.storage.inbox, cloud.storage.outbox, CutOutFake())
-                assert await fast.settle(["a"]) is not Outcome.ALREADY_DONE
-            await super().commit(upload, source_etag, replaced)
+                assert await cloud.job().settle(("a",)) is not Result.ALREADY_DONE
+            await super().commit(upload, origin, replaced)
 
     overtaken: list[bool] = []
     cloud.uploader.upload("a", first)
-    job = CutoutJob(cloud.storage.inbox, SlowOutbox(cloud.outputs), CutOutFake())
-    asyncio.run(job.settle(["a"]))
+    job = cloud.job(outbox=SlowOutbox(cloud.outputs))
+    asyncio.run(job.settle(("a",)))
     if second.startswith(b"bad"):
         assert cloud.written().keys() == {"a.error.json"}
     else:

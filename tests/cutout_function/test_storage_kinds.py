@@ -4,24 +4,31 @@ import asyncio
 import gzip
 import os
 import zlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 
 import pytest
 from azure.storage.blob import ContentSettings, StandardBlobTier
 
+from cutout_function.decision import Result, SourceBlob
 from cutout_function.event import Ignored, parse_event, watched_names
-from cutout_function.job import CutoutJob, Outcome, Source
 from cutout_function.store import BLOCK_BYTES, SourceContainer
 from local_host.events import blob_created, queue_message
 from shared_code.errors import ImageSizeNotAllowed
 from shared_code.limits import MAX_IMAGE_BYTES
-from tests.cutout_function.cloud import Cloud, CutOutFake
+from tests.cutout_function.cloud import Cloud, MakerFake
 
 
 def upload(cloud: Cloud, name: str, content: bytes, content_encoding: str | None = None) -> None:
     settings = ContentSettings(content_type="image/jpeg", content_encoding=content_encoding)
     cloud.inputs.upload_blob(name, content, content_settings=settings)
+
+
+def read(cloud: Cloud, seen: SourceBlob) -> bytes:
+    async def joined() -> bytes:
+        return b"".join([piece async for piece in cloud.storage.inbox.read(seen)])
+
+    return asyncio.run(joined())
 
 
 def larger_than_a_read() -> bytes:
@@ -43,10 +50,10 @@ def larger_than_a_read() -> bytes:
 def test_one_rule_for_coded_blobs_of_all_sizes(
     cloud: Cloud, content_encoding: str, pack: Callable[[bytes], bytes], picture: bytes
 ) -> None:
-    cut_out = CutOutFake()
+    maker = MakerFake()
     upload(cloud, "a.jpg", pack(picture), content_encoding=content_encoding)
-    assert cloud.settle("a.jpg", cut_out=cut_out) is Outcome.CUT_OUT
-    assert cut_out.pictures == [picture]
+    assert cloud.settle("a.jpg", maker=maker) is Result.CUT_OUT
+    assert maker.pictures == [picture]
     output = cloud.outputs.get_blob_client("a.jpg.png").get_blob_properties()
     assert output.content_settings.content_encoding is None
 
@@ -54,15 +61,15 @@ def test_one_rule_for_coded_blobs_of_all_sizes(
 @pytest.mark.parametrize(
     ("unpacked_bytes", "outcome"),
     [
-        (MAX_IMAGE_BYTES, Outcome.CUT_OUT),
-        (MAX_IMAGE_BYTES + 1, Outcome.REFUSED),
-        (300 << 20, Outcome.REFUSED),
+        (MAX_IMAGE_BYTES, Result.CUT_OUT),
+        (MAX_IMAGE_BYTES + 1, Result.REFUSED),
+        (300 << 20, Result.REFUSED),
     ],
 )
-def test_the_limit_counts_what_is_unpacked(cloud: Cloud, unpacked_bytes: int, outcome: Outcome) -> None:
+def test_the_limit_counts_what_is_unpacked(cloud: Cloud, unpacked_bytes: int, outcome: Result) -> None:
     upload(cloud, "a.jpg", gzip.compress(bytes(unpacked_bytes)), content_encoding="gzip")
     assert cloud.settle("a.jpg") is outcome
-    if outcome is Outcome.REFUSED:
+    if outcome is Result.REFUSED:
         assert cloud.written() == {"a.jpg.error.json": ImageSizeNotAllowed().body()}
 
 
@@ -72,7 +79,7 @@ def test_the_stored_bytes_are_read_whatever_the_coding(cloud: Cloud) -> None:
         seen = asyncio.run(cloud.storage.inbox.look(name))
         assert seen is not None
         assert (seen.size_bytes, seen.content_encoding) == (len(stored), "gzip")
-        assert asyncio.run(cloud.storage.inbox.read(seen)) == stored
+        assert read(cloud, seen) == stored
 
 
 @pytest.mark.parametrize(
@@ -86,48 +93,49 @@ def test_the_stored_bytes_are_read_whatever_the_coding(cloud: Cloud) -> None:
 def test_a_folder_marker_is_left_alone(cloud: Cloud, metadata: dict[str, str], content_type: str) -> None:
     settings = ContentSettings(content_type=content_type)
     cloud.inputs.upload_blob("folder", b"", metadata=metadata, content_settings=settings)
-    assert cloud.settle("folder") is Outcome.FOLDER
+    assert cloud.settle("folder") is Result.FOLDER
     assert cloud.written() == {}
 
 
 def test_an_append_blob_counts_from_the_first_block_on(cloud: Cloud) -> None:
     blob = cloud.inputs.get_blob_client("a.jpg")
     blob.create_append_blob()
-    assert cloud.settle("a.jpg") is Outcome.BEGUN
+    assert cloud.settle("a.jpg") is Result.BEGUN
     assert cloud.written() == {}
     blob.append_block(b"one")
-    assert cloud.settle("a.jpg") is Outcome.CUT_OUT
+    assert cloud.settle("a.jpg") is Result.CUT_OUT
 
 
 def test_a_page_blob_is_read_like_any_other(cloud: Cloud) -> None:
     picture = b"one".ljust(512, b"\0")
     cloud.inputs.get_blob_client("a.jpg").upload_blob(picture, blob_type="PageBlob")
-    cut_out = CutOutFake()
-    assert cloud.settle("a.jpg", cut_out=cut_out) is Outcome.CUT_OUT
-    assert cut_out.pictures == [picture]
+    maker = MakerFake()
+    assert cloud.settle("a.jpg", maker=maker) is Result.CUT_OUT
+    assert maker.pictures == [picture]
 
 
 def test_an_archived_blob_waits_for_somebody(cloud: Cloud) -> None:
     blob = cloud.inputs.get_blob_client("a.jpg")
     upload(cloud, "a.jpg", b"one")
     blob.set_standard_blob_tier(StandardBlobTier.ARCHIVE)
-    assert cloud.settle("a.jpg") is Outcome.ARCHIVED
+    assert cloud.settle("a.jpg") is Result.ARCHIVED
     assert cloud.written() == {}
     blob.set_standard_blob_tier(StandardBlobTier.HOT)
-    assert cloud.settle("a.jpg") is Outcome.CUT_OUT
+    assert cloud.settle("a.jpg") is Result.CUT_OUT
     blob.set_standard_blob_tier(StandardBlobTier.ARCHIVE)
-    assert cloud.settle("a.jpg") is Outcome.ALREADY_DONE
+    assert cloud.settle("a.jpg") is Result.ALREADY_DONE
 
 
 def test_a_blob_that_is_archived_before_it_is_read(cloud: Cloud) -> None:
     class ArchivingInbox(SourceContainer):
-        async def read(self, source: Source) -> bytes:
+        async def read(self, source: SourceBlob) -> AsyncIterator[bytes]:
             cloud.inputs.get_blob_client(source.name).set_standard_blob_tier(StandardBlobTier.ARCHIVE)
-            return await super().read(source)
+            async for piece in super().read(source):
+                yield piece
 
     upload(cloud, "a.jpg", b"one")
-    job = CutoutJob(ArchivingInbox(cloud.inputs), cloud.storage.outbox, CutOutFake())
-    assert asyncio.run(job.settle(["a.jpg"])) is Outcome.ARCHIVED
+    job = cloud.job(inbox=ArchivingInbox(cloud.inputs))
+    assert asyncio.run(job.settle(("a.jpg",))) is Result.ARCHIVED
     assert cloud.written() == {}
 
 

@@ -3,10 +3,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from cutout_function.job import ChangedError, Output, Source, Upload
+from cutout_function.decision import OutputBlob, SourceBlob
+from cutout_function.storage import ChangedError, Inbox, Origin, Upload
 from cutout_function.store import BLOCK_BYTES, connect
+from shared_code.progress import Findings
 from shared_code.settings import CutoutSettings, StorageConnection
 from tests.cutout_function.cloud import Cloud
+
+ETAG = Origin("etag", Findings())
 
 
 async def chunks(*sizes: int) -> AsyncIterator[bytes]:
@@ -14,10 +18,16 @@ async def chunks(*sizes: int) -> AsyncIterator[bytes]:
         yield bytes([number + 65]) * size
 
 
-def stored(cloud: Cloud, name: str, replaced: Output | None, *sizes: int) -> None:
+async def read(inbox: Inbox, source: SourceBlob) -> bytes:
+    pieces = [piece async for piece in inbox.read(source)]
+    assert all(len(piece) <= BLOCK_BYTES for piece in pieces)
+    return b"".join(pieces)
+
+
+def stored(cloud: Cloud, name: str, replaced: OutputBlob | None, *sizes: int) -> None:
     async def store() -> None:
         outbox = cloud.storage.outbox
-        await outbox.commit(await outbox.upload(name, chunks(*sizes), "image/png"), "etag", replaced)
+        await outbox.commit(await outbox.upload(name, chunks(*sizes), "image/png"), ETAG, replaced)
 
     asyncio.run(store())
 
@@ -73,12 +83,12 @@ def test_uploads_at_the_same_time_do_not_mix(cloud: Cloud) -> None:
             outbox.upload("a", chunks(BLOCK_BYTES, 1), "image/png"),
             outbox.upload("a", chunks(7), "image/png"),
         )
-        await outbox.commit(two, "etag", None)
+        await outbox.commit(two, ETAG, None)
         with pytest.raises(ChangedError):
-            await outbox.commit(one, "etag", None)
+            await outbox.commit(one, ETAG, None)
         # The other commit dropped the blocks of this one.
         with pytest.raises(ChangedError):
-            await outbox.commit(one, "etag", await outbox.look("a"))
+            await outbox.commit(one, ETAG, await outbox.look("a"))
 
     asyncio.run(race())
     assert cloud.written() == {"a": b"AAAAAAA"}
@@ -91,12 +101,12 @@ def test_a_picture_is_read_as_it_was_seen(cloud: Cloud) -> None:
     seen = asyncio.run(inbox.look("a"))
     assert seen is not None
     assert seen.size_bytes == len(picture)
-    assert asyncio.run(inbox.read(seen)) == picture
+    assert asyncio.run(read(inbox, seen)) == picture
     cloud.uploader.upload("a", picture)
     with pytest.raises(ChangedError):
-        asyncio.run(inbox.read(seen))
+        asyncio.run(read(inbox, seen))
     with pytest.raises(ChangedError):
-        asyncio.run(inbox.read(Source("never there", seen.etag, 1)))
+        asyncio.run(read(inbox, SourceBlob("never there", seen.etag, 1)))
 
 
 def test_a_blob_that_is_not_there(cloud: Cloud) -> None:
@@ -111,11 +121,11 @@ def test_a_name_that_leads_elsewhere_is_refused(cloud: Cloud, name: str) -> None
     storage = cloud.storage
     for attempt in (
         lambda: storage.inbox.look(name),
-        lambda: storage.inbox.read(Source(name, "etag", 1)),
+        lambda: read(storage.inbox, SourceBlob(name, "etag", 1)),
         lambda: storage.outbox.look(name),
         lambda: storage.outbox.upload(name, chunks(1), "image/png"),
-        lambda: storage.outbox.commit(Upload(name, (), "image/png"), "etag", None),
-        lambda: storage.outbox.delete(Output(name, "etag", "")),
+        lambda: storage.outbox.commit(Upload(name, (), "image/png"), ETAG, None),
+        lambda: storage.outbox.delete(OutputBlob(name, "etag", "")),
     ):
         with pytest.raises(ValueError, match="no URL leads to the blob"):
             asyncio.run(attempt())

@@ -1,12 +1,11 @@
-import asyncio
 import gzip
 import tracemalloc
 import zlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 
 import pytest
 
-from shared_code.content_coding import ContentCodingError, decoder_for, read_body
+from shared_code.content_coding import BoundedBody, ContentCodingError, decoder_for
 from shared_code.errors import ImageSizeNotAllowed
 
 PICTURE = bytes(range(256)) * 40
@@ -16,11 +15,10 @@ MAX_BYTES = 20_000
 
 
 def read(content_encoding: str, data: bytes, chunk_bytes: int, max_bytes: int = MAX_BYTES) -> bytes:
-    async def chunks() -> AsyncIterator[bytes]:
-        for start in range(0, len(data), chunk_bytes):
-            yield data[start : start + chunk_bytes]
-
-    return asyncio.run(read_body(chunks(), decoder_for(content_encoding), max_bytes))
+    body = BoundedBody(decoder_for(content_encoding), max_bytes)
+    for start in range(0, len(data), chunk_bytes):
+        body.add(data[start : start + chunk_bytes])
+    return body.content()
 
 
 CODINGS = [

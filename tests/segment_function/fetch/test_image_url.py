@@ -306,7 +306,7 @@ def test_tells_of_what_arrives_and_ends_when_told_to(coding: str) -> None:
     async def scenario(most_bytes: int) -> list[int]:
         sizes: list[int] = []
 
-        def arriving(size_bytes: int) -> None:
+        async def arriving(size_bytes: int) -> None:
             sizes.append(size_bytes)
             if sum(sizes) > most_bytes:
                 raise TooManyRequests

@@ -1,0 +1,189 @@
+"""What is to be done next for a blob: a pure function of the event, of what is stored, and of what happened.
+
+    look ──> in line? ──> finish
+      ^         │
+      └── cut out, explain or tidy
+
+Events come more than once, in any order, and to several workers at a time. So an event only says where to
+look. Each round looks at what is stored, does one thing about it under the condition that nothing has
+changed since, and looks again; a job ends when it has seen one right output, so it may be cut off anywhere.
+"""
+
+from dataclasses import dataclass, replace
+from enum import Enum, StrEnum
+from typing import Final
+
+from cutout_function.event import Ignored
+
+ROUNDS: Final = 8
+"""A job that nothing disturbs needs two, or three with something stale to delete."""
+
+
+class Result(StrEnum):
+    """How a job ended."""
+
+    CUT_OUT = "cut out"
+    REFUSED = "refused"
+    ALREADY_DONE = "already done"
+    GONE = "gone"
+    FOLDER = "left alone: it is the marker of a folder"
+    BEGUN = "left alone: it is an append blob with nothing appended yet"
+    COPYING = "left alone: a copy to it is under way, and is announced when it has ended"
+    ARCHIVED = "not read: it is in the archive tier; to have it cut out, copy it to an online tier"
+    REHYDRATING = "not read: it is being rehydrated, and nothing tells of the end; copy it once it is online"
+
+    @property
+    def needs_operator(self) -> bool:
+        """Whether there will be no cut-out until somebody does something."""
+        return self in (Result.ARCHIVED, Result.REHYDRATING)
+
+
+@dataclass(frozen=True)
+class SourceBlob:
+    """A blob of the watched container, at one moment.
+
+    `size_bytes` are those stored, in the coding `content_encoding`. `set_aside` is what a job for it comes to
+    if it is one of which nothing can be made, whatever its bytes.
+    """
+
+    name: str
+    etag: str
+    size_bytes: int
+    content_encoding: str = ""
+    set_aside: Result | None = None
+
+
+@dataclass(frozen=True)
+class OutputBlob:
+    """An output that is stored: its own ETag, and the ETag of the source it was made from."""
+
+    name: str
+    etag: str
+    source_etag: str
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What is stored at one moment: the source, its cut-out and its error document, None what is not."""
+
+    source: SourceBlob | None
+    png: OutputBlob | None = None
+    error: OutputBlob | None = None
+
+
+@dataclass(frozen=True)
+class Refused:
+    """The picture is at fault; `document` is what its uploader is told."""
+
+    document: bytes
+
+
+class Happened(Enum):
+    """What came of an action, beside the two above."""
+
+    CUT_OUT = "the cut-out is stored"
+    EXPLAINED = "the error document is stored"
+    TIDIED = "a stale output is deleted"
+    CHANGED = "the source or an output was written by somebody else"
+
+
+type News = Stored | Refused | Happened
+
+
+@dataclass(frozen=True)
+class Known:
+    """All that a decision rests on.
+
+    names: what the event says, the most likely name first. stored: as seen last, None when that is out of
+    date. refusal: of the source as it is in `stored`.
+    """
+
+    names: tuple[str, ...] | Ignored
+    stored: Stored | None = None
+    refusal: Refused | None = None
+    result: Result = Result.ALREADY_DONE
+    rounds: int = 0
+
+    def after(self, news: News) -> "Known":
+        """The same, once something has happened."""
+        match news:
+            case Stored():
+                return replace(self, stored=news, rounds=self.rounds + 1)
+            case Refused():
+                return replace(self, refusal=news)
+            case Happened():
+                result = _RESULTS.get(news, self.result)
+                return replace(self, stored=None, refusal=None, result=result)
+
+
+_RESULTS = {Happened.CUT_OUT: Result.CUT_OUT, Happened.EXPLAINED: Result.REFUSED}
+
+
+@dataclass(frozen=True)
+class Look:
+    """See which of `names` exists, and what outputs it has."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CutOut:
+    """Make a cut-out of `source` and put it in the place of `replaced`, or of nothing."""
+
+    source: SourceBlob
+    replaced: OutputBlob | None
+
+
+@dataclass(frozen=True)
+class Explain:
+    """Put an error document for `source` in the place of `replaced`, or of nothing."""
+
+    source: SourceBlob
+    document: bytes
+    replaced: OutputBlob | None
+
+
+@dataclass(frozen=True)
+class Tidy:
+    """Delete an output that was not made from the source as it is."""
+
+    output: OutputBlob
+
+
+@dataclass(frozen=True)
+class GiveUp:
+    """Leave the blob to the next delivery of the event."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Finish:
+    """Nothing more is to be done."""
+
+    result: Result | Ignored
+
+
+type Action = Look | CutOut | Explain | Tidy | GiveUp | Finish
+
+
+def decide(known: Known) -> Action:
+    """The next action for a blob."""
+    names, stored = known.names, known.stored
+    if isinstance(names, Ignored):
+        return Finish(names)
+    if stored is None:
+        return Look(names) if known.rounds < ROUNDS else GiveUp(f"{names[0]!r} keeps changing")
+    source = stored.source
+    if source is None:
+        return Finish(Result.GONE)
+    outputs = (stored.png, stored.error)
+    right = next((output for output in outputs if output and output.source_etag == source.etag), None)
+    if right is None:
+        if source.set_aside is not None:
+            return Finish(source.set_aside)
+        if known.refusal is not None:
+            return Explain(source, known.refusal.document, stored.error)
+        return CutOut(source, stored.png)
+    stale = stored.error if right is stored.png else stored.png
+    return Finish(known.result) if stale is None else Tidy(stale)
