@@ -33,7 +33,7 @@ def main() -> None:
         sys.exit(str(error))
     import uvicorn
 
-    from local_host.protocol import HalfCloseProtocol
+    from local_host.protocol import HEAD_BYTES, HalfCloseProtocol
 
     server = _server(function_app.app, function_app.settings)
     uvicorn.run(
@@ -41,6 +41,7 @@ def main() -> None:
         host="127.0.0.1",
         port=int(port),
         http=HalfCloseProtocol,
+        h11_max_incomplete_event_size=HEAD_BYTES,
         log_config=None,
         timeout_graceful_shutdown=_CALLS_END_S,
     )

@@ -1,17 +1,41 @@
-"""HTTP as uvicorn speaks it, for callers too who close their side and wait for the answer."""
+"""HTTP as uvicorn speaks it, in small reads, and for callers too who close their side and wait."""
+
+import asyncio
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 _PROBE_S = 0.5
+_READ_BYTES = 256 << 10
+"""As much as the event loop reads by itself."""
+_CHUNKED_READ_BYTES = 16 << 10
+"""Where the body may come in chunks of one byte, each of which is parsed in Python."""
+HEAD_BYTES = 64 << 10
+"""Of a request, whatever pieces it comes in."""
 
 
-class HalfCloseProtocol(H11Protocol):
+class HalfCloseProtocol(H11Protocol, asyncio.BufferedProtocol):
     """Answers a whole request although its sender has ended his side of the connection (RFC 9293, 3.9.2).
 
     One who is gone looks the same until something is written to him. `100 Continue` can be, more than once,
     since every client of HTTP/1.1 has to pass over it (RFC 9110 section 15.2): the system of one who is gone
     answers with a reset. Clients of HTTP/1.0 know no such response, so for them the work is done in any case.
     """
+
+    def get_buffer(self, sizehint: int) -> bytearray:
+        """Where the event loop is to put what it reads next."""
+        self._buffer = bytearray(_READ_BYTES if self._reads_a_counted_body() else _CHUNKED_READ_BYTES)
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """So many bytes were read."""
+        self.data_received(bytes(memoryview(self._buffer)[:nbytes]))
+
+    def _reads_a_counted_body(self) -> bool:
+        """Whether what comes next belongs to a body whose length was announced."""
+        if self.cycle is None or not self.cycle.more_body:
+            return False
+        names = {name for name, _ in self.scope["headers"]}
+        return b"content-length" in names and b"transfer-encoding" not in names
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """Whether the connection is kept, so as to answer on it."""

@@ -3,6 +3,7 @@
 from collections.abc import Container
 from dataclasses import dataclass
 from enum import Enum
+from urllib.parse import parse_qsl
 
 from azurefunctions.extensions.http.fastapi import Request
 
@@ -10,6 +11,8 @@ from shared_code.errors import ContentTypeNotSupported, ModeInvalid, ResourceNot
 from shared_code.modes import Mode
 
 API_VERSIONS = ("2023-02-01-preview", "2023-04-01-preview")
+_PARAMETERS = frozenset({"api-version", "model-name", "mode"})
+_LENGTHS = frozenset(map(len, _PARAMETERS))
 
 
 class BodyKind(Enum):
@@ -35,12 +38,13 @@ def parse_call(request: Request, networks: Container[str]) -> Call:
 
     Raises ResourceNotFound, ModeInvalid or ContentTypeNotSupported.
     """
-    if _parameter(request, "api-version") not in API_VERSIONS:
+    parameters = _parameters(request.scope["query_string"].decode("latin-1"))
+    if parameters.get("api-version") not in API_VERSIONS:
         raise ResourceNotFound
-    network = _parameter(request, "model-name")
+    network = parameters.get("model-name")
     if network is not None and network not in networks:
         raise ResourceNotFound
-    mode = _mode(_parameter(request, "mode"))
+    mode = _mode(parameters.get("mode"))
     content_type = request.headers.get("content-type", "")
     return Call(mode, network, _body_kind(content_type), content_type)
 
@@ -52,10 +56,21 @@ def _mode(value: str | None) -> Mode:
     raise ModeInvalid
 
 
-def _parameter(request: Request, name: str) -> str | None:
-    """The parameter's value. Names ignore letter case, and a repeated one is joined, as ASP.NET does both."""
-    values = [value for key, value in request.query_params.multi_items() if key.lower() == name]
-    return ",".join(values) if values else None
+def _parameters(query: str) -> dict[str, str]:
+    """The values of those that are known. Names ignore letter case, and a repeated one is joined by commas,
+    as ASP.NET does both.
+    """
+    # The others, of which there may be thousands, are not even decoded.
+    found = "&".join(pair for pair in query.split("&") if _may_be_known(pair.partition("=")[0]))
+    values: dict[str, list[str]] = {}
+    for name, value in parse_qsl(found, keep_blank_values=True):
+        values.setdefault(name.lower(), []).append(value)
+    return {name: ",".join(values[name]) for name in _PARAMETERS & values.keys()}
+
+
+def _may_be_known(encoded: str) -> bool:
+    """Whether the name has as many characters as one that is known; each may be percent-encoded."""
+    return len(encoded) - 2 * encoded.count("%") in _LENGTHS
 
 
 def _body_kind(content_type: str) -> BodyKind:

@@ -1,0 +1,56 @@
+"""Whatever a blob holds, the event loop does nothing for long."""
+
+import gzip
+import time
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from azure.storage.blob import ContentSettings
+
+from tests.cutout_function.cloud import Cloud, new_cloud
+from tests.support.heartbeat import longest_ms
+from tests.support.hosts import embedded_host
+from tests.support.photos import encoded
+
+MOST_MS = 50
+PATIENCE_S = 240
+
+
+@pytest.fixture(scope="module")
+def watched(emulator: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cloud, Path]]:
+    """An account whose queue a host drains, and what the host's loop does for long."""
+    cloud = new_cloud(emulator)
+    folder = tmp_path_factory.mktemp("heartbeat")
+    log = folder / "beats.txt"
+    log.write_text("")
+    settings = {**cloud.environment, "SEGMENT_MODEL": "u2netp"}
+    with embedded_host(folder / "log.txt", settings, program=("tests.support.heartbeat", str(log))):
+        yield cloud, log
+
+
+BLOBS = {
+    "members": ("gzip", gzip.compress(b"") * 1024),
+    "a bomb": ("gzip", gzip.compress(bytes(300 << 20))),
+    "packed": ("gzip", gzip.compress(bytes(range(256)) * 80_000, 1)),
+    "bare deflate": ("deflate", zlib.compress(bytes(20 << 20), wbits=-zlib.MAX_WBITS)),
+    "much": ("", bytes(20 << 20)),
+    "a picture": ("", encoded("BMP", 2000, 1500)),
+}
+
+
+@pytest.mark.parametrize("name", BLOBS)
+def test_blobs(watched: tuple[Cloud, Path], name: str) -> None:
+    cloud, log = watched
+    coding, content = BLOBS[name]
+    blob = cloud.uploader.upload(name, b"")
+    log.write_text("")
+    settings = ContentSettings(content_encoding=coding)
+    cloud.inputs.upload_blob(name, content, overwrite=True, content_settings=settings)
+    cloud.uploader.announce(blob)
+    end = time.monotonic() + PATIENCE_S
+    while not list(cloud.outputs.list_blob_names(name_starts_with=name)):
+        assert time.monotonic() < end, "nothing more happens"
+        time.sleep(0.2)
+    assert longest_ms(log) < MOST_MS
