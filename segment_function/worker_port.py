@@ -5,6 +5,7 @@ before the worker's handler does, and its router knows no path with a line break
 invocation by then; without its request that waits until it times out, and then the worker is restarted.
 
 The worker library brings the two together in its `http_coordinator`, which forgets none of them by itself.
+None of what is replaced here is documented: RELIED_ON names all of it.
 """
 
 import asyncio
@@ -15,6 +16,14 @@ from azurefunctions.extensions.http.fastapi import Request, Response, web
 from starlette.types import Receive, Scope, Send
 
 type Handler = Callable[[Request], Awaitable[Response]]
+
+RELIED_ON = (
+    "azure_functions_runtime.http_v2:http_coordinator.get_http_request_async",
+    "azure_functions_runtime.http_v2:http_coordinator._context_references.pop",
+    "azurefunctions.extensions.http.fastapi:web.FastAPI",
+    "azurefunctions.extensions.http.fastapi:web.WebApp.route",
+)
+"""Names of the worker library and of its HTTP extension, module and path, that nobody promises."""
 
 ARRIVAL_S = 30
 """How long an invocation waits for its request. One whose caller has left before the host forwards it gets

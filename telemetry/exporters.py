@@ -13,7 +13,7 @@ from shared_code.settings import TelemetrySettings
 
 log = logging.getLogger(__name__)
 
-_RESOURCE = Resource.create({"service.name": "segment-function"})
+_SERVICE_NAME = "segment-function"
 """OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES win over it."""
 
 _NO_INSTRUMENTATION = {
@@ -41,6 +41,7 @@ def use_exporters(settings: TelemetrySettings) -> None:
     PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY is true.
     """
     spans, readers = _otlp() if settings.otlp_endpoint else ([], [])
+    resource = Resource.create({"service.name": _SERVICE_NAME})  # looks around on threads of its own
     provider = trace.get_tracer_provider()
     if isinstance(provider, TracerProvider):
         if readers:
@@ -52,7 +53,7 @@ def use_exporters(settings: TelemetrySettings) -> None:
 
         configure_azure_monitor(
             connection_string=settings.connection_string,
-            resource=_RESOURCE,
+            resource=resource,
             disable_logging=True,
             enable_live_metrics=False,
             instrumentation_options=_NO_INSTRUMENTATION,
@@ -60,11 +61,11 @@ def use_exporters(settings: TelemetrySettings) -> None:
             metric_readers=readers,
         )
     else:
-        provider = TracerProvider(resource=_RESOURCE)
+        provider = TracerProvider(resource=resource)
         for processor in spans:
             provider.add_span_processor(processor)
         trace.set_tracer_provider(provider)
-        metrics.set_meter_provider(MeterProvider(readers, resource=_RESOURCE))
+        metrics.set_meter_provider(MeterProvider(readers, resource=resource))
 
 
 def _otlp() -> tuple[list[SpanProcessor], list[MetricReader]]:

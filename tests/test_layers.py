@@ -13,7 +13,7 @@ from tests.support.photos import encoded
 SHARED = sorted((PROJECT / "shared_code").rglob("*.py"))
 RUNTIME = [
     path
-    for folder in ("shared_code", "segment_function", "cutout_function", "local_host")
+    for folder in ("shared_code", "segment_function", "cutout_function", "local_host", "telemetry")
     for path in sorted((PROJECT / folder).rglob("*.py"))
 ] + [PROJECT / "function_app.py"]
 EDGES = {

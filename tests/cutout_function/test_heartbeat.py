@@ -11,7 +11,7 @@ from azure.storage.blob import ContentSettings
 
 from tests.cutout_function.cloud import Cloud, new_cloud
 from tests.support.heartbeat import longest_ms
-from tests.support.hosts import embedded_host
+from tests.support.hosts import watched_host
 from tests.support.photos import encoded
 
 MOST_MS = 50
@@ -26,7 +26,7 @@ def watched(emulator: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     log = folder / "beats.txt"
     log.write_text("")
     settings = {**cloud.environment, "SEGMENT_MODEL": "u2netp"}
-    with embedded_host(folder / "log.txt", settings, program=("tests.support.heartbeat", str(log))):
+    with watched_host(folder / "log.txt", log, settings):
         yield cloud, log
 
 

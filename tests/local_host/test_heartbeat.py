@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.heartbeat import longest_ms
-from tests.support.hosts import KEYS, PROJECT, Host, embedded_host, free_port
+from tests.support.hosts import KEYS, PROJECT, Host, free_port, watched_host
 from tests.support.photos import encoded
 
 MOST_MS = 50
@@ -68,8 +68,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
         "SEGMENT_URL_ALLOWED_NETWORKS": f"{ORIGIN}/32",
         "SEGMENT_URL_ALLOWED_PORTS": str(port),
     }
-    program = ("tests.support.heartbeat", str(log))
-    with embedded_host(folder / "log.txt", settings, program=program) as host:
+    with watched_host(folder / "log.txt", log, settings) as host:
         yield Watched(host, log, port)
 
 

@@ -1,14 +1,13 @@
 """Content codings: what was packed comes back, in whatever pieces; what is damaged is refused."""
 
-import asyncio
 import gzip
 import zlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared_code.content_coding import ContentCodingError, decoder_for, read_body
+from shared_code.content_coding import BoundedBody, ContentCodingError, decoder_for
 from shared_code.errors import ImageSizeNotAllowed
 from tests.properties.strategies import chunked, damaged
 
@@ -37,12 +36,11 @@ PACKED: tuple[tuple[str, Callable[[bytes], bytes]], ...] = (
 def read(coding: str, chunks: list[bytes]) -> bytes | type[Exception]:
     """The body, or the documented refusal."""
 
-    async def arriving() -> AsyncIterator[bytes]:
-        for chunk in chunks:
-            yield chunk
-
+    body = BoundedBody(decoder_for(coding), MOST)
     try:
-        return asyncio.run(read_body(arriving(), decoder_for(coding), MOST))
+        for chunk in chunks:
+            body.add(chunk)
+        return body.content()
     except (ContentCodingError, ImageSizeNotAllowed) as refusal:
         return type(refusal)
 

@@ -46,31 +46,33 @@ def environment(settings: Mapping[str, str]) -> dict[str, str]:
 
 @contextmanager
 def embedded_host(
-    log: Path,
-    settings: Mapping[str, str],
-    app: Path = PROJECT,
-    ready_status: int = 200,
-    program: Sequence[str] = ("local_host",),
+    log: Path, settings: Mapping[str, str], app: Path = PROJECT, ready_status: int = 200
 ) -> Iterator[Host]:
     """`python -m local_host` with these settings, stopped at the end; waits for that status of /ready."""
-    with embedded_host_at(free_port(), log, settings, app, ready_status, program) as host:
+    with embedded_host_at(free_port(), log, settings, app, ready_status) as host:
         yield host
 
 
 @contextmanager
 def embedded_host_at(
-    port: int,
-    log: Path,
-    settings: Mapping[str, str],
-    app: Path = PROJECT,
-    ready_status: int = 200,
-    program: Sequence[str] = ("local_host",),
+    port: int, log: Path, settings: Mapping[str, str], app: Path = PROJECT, ready_status: int = 200
 ) -> Iterator[Host]:
     """The same on a port of the caller's choice, so that it can come back after its end."""
-    command = [sys.executable, "-m", *program]
-    with _running(command, app, environment(settings) | {"PORT": str(port)}, log) as process:
+    variables = environment(settings) | {"PORT": str(port)}
+    with _running([sys.executable, "-m", "local_host"], app, variables, log) as process:
         host = Host(port, process.pid, log)
         _wait_until_ready(host, process, ready_status)
+        yield host
+
+
+@contextmanager
+def watched_host(log: Path, beats: Path, settings: Mapping[str, str]) -> Iterator[Host]:
+    """The same with an event loop that is watched: `beats` is as tests.support.heartbeat says."""
+    port = free_port()
+    command = [sys.executable, "-m", "tests.support.heartbeat", str(beats)]
+    with _running(command, PROJECT, environment(settings) | {"PORT": str(port)}, log) as process:
+        host = Host(port, process.pid, log)
+        _wait_until_ready(host, process, 200)
         yield host
 
 
