@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from shared_code.picture import bmp, gif, icon, jpeg, png, run_length, tiff, webp
+from shared_code.picture import bmp, gif, icon, jpeg, png, run_length, tiff, tiff_directory, tiff_page, webp
 from shared_code.picture.caps import Cap
 from shared_code.picture.survey import Stored, Survey
 
@@ -127,7 +127,7 @@ TIFF = Format(
     load=tiff.load,
     orientation="its own tag, XMP",
     integrity="strips and tiles whose data ends early or cannot be unpacked",
-    caps=(tiff.ENTRIES, tiff.CHUNKS, tiff.TILE_SIDE, jpeg.BLOCK_VISITS),
+    caps=(tiff_directory.ENTRIES, tiff_page.CHUNKS, tiff_page.TILE_SIDE, jpeg.BLOCK_VISITS),
 )
 ICO = Format(
     names=("ICO",),

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from shared_code.limits import MAX_IMAGE_BYTES
-from shared_code.picture import gif, jpeg, png, run_length, tiff, webp
+from shared_code.picture import gif, jpeg, png, run_length, tiff_page, webp
 from tests.shared_code.picture.samples import (
     jpeg_of,
     jpeg_segment,
@@ -79,7 +79,7 @@ def bmp_runs() -> bytes:
 
 def tiff_tiles(compression: int) -> bytes:
     """A TIFF of tiles of 16 x 16, all of them the same bytes of the file."""
-    side = 16 * int(tiff.CHUNKS.most**0.5)
+    side = 16 * int(tiff_page.CHUNKS.most**0.5)
     tile = bytes(256) if compression == 1 else zlib.compress(bytes(256))
     count = (side // 16) ** 2
     where = {259: (3, (compression,)), 322: (3, (16,)), 323: (3, (16,)), 324: (4, (8,) * count)}

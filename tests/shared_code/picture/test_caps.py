@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from shared_code.errors import ImageFormatInvalid, SegmentError
-from shared_code.picture import gif, icon, jpeg, png, run_length, tiff, webp
+from shared_code.picture import gif, icon, jpeg, png, run_length, tiff_directory, tiff_page, webp
 from shared_code.picture.caps import Cap
 from shared_code.picture.decoding import decode
 from shared_code.picture.header import open_source
@@ -98,11 +98,11 @@ ABOVE: dict[str, tuple[Cap, Callable[[], bytes]]] = {
     "WEBP, chunks": (webp.CHUNKS, lambda: webp_with(70_000)),
     "BMP, runs": (run_length.RUNS, lambda: runs(b"\1\1" * 2_200_000)),
     "BMP, ends of lines": (run_length.RUNS, lambda: runs(b"\0\2\0\0" * 2_200_000)),
-    "TIFF, strips": (tiff.CHUNKS, lambda: tiff_of(100, 70_000, {278: (4, (1,))})),
-    "TIFF, tiles": (tiff.CHUNKS, lambda: tiles(90_000, 1)),
-    "TIFF, tile side": (tiff.TILE_SIDE, lambda: tiles(1, 1 << 20)),
+    "TIFF, strips": (tiff_page.CHUNKS, lambda: tiff_of(100, 70_000, {278: (4, (1,))})),
+    "TIFF, tiles": (tiff_page.CHUNKS, lambda: tiles(90_000, 1)),
+    "TIFF, tile side": (tiff_page.TILE_SIDE, lambda: tiles(1, 1 << 20)),
     "TIFF, entries": (
-        tiff.ENTRIES,
+        tiff_directory.ENTRIES,
         lambda: tiff_of(100, 80, dict.fromkeys(range(40000, 42000), (3, (1,)))),
     ),
     "ICO, frames": (icon.FRAMES, lambda: icon_of(*[(16, 16, 32, b"")] * 2000)),
