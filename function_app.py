@@ -1,4 +1,8 @@
-"""The Function App, wired in order: settings, process, networks, engine, functions."""
+"""The Function App, wired in order: rooms, settings, process, networks, engine, functions."""
+
+from shared_code.room.lifecycle import Zygote
+
+zygote = Zygote()  # before a setting was read, and while all the rest is imported
 
 from shared_code.matte.built import read_catalogue
 from shared_code.matte.networks import NetworkStore
@@ -22,9 +26,10 @@ from segment_function.pages.handlers import pages_blueprint
 from segment_function.worker_port import use_handler_app
 from shared_code.engine import Engine
 from shared_code.outcome import log_outcome, told
+from shared_code.room.rooms import Rooms
 from telemetry import start_telemetry
 
-engine = Engine(settings, networks)
+engine = Engine(settings, networks, Rooms(zygote, cores()))
 sink = told(log_outcome, start_telemetry(settings.telemetry, engine))
 api = SegmentApi(settings, engine, Gate.of(settings), sink)
 

@@ -19,6 +19,7 @@ from shared_code.settings import load_settings
 from shared_code.visit import Arrival, Visit
 from tests.support.hosts import PROJECT
 from tests.support.photos import encoded, photo
+from tests.support.rooms import rooms
 
 _PICTURES = {
     "example": "astronaut.png",
@@ -65,7 +66,7 @@ async def main() -> None:
     """Write docs/images/example.jpg, and the pictures of docs/models.md that show what goes wrong."""
     settings = load_settings({})
     engine = Engine(
-        settings, NetworkStore(read_catalogue(), settings.model, settings.models_in_memory, cores())
+        settings, NetworkStore(read_catalogue(), settings.model, settings.models_in_memory, cores()), rooms()
     )
     folder = PROJECT / "docs" / "images"
     folder.mkdir(exist_ok=True)

@@ -10,10 +10,9 @@ from PIL import Image
 from bench.photos import MEGAPIXELS, jpeg
 from bench.report import Table
 from bench.timing import interleaved
-from shared_code import pipeline
 from shared_code.encode.png import png_encoder
 from shared_code.modes import Mode
-from shared_code.pipeline import Style
+from tests.support.rooms import cut_out
 
 _ROUNDS = 5
 
@@ -47,11 +46,12 @@ def plain(photo: bytes) -> bytes:
 
 def own(photo: bytes, threads: ThreadPoolExecutor) -> bytes:
     """The shipped pipeline."""
-    plan = pipeline.plan(photo, Mode.BACKGROUND_REMOVAL)
-    cutout = pipeline.cut_out(plan, DiscNetwork(), Style())
+    cutout = cut_out(photo, Mode.BACKGROUND_REMOVAL, DiscNetwork())
     encoder = png_encoder(cutout.width, cutout.height, cutout.pixels, gray_palette=False)
     strips = threads.map(lambda top: encoder.strip(cutout.rows(top)), cutout.strip_tops)
-    return b"".join([encoder.head(), *map(encoder.join, strips), encoder.tail()])
+    png = b"".join([encoder.head(), *map(encoder.join, strips), encoder.tail()])
+    cutout.close()
+    return png
 
 
 def run() -> list[Table]:

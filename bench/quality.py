@@ -23,13 +23,12 @@ from bench.samples import Sample, samples, set_names
 from model_build.fetch import verified_weights
 from model_build.manifest import load_manifest
 from model_build.reference import Reference
-from shared_code import pipeline
 from shared_code.matte.built import read_catalogue
 from shared_code.matte.network import OnnxNetwork
 from shared_code.matte.networks import load_network
 from shared_code.modes import Mode
-from shared_code.pipeline import Style
 from shared_code.progress import Progress
+from tests.support.rooms import cut_out
 
 DEFAULT_FOLDER = Path(__file__).resolve().parents[2] / "shared" / "data" / "quality"
 
@@ -163,9 +162,8 @@ def _compare(picture: Sample, networks: Networks) -> Compared:
 
 def service_matte(data: bytes, network: Watched) -> tuple[Bytes, float]:
     """The matte the service answers for these bytes, uint8 (height, width), and its uncertainty."""
-    plan = pipeline.plan(data, Mode.FOREGROUND_MATTING)
     progress = Progress()
-    cutout = pipeline.cut_out(plan, network, Style(), progress)
+    cutout = cut_out(data, Mode.FOREGROUND_MATTING, network, progress=progress)
     matte = np.concatenate([cutout.rows(top) for top in cutout.strip_tops])
     return matte, progress.findings.uncertainty or 0.0
 

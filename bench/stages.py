@@ -22,7 +22,9 @@ from shared_code.matte.networks import load_network
 from shared_code.matte.refine import Guide, guide_size, refine
 from shared_code.modes import Mode
 from shared_code.picture.decoding import Picture, decode
-from shared_code.pipeline import Cutout, Style, cut_out, plan, preview_scale, preview_size
+from shared_code.picture.header import open_source
+from shared_code.pipeline import Cutout, preview_scale, preview_size
+from tests.support.rooms import cut_out, plan, rooms
 
 _ROUNDS = 5
 
@@ -49,7 +51,7 @@ def _distances(network: OnnxNetwork, taken: dict[str, float]) -> Table:
     """How far the larger stages are from what the machine can do."""
     photo = jpeg(*MEGAPIXELS["12"])
     planned = plan(photo, Mode.BACKGROUND_REMOVAL)
-    cutout = cut_out(planned, network, Style())
+    cutout = cut_out(photo, Mode.BACKGROUND_REMOVAL, network)
     filtered = [_inflated(_strip(cutout, top).data) for top in cutout.strip_tops]
     products = network_products(network.name)
     limits = {
@@ -77,12 +79,13 @@ def _inflated(deflated: bytes) -> NDArray[np.uint8]:
 def _measure(photo: bytes, network: OnnxNetwork) -> dict[str, float]:
     """The steps of `pipeline.cut_out` and of each strip, in order."""
     planned = plan(photo, Mode.BACKGROUND_REMOVAL)
-    scale = max(planned.scale, preview_scale(planned.source, network.side))
-    whole = decode(planned.source, planned.scale)
+    header, source = planned.header, open_source(photo)
+    scale = max(planned.scale, preview_scale(header, network.side))
+    whole = decode(source, planned.scale)
 
     def make_preview() -> Picture:
-        source = decode(planned.source, scale) if scale > planned.scale else whole
-        return source.averaged(*preview_size(planned.source, network.side))
+        larger = decode(source, scale) if scale > planned.scale else whole
+        return larger.averaged(*preview_size(header, network.side))
 
     picture = make_preview()
 
@@ -93,13 +96,13 @@ def _measure(photo: bytes, network: OnnxNetwork) -> dict[str, float]:
     guide = make_guide()
     small = np.asarray(picture.thumbnail(network.side, network.side, Resampling.LANCZOS))
     mask = network.mask(small)
-    cutout = cut_out(planned, network, Style())
+    cutout = cut_out(photo, planned.mode, network)
     tops = cutout.strip_tops
     bounds = [(top, min(cutout.height, top + tops.step)) for top in tops]
     taken = {
-        "plan": _fastest(lambda: plan(photo, planned.mode)),
+        "plan": _fastest(lambda: rooms().header(photo)),
         "preview": _fastest(make_preview),
-        "decode": _fastest(lambda: decode(planned.source, planned.scale)),
+        "decode": _fastest(lambda: decode(source, planned.scale)),
         "network input": _fastest(lambda: picture.thumbnail(network.side, network.side, Resampling.LANCZOS)),
         "guide": _fastest(make_guide),
         "network": _fastest(lambda: network.mask(small)),

@@ -55,17 +55,25 @@ class Slots:
     @asynccontextmanager
     async def one(self) -> AsyncIterator[None]:
         """A slot; first come, first served. Raises TooManyRequests after the wait."""
+        give_back = await self.take()
+        try:
+            yield
+        finally:
+            give_back()
+
+    async def take(self) -> Callable[[], None]:
+        """The same, to be given back once by calling what this returns, on the event loop."""
         try:
             async with asyncio.timeout(self._wait_s):
                 await self._free.acquire()
         except TimeoutError:
             raise TooManyRequests from None
         self._used += 1
-        try:
-            yield
-        finally:
-            self._used -= 1
-            self._free.release()
+        return self._give_back
+
+    def _give_back(self) -> None:
+        self._used -= 1
+        self._free.release()
 
 
 class MemoryBudget:

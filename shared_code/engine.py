@@ -4,9 +4,12 @@ Both edges use one engine, so its slots and its memory budget hold for the whole
 """
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from shared_code import pipeline
 from shared_code.admission import Hold, MemoryBudget, Reservation, Slots
@@ -18,6 +21,7 @@ from shared_code.modes import MODES, Mode
 from shared_code.pipeline import Plan, Style
 from shared_code.process import cores, give_back_memory
 from shared_code.progress import Progress, StageName
+from shared_code.room.rooms import Rooms
 from shared_code.round_robin import RoundRobinExecutor
 from shared_code.settings import Settings
 from shared_code.stream import PictureStream
@@ -38,9 +42,12 @@ class Usage:
 
 
 class Engine:
-    """Owns the threads and the admission of one process; `networks` are its matting networks."""
+    """Owns the threads and the admission of one service.
 
-    def __init__(self, settings: Settings, networks: NetworkStore) -> None:
+    `networks` are its matting networks; pictures are decoded in `rooms`.
+    """
+
+    def __init__(self, settings: Settings, networks: NetworkStore, rooms: Rooms) -> None:
         self._style = Style(settings.edge_colour)
         self._encoder = partial(png_encoder, gray_palette=settings.matte_png == "indexed")
         self._slots = Slots(settings.slots, settings.slot_wait_s)
@@ -50,6 +57,7 @@ class Engine:
         self._strips = RoundRobinExecutor(cores(), "strip")
         self._resting: asyncio.TimerHandle | None = None
         self.networks = networks
+        self.rooms = rooms
 
     @property
     def usage(self) -> Usage:
@@ -72,33 +80,30 @@ class Engine:
         ImageDimensionNotAllowed, ImageTooLargeForInstance, TooManyRequests or ServiceUnavailable.
         """
         progress = visit.progress
-        with self._slots.place():
-            plan = await self._plan(data, mode, progress)
+        stay = _Stay()
+        try:
+            stay.holds(self._slots.place())
+            plan = await self._plan(data, mode, progress, stay)
             waiting_ms = progress.elapsed_ms
             network = await self.networks.get(network_name or MODES[mode].network)
             reservation = await self._budget.reserve(plan.peak_bytes)
+            stay.reservation = reservation
 
             def work() -> PictureStream:
-                cutout = pipeline.cut_out(plan, network, self._style, progress)
+                picture = self.rooms.open(data, pipeline.work(plan, network, len(data)), progress)
+                cutout = pipeline.cut_out(plan, picture, network, self._style, progress)
                 encoder = self._encoder(cutout.width, cutout.height, cutout.pixels)
-                return PictureStream(cutout, encoder, self._strips, reservation, progress)
+                return PictureStream(cutout, encoder, self._strips, reservation, progress, stay.end)
 
-            working: Future[PictureStream] | None = None
-            try:
-                async with self._slots.one():
-                    progress.ended(StageName.WAIT, waiting_ms)
-                    working = self._pictures.submit(work)
-                    stream = await asyncio.wrap_future(working)
-                    visit.held.release()
-                    return stream
-            except BaseException:
-                progress.abandon()
-                if working is None:
-                    reservation.release()
-                else:
-                    # Memory is given back when the thread has left it, and not when its caller has.
-                    working.add_done_callback(partial(_discard, reservation))
-                raise
+            stay.gives_back(await self._slots.take())
+            progress.ended(StageName.WAIT, waiting_ms)
+            stream = await stay.until_done(self._pictures.submit(work))
+            visit.held.release()
+            return stream
+        except BaseException:
+            progress.abandon()
+            stay.fail()
+            raise
 
     def _rest(self) -> None:
         if self._resting is not None:
@@ -110,29 +115,71 @@ class Engine:
         if self._budget.at_rest:
             self._headers.submit(_give_back_free_memory, self.networks.loaded)
 
-    async def _plan(self, data: bytes, mode: Mode, progress: Progress) -> Plan:
+    async def _plan(self, data: bytes, mode: Mode, progress: Progress, stay: "_Stay") -> Plan:
         """Raises TooManyRequests when headers that came before keep this one waiting."""
         with progress.stage(StageName.HEADER):
-            planning = self._headers.submit(pipeline.plan, data, mode)
+            planning = self._headers.submit(self.rooms.header, data, progress)
             try:
                 async with asyncio.timeout(_HEADER_S):
-                    plan = await asyncio.wrap_future(planning)
+                    header = await stay.until_done(planning)
             except TimeoutError:
                 raise TooManyRequests from None
-        megapixels = plan.source.width * plan.source.height / 1e6
+        megapixels = header.width * header.height / 1e6
         progress.findings = replace(progress.findings, megapixels=megapixels)
-        return plan
+        return pipeline.plan(header, mode)
+
+
+class _Stay:
+    """What a picture occupies: given back when the last thread and process that work on it are gone.
+
+    `reservation` is the stream's as soon as there is one.
+    """
+
+    def __init__(self) -> None:
+        self.reservation: Reservation | None = None
+        self._loop = asyncio.get_running_loop()
+        self._held = ExitStack()
+        self._busy: Future[Any] | None = None
+
+    def holds(self, what: AbstractContextManager[object]) -> None:
+        """It begins now, and ends with the stay."""
+        self._held.enter_context(what)
+
+    def gives_back(self, give_back: Callable[[], None]) -> None:
+        """To be called at the end of the stay."""
+        self._held.callback(give_back)
+
+    async def until_done[Result](self, work: Future[Result]) -> Result:
+        """What a thread comes to; the stay does not end before it, although its caller may have left."""
+        self._busy = work
+        result = await asyncio.wrap_future(work)
+        self._busy = None  # it would keep a stream alive that its owner has dropped
+        return result
+
+    def end(self) -> None:
+        """Give back all but memory, from any thread; may be called again."""
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            self._loop.call_soon_threadsafe(self._held.close)
+
+    def fail(self) -> None:
+        """Give back everything as soon as no thread works on it."""
+        if self._busy is None:
+            self._give_up()
+        else:
+            self._busy.add_done_callback(self._give_up)
+
+    def _give_up(self, work: Future[Any] | None = None) -> None:
+        if work is not None and not work.cancelled() and work.exception() is None:
+            result = work.result()
+            if isinstance(result, PictureStream):  # nobody will read it; it ends the stay
+                result.close()
+                return
+        if self.reservation is not None:
+            self.reservation.release()
+        self.end()
 
 
 def _give_back_free_memory(network: OnnxNetwork | None) -> None:
     if network is not None:
         network.give_back_memory()
     give_back_memory()
-
-
-def _discard(reservation: Reservation, working: Future[PictureStream]) -> None:
-    """Give back what was taken for a stream that nobody will read."""
-    if working.cancelled() or working.exception() is not None:
-        reservation.release()
-    else:
-        working.result().close()

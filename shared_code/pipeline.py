@@ -1,40 +1,45 @@
 """From the bytes of a picture to the rows of its cut-out: the whole story, each step in a module of its own.
 
-bytes ── picture ───────> Plan          what comes out, and the memory it takes; nothing is decoded yet
-Plan  ── picture ───────> Picture       decoded, read in upright strips of sRGB
+bytes ── room ──────────> Header        what the file says of itself, read where it can harm nothing
+Header ─ plan ──────────> Plan          what comes out, and the memory it takes; nothing is decoded yet
+Plan  ── room ──────────> Picture       decoded in a process of its own, read in upright strips of sRGB
       ── second_look ───> Look          the mask, uint8 (side, side): what the network sees, once or twice
       ── refine ────────> Matte         the mask fitted to the picture's own edges
       ── edge_colour ───> EdgeColours   the foreground's own colour where the matte is partial
 Cutout.rows(top) ───────> uint8         colours + matte, composed, for the encoder; any order, any thread
 """
 
+import math
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from PIL.Image import Resampling
 
-from shared_code.encode.compose import colour_words, combine_alpha, cutout_rows
+from shared_code.encode.compose import combine_alpha, cutout_rows
 from shared_code.encode.encoder import Pixels
 from shared_code.matte import edge_colour
 from shared_code.matte.edge_colour import EdgeColours
 from shared_code.matte.refine import Guide, Matte, guide_size, refine
 from shared_code.matte.second_look import MattingNetwork, look
 from shared_code.modes import MODES, Mode
-from shared_code.picture.decoding import Picture, decode, decode_scale
-from shared_code.picture.header import Source, open_source
+from shared_code.picture.scale import averaged_size, decode_scale
 from shared_code.progress import Progress, StageName
+from shared_code.room.picture import Header, Picture, Work
 from shared_code.settings import EdgeColour
 
 STRIP_BYTES = 2 << 20
 """Of pixels, about what one thread makes at a time."""
 _WORK_BYTES = 48 << 20
 """Preview, mask, matte and the strips under way, beside the decoded picture."""
-_UNDER_ALPHA = (128, 128, 128)
-"""What the network sees behind transparent pixels."""
+_SLACK_BYTES = 64 << 20
+"""Of address space, beside the plan, before the kernel refuses a room more."""
+_CPU_S = 1.5
+_CPU_S_PER_MEGAPIXEL = 0.06
+"""Several times what the slowest honest picture takes, to be decoded and read."""
 
 
 @dataclass(frozen=True)
@@ -48,130 +53,206 @@ class Style:
 class Plan:
     """What will be made of a picture, decided on its header.
 
-    `source` owns the bytes that were checked. `width` and `height` are the output's; the picture is decoded
-    at 1/`scale` and all of it takes about `peak_bytes` of memory.
+    `width` and `height` are the output's; the picture is decoded at 1/`scale` and all of it takes about
+    `peak_bytes` of memory, in all processes.
     """
 
-    source: Source
+    header: Header
     mode: Mode
     width: int
     height: int
     scale: int
     peak_bytes: int
 
+    @property
+    def pixels(self) -> Pixels:
+        """What the rows of the output hold."""
+        return MODES[self.mode].pixels
+
+    @property
+    def strip_rows(self) -> int:
+        """Of a strip. The more the picture is scaled down, the fewer rows a strip has."""
+        rows = max(1, STRIP_BYTES // (self.width * self.pixels.value))
+        decoded_rows = math.ceil(self.header.height / self.scale)
+        return max(1, rows * self.height // max(self.height, decoded_rows))
+
 
 @dataclass(frozen=True)
 class Cutout:
-    """A picture with its matte, ready to be read strip by strip; nothing in it can fail any more."""
+    """A picture with its matte, ready to be read strip by strip, and to be closed.
 
-    width: int
-    height: int
-    pixels: Pixels
+    Rows can only fail when the picture's process is ended in between.
+    """
+
+    plan: Plan
     _picture: Picture
     _matte: Matte
     _edge_colours: EdgeColours | None
 
     @property
+    def width(self) -> int:
+        """Of the output, in pixels."""
+        return self.plan.width
+
+    @property
+    def height(self) -> int:
+        """Of the output, in pixels."""
+        return self.plan.height
+
+    @property
+    def pixels(self) -> Pixels:
+        """What the rows hold."""
+        return self.plan.pixels
+
+    @property
     def strip_tops(self) -> range:
-        """The first row of each strip. The more the picture is scaled down, the fewer rows a strip has."""
-        rows = max(1, STRIP_BYTES // (self.width * self.pixels.value))
-        rows = rows * self.height // max(self.height, self._picture.height)
-        return range(0, self.height, max(1, rows))
+        """The first row of each strip."""
+        return range(0, self.height, self.plan.strip_rows)
 
     def rows(self, top: int) -> NDArray[np.uint8]:
         """The strip that starts at row `top`: uint8 (rows, width) gray, or (rows, width * 4) RGBA."""
-        bottom = min(self.height, top + self.strip_tops.step)
-        picture = self._picture
-        if self.pixels is Pixels.GRAY and not picture.has_alpha:
-            return self._matte.rows(top, bottom)
-        strip = picture.rows(top, bottom, self.width, self.height)
-        matte = self._matte.rows(top, bottom)
-        alpha = combine_alpha(matte, np.asarray(strip.getchannel("A"))) if picture.has_alpha else matte
+        bottom = min(self.height, top + self.plan.strip_rows)
+        where = (top, bottom, self.width, self.height)
         if self.pixels is Pixels.GRAY:
-            return alpha
-        colours = colour_words(strip)
+            matte = self._matte.rows(top, bottom)
+            return combine_alpha(matte, self._picture.alpha(*where)) if self._picture.has_alpha else matte
+        colours, own_alpha = self._picture.colours(*where)
+        matte = self._matte.rows(top, bottom)
+        alpha = matte if own_alpha is None else combine_alpha(matte, own_alpha)
         if self._edge_colours is not None:
             positions, found = self._edge_colours.foreground(top, colours, matte)
             colours.ravel()[positions] = found
         return cutout_rows(colours, alpha)
 
+    def close(self) -> None:
+        """No row is wanted any more; may be called again, from any thread."""
+        self._picture.close()
 
-def plan(data: bytes, mode: Mode) -> Plan:
-    """Check the picture's header and decide what to make of it.
+    def when_closed(self, act: Callable[[], None]) -> None:
+        """Have `act` called when the picture's process is gone; at once if it is. On any thread."""
+        self._picture.when_gone(act)
 
-    Raises ImageSizeNotAllowed, ImageFormatInvalid or ImageDimensionNotAllowed.
-    """
-    source = open_source(data)
-    width, height = source.width, source.height
+
+def plan(header: Header, mode: Mode) -> Plan:
+    """Decide what to make of a picture."""
+    width, height = header.width, header.height
     wanted = guide_size(width, height)
     product = MODES[mode]
     if product.max_pixels is not None:
         width, height = _at_most(width, height, product.max_pixels)
     if product.pixels is Pixels.RGBA:
         wanted = width, height
-    scale = decode_scale(source, *wanted)
-    decoded = source.width * source.height / scale**2
-    peak_bytes = int(source.fixed_bytes + source.bytes_per_pixel * decoded) + _WORK_BYTES
-    return Plan(source, mode, width, height, scale, peak_bytes)
+    scale = decode_scale(header, *wanted)
+    decoded = header.width * header.height / scale**2
+    peak_bytes = int(header.fixed_bytes + header.bytes_per_pixel * decoded) + _WORK_BYTES
+    return Plan(header, mode, width, height, scale, peak_bytes)
 
 
-def cut_out(plan: Plan, network: MattingNetwork, style: Style, progress: Progress | None = None) -> Cutout:
-    """Decode the picture and find its matte; what the network found is in the progress then.
+def work(plan: Plan, network: MattingNetwork, file_bytes: int) -> Work:
+    """What the picture's room is to do for it, and what it may take."""
+    header = plan.header
+    preview = preview_size(header, network.side)
+    sides = [network.side, network.second_side or 0, network.umpire.side if network.umpire else 0]
+    columns, rows = guide_size(*_preview_of(plan, network.side))
+    largest = max(3 * max(sides) ** 2, 3 * columns * rows, plan.strip_rows * plan.width * plan.pixels.value)
+    return Work(
+        header=header,
+        scale=plan.scale,
+        preview_scale=preview_scale(header, network.side),
+        preview_width=preview[0],
+        preview_height=preview[1],
+        memory_bytes=plan.peak_bytes + file_bytes + _SLACK_BYTES,
+        cpu_s=_CPU_S + _CPU_S_PER_MEGAPIXEL * header.width * header.height / 1e6,
+        slot_bytes=-(-largest // 4096) * 4096,
+    )
 
-    Raises ImageFormatInvalid, ImageTooLargeForInstance, or Abandoned when `progress` is.
+
+def cut_out(
+    plan: Plan, picture: Picture, network: MattingNetwork, style: Style, progress: Progress | None = None
+) -> Cutout:
+    """Find the matte of a picture that is being decoded; what the network found is in the progress then.
+
+    `picture` is the cut-out's from now on.
+
+    Raises ImageFormatInvalid, ImageTooLargeForInstance, or Abandoned when `progress` is; the picture's
+    process has ended then.
     """
-    progress = progress or Progress()
-    scale = preview_scale(plan.source, network.side)
+    try:
+        return _cut_out(plan, picture, network, style, progress or Progress())
+    except BaseException:
+        picture.close()
+        picture.wait_until_gone()
+        raise
 
-    def decoded() -> Picture:
-        with progress.stage(StageName.DECODE):
-            return decode(plan.source, plan.scale)
 
+def _cut_out(
+    plan: Plan, picture: Picture, network: MattingNetwork, style: Style, progress: Progress
+) -> Cutout:
     # The network needs a small picture only: while it computes, the whole is decoded.
-    with ThreadPoolExecutor(2, "beside") as beside:
-        whole = beside.submit(decoded)
-        larger = whole.result() if scale <= plan.scale else None
+    with ThreadPoolExecutor(2, "beside") as beside, _closed_on_error(picture):
+        whole = beside.submit(_decoded, picture, progress)
         with progress.stage(StageName.PREVIEW):
-            larger = larger or decode(plan.source, scale)
-            preview = larger.averaged(*preview_size(plan.source, network.side))
-        guided = beside.submit(_guide, preview)
+            first = _seen_at(picture, network.side)
+        guided = beside.submit(_guide, picture, guide_size(*_preview_of(plan, network.side)))
         with progress.stage(StageName.NETWORK):
-            seen = look(network, partial(_seen_at, preview))
+            seen = look(network, lambda side: first if side == network.side else _seen_at(picture, side))
             progress.findings = replace(
                 progress.findings, uncertainty=seen.uncertainty, second_look=seen.looks > 1
             )
         guide = guided.result()
         with progress.stage(StageName.MATTE):
             matte = refine(seen.mask, guide, plan.width, plan.height)
-        picture = whole.result()
-    pixels = MODES[plan.mode].pixels
-    if pixels is Pixels.GRAY:
-        return Cutout(plan.width, plan.height, pixels, picture, matte, None)
+        whole.result()
+    if plan.pixels is Pixels.GRAY:
+        if not picture.has_alpha:
+            picture.close()  # nothing of it is wanted any more
+        return Cutout(plan, picture, matte, None)
     with progress.stage(StageName.COLOURS):
         edges = edge_colour.estimate(guide, matte) if style.edge_colour == "foreground" else None
-    return Cutout(plan.width, plan.height, pixels, picture, matte, edges)
+    return Cutout(plan, picture, matte, edges)
 
 
-def preview_size(source: Source, side: int) -> tuple[int, int]:
+@contextmanager
+def _closed_on_error(picture: Picture) -> Iterator[None]:
+    """So that threads which wait for the picture come back."""
+    try:
+        yield
+    except BaseException:
+        picture.close()
+        raise
+
+
+def _decoded(picture: Picture, progress: Progress) -> None:
+    with progress.stage(StageName.DECODE):
+        picture.decoded()
+
+
+def preview_size(header: Header, side: int) -> tuple[int, int]:
     """The width and height that network and guide need at least."""
-    columns, rows = guide_size(source.width, source.height)
+    columns, rows = guide_size(header.width, header.height)
     return max(columns, side), max(rows, side)
 
 
-def preview_scale(source: Source, side: int) -> int:
+def preview_scale(header: Header, side: int) -> int:
     """What the picture can be decoded at for them; 1 if decoding takes memory of its own."""
-    return 1 if source.survey.decoder_bytes else decode_scale(source, *preview_size(source, side))
+    return 1 if header.holds_whole else decode_scale(header, *preview_size(header, side))
+
+
+def _preview_of(plan: Plan, side: int) -> tuple[int, int]:
+    """Width and height of the preview."""
+    scale = max(plan.scale, preview_scale(plan.header, side))
+    width, height = math.ceil(plan.header.width / scale), math.ceil(plan.header.height / scale)
+    return averaged_size(width, height, *preview_size(plan.header, side))
 
 
 def _seen_at(picture: Picture, side: int) -> NDArray[np.uint8]:
     """What the network sees: uint8 RGB (side, side, 3)."""
     # Lanczos, as the network's authors and peers feed it: others move its masks on hard pictures.
-    return np.asarray(_opaque(picture.thumbnail(side, side, Resampling.LANCZOS)))
+    return picture.thumbnail(side, side, Resampling.LANCZOS)
 
 
-def _guide(picture: Picture) -> Guide:
-    small = picture.thumbnail(*guide_size(picture.width, picture.height), Resampling.BICUBIC)
-    return Guide.of(np.asarray(_opaque(small)))
+def _guide(picture: Picture, size: tuple[int, int]) -> Guide:
+    return Guide.of(picture.thumbnail(*size, Resampling.BICUBIC))
 
 
 def _at_most(width: int, height: int, pixels: int) -> tuple[int, int]:
@@ -180,10 +261,3 @@ def _at_most(width: int, height: int, pixels: int) -> tuple[int, int]:
         return width, height
     factor = (pixels / (width * height)) ** 0.5
     return max(1, int(width * factor)), max(1, int(height * factor))
-
-
-def _opaque(image: Image.Image) -> Image.Image:
-    if image.mode == "RGB":
-        return image
-    behind = Image.new("RGBA", image.size, (*_UNDER_ALPHA, 255))
-    return Image.alpha_composite(behind, image).convert("RGB")

@@ -24,7 +24,7 @@ def cores() -> int:
 
 def tune_process() -> None:
     """To be called once, before anything is computed."""
-    _return_large_blocks()
+    tune_allocator()
     threadpool_limits(1, "blas")  # numpy's matrices are small; waiting, its threads would hold the cores
     # Of odd pictures, which are odd no matter who reads them. Here, and not around each call: filters are the
     # process's, and threads that change and restore them leave each other's behind.
@@ -63,7 +63,7 @@ def end_process() -> None:
     os._exit(1)
 
 
-def _return_large_blocks() -> None:
+def tune_allocator() -> None:
     """Have glibc give decoded pictures back at once, and keep all else in one heap (mallopt(3)).
 
     By default the threshold of what is given back grows with use, and each thread has a heap of its own: over

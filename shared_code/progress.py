@@ -1,7 +1,8 @@
 """How far the work on one picture has come: its stages, what was found out, and whether to go on."""
 
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -56,8 +57,8 @@ class Abandoned(Exception):  # noqa: N818
 class Progress:
     """Followed by the edge, written by whatever works on the picture, on any thread.
 
-    A stage that is not begun yet is not begun any more after `abandon`: work in C cannot be interrupted, but
-    none of its pieces lasts long.
+    A stage that is not begun yet is not begun any more after `abandon`, and a process that reads the picture
+    is ended in the middle of its work; the network cannot be interrupted, but no run of it lasts long.
     """
 
     def __init__(self) -> None:
@@ -68,6 +69,13 @@ class Progress:
         self._zero = time.monotonic()
         self._stages: list[Stage] = []
         self._abandoned = False
+        self._on_abandon: list[Callable[[], None]] = []
+        self._lock = threading.Lock()
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether nobody waits for the picture any more."""
+        return self._abandoned
 
     @property
     def elapsed_ms(self) -> float:
@@ -94,6 +102,18 @@ class Progress:
         """Note a stage that is not one block of code: it began at `begin_ms` and ends now."""
         self._stages.append(Stage(name, begin_ms, self.elapsed_ms))
 
+    def on_abandon(self, act: Callable[[], None]) -> None:
+        """Have `act` called when the work is given up; at once if it has been."""
+        with self._lock:
+            if not self._abandoned:
+                self._on_abandon.append(act)
+                return
+        act()
+
     def abandon(self) -> None:
-        """Begin no further stage."""
-        self._abandoned = True
+        """Begin no further stage, and end what can be ended."""
+        with self._lock:
+            self._abandoned = True
+            acts, self._on_abandon = self._on_abandon, []
+        for act in acts:
+            act()

@@ -238,3 +238,10 @@ def _networks(value: str) -> tuple[IPNetwork, ...]:
 
 def _ports(value: str) -> frozenset[int]:
     return frozenset(_integer(1, 65_535)(word) for word in _words(value))
+
+
+def loader_environment() -> dict[str, str]:
+    """What another Python needs of the environment to start: where its libraries are, and nothing else."""
+    names = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")
+    kept = {name: os.environ[name] for name in names if name in os.environ}
+    return kept | {"OPENBLAS_NUM_THREADS": "1"}

@@ -4,7 +4,7 @@ import asyncio
 import threading
 import weakref
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from concurrent.futures import Future
 from functools import partial
 
@@ -30,11 +30,15 @@ class PictureStream:
         threads: RoundRobinExecutor,
         reservation: Reservation,
         progress: Progress,
+        gone: Callable[[], None] = lambda: None,
     ) -> None:
+        """`gone` is called when the picture is needed no more and its process has ended, on any thread."""
         self.media_type = encoder.media_type
         self.width = cutout.width
         self.height = cutout.height
-        self._share = _Share(len(cutout.strip_tops), reservation, progress)
+        self._share = _Share(len(cutout.strip_tops), reservation, progress, cutout.close)
+        cutout.when_closed(self._share.picture_gone)
+        cutout.when_closed(gone)
         made = threads.submit(partial(_made, encoder, cutout, top) for top in cutout.strip_tops)
         for strip in made:
             strip.add_done_callback(self._share.made)
@@ -79,8 +83,13 @@ def _close[Strip: EncodedStrip](strips: deque[Future[Strip]], share: "_Share") -
 class _Share:
     """Keeps the reservation as large as what the stream really holds."""
 
-    def __init__(self, strips: int, reservation: Reservation, progress: Progress) -> None:
+    def __init__(
+        self, strips: int, reservation: Reservation, progress: Progress, done: Callable[[], None]
+    ) -> None:
+        """`done` is called when no strip is to be made any more."""
         self._unmade = strips
+        self._picture_gone = False
+        self._done = done
         self._encoded_bytes = 0
         self._closed = False
         self._reservation = reservation
@@ -97,6 +106,15 @@ class _Share:
             if self._unmade == 0:
                 self._progress.ended(StageName.ENCODE, self._begin_ms)
             self._adjust()
+            unmade = self._unmade
+        if unmade == 0:
+            self._done()
+
+    def picture_gone(self) -> None:
+        """The process that held the decoded picture has ended."""
+        with self._lock:
+            self._picture_gone = True
+            self._adjust()
 
     def handed_out(self, size_bytes: int) -> None:
         """The bytes of a strip are the reader's now."""
@@ -105,12 +123,13 @@ class _Share:
             self._adjust()
 
     def close(self) -> None:
-        """Nothing is held any more, but by threads that still make a strip."""
+        """Nothing is held any more, but by threads that still make a strip, and they fail."""
         with self._lock:
             self._closed = True
             self._adjust()
+        self._done()
 
     def _adjust(self) -> None:
-        """While strips are made, their threads hold the decoded picture."""
-        if self._unmade == 0:
+        """While strips are made, all of the picture is held."""
+        if self._unmade == 0 and self._picture_gone:
             self._reservation.shrink(0 if self._closed else self._encoded_bytes)

@@ -13,8 +13,8 @@ from shared_code.matte.built import read_catalogue
 from shared_code.matte.network import OnnxNetwork
 from shared_code.matte.networks import load_network
 from shared_code.modes import Mode
-from shared_code.pipeline import Style, cut_out, plan
 from tests.support.photos import photo
+from tests.support.rooms import cut_out
 
 pytestmark = pytest.mark.slow
 
@@ -33,8 +33,7 @@ def shipped() -> OnnxNetwork:
 def matte(image: Image.Image, network: OnnxNetwork) -> Image.Image:
     data = io.BytesIO()
     image.save(data, "PNG")
-    planned = plan(data.getvalue(), Mode.FOREGROUND_MATTING)
-    cutout = cut_out(planned, network, Style())
+    cutout = cut_out(data.getvalue(), Mode.FOREGROUND_MATTING, network)
     return Image.fromarray(np.concatenate([cutout.rows(top) for top in cutout.strip_tops]))
 
 

@@ -17,6 +17,7 @@ from segment_function.pages.swagger import SWAGGER_PAGE, swagger_assets
 from segment_function.responses import Exchange, content_response
 from shared_code.errors import ResourceNotFound
 from shared_code.matte.networks import NetworkStore, State
+from shared_code.room.rooms import Rooms
 
 _JSON = "application/json; charset=utf-8"
 _ALL_METHODS = ("GET", "POST", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS")
@@ -41,7 +42,7 @@ def pages_blueprint(api: SegmentApi) -> func.Blueprint:
         async def page(req: Request) -> Response:
             return await answer_page(req, region, work)
 
-    serve("status", "status", _status)
+    serve("status", "status", _status(api.engine.rooms))
     serve("ready", "ready", _ready(networks))
     serve("openapi", "openapi.json", _openapi(networks))
     serve("swagger", "swagger", _page(SWAGGER_PAGE, _SWAGGER_POLICY))
@@ -61,9 +62,16 @@ def pages_blueprint(api: SegmentApi) -> func.Blueprint:
     return blueprint
 
 
-async def _status(exchange: Exchange, body: Body) -> Response:
-    """Alive: answers whatever else the process is doing."""
-    return content_response(b'{"status":"alive"}', _JSON, exchange)
+def _status(rooms: Rooms) -> Work:
+    """Alive: answers whatever else the process is doing; and what the wall around decoders lacks."""
+
+    async def work(exchange: Exchange, body: Body) -> Response:
+        document: dict[str, object] = {"status": "alive"}
+        if lacking := rooms.wall_lacks:
+            document["wall_lacks"] = lacking
+        return content_response(json.dumps(document, separators=(",", ":")).encode(), _JSON, exchange)
+
+    return work
 
 
 def _ready(networks: NetworkStore) -> Work:

@@ -260,7 +260,14 @@ _ERROR: JsonObject = {
 }
 _STATUS: JsonObject = {
     "type": "object",
-    "properties": {"status": {"const": "alive"}},
+    "properties": {
+        "status": {"const": "alive"},
+        "wall_lacks": {
+            "type": "array",
+            "items": {"enum": ["limits", "no_new_privileges", "seccomp"]},
+            "description": "What this system does not give the wall around decoders, if anything.",
+        },
+    },
     "required": ["status"],
 }
 _READY: JsonObject = {

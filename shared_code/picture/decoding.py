@@ -11,6 +11,7 @@ from shared_code.picture.colour import Convert, srgb_converter
 from shared_code.picture.header import Source
 from shared_code.picture.pillow import image_faults
 from shared_code.picture.samples import eight_bit_converter
+from shared_code.picture.scale import block_side
 from shared_code.picture.survey import Stored
 
 _UPRIGHT: dict[int, Transpose] = {
@@ -56,7 +57,7 @@ class Picture:
         left, above, right, below = self._upright_extent()
         scale = (below - above) / height
         begin, end = above + top * scale, min(below, above + bottom * scale)
-        block = _block_side(scale)
+        block = block_side(scale)
         margin = math.ceil(3 * max(1.0, scale))
         first = max(0, math.floor(begin) - margin) // block * block
         last = min(self.height, math.ceil(end) + margin)
@@ -74,7 +75,7 @@ class Picture:
 
     def averaged(self, width: int, height: int) -> "Picture":
         """For thumbnails of at most that size: averaged to at least 1.5 times as much, or itself."""
-        block = _block_side(min(self.width / width, self.height / height))
+        block = block_side(min(self.width / width, self.height / height))
         if block == 1:
             return self
         image = self._reduced(block)
@@ -128,28 +129,8 @@ class Picture:
         return 0, top, width, bottom
 
 
-def _block_side(scale: float) -> int:
-    """How many pixels to average in each direction before what is scaled down by `scale` is resampled.
-
-    A fraction of the cost: the resampling filter is as wide as `scale`. It still has 1.5 blocks to a pixel.
-    """
-    return max(1, int(scale / 1.5))
-
-
-def decode_scale(source: Source, least_width: int, least_height: int) -> int:
-    """The largest of 8, 4, 2, 1 that `source` can be divided by on decoding and stay at least that large."""
-    for scale in (8, 4, 2):
-        if (
-            source.scalable
-            and math.ceil(source.width / scale) >= least_width
-            and math.ceil(source.height / scale) >= least_height
-        ):
-            return scale
-    return 1
-
-
 def decode(source: Source, scale: int) -> Picture:
-    """Decode `source` at 1/`scale` of its size (`decode_scale` tells what is possible).
+    """Decode `source` at 1/`scale` of its size (`scale.decode_scale` tells what is possible).
 
     Raises ImageFormatInvalid for truncated or corrupt data, and ImageTooLargeForInstance should memory run
     out all the same.

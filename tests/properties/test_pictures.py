@@ -19,9 +19,10 @@ from shared_code.errors import (
     ImageTooLargeForInstance,
 )
 from shared_code.limits import MAX_SIDE_PX, MIN_SIDE_PX
-from shared_code.picture.decoding import decode, decode_scale
+from shared_code.picture.decoding import decode
 from shared_code.picture.formats import FORMATS
 from shared_code.picture.header import open_source
+from shared_code.picture.scale import decode_scale
 from tests.properties.strategies import damaged
 from tests.shared_code.picture.samples import (
     PNG_MAGIC,

@@ -18,6 +18,7 @@ from shared_code.settings import load_settings
 from tests.segment_function.asgi import DISCONNECT, Script, Sent, chunks, scope
 from tests.shared_code.matte.networks import FlatNetwork, GatedNetwork, OneNetwork
 from tests.support.photos import encoded
+from tests.support.rooms import rooms
 
 pytestmark = pytest.mark.slow
 
@@ -38,7 +39,7 @@ class Service:
 
     def __post_init__(self) -> None:
         settings = replace(SETTINGS, deadline_s=self.deadline_s)
-        self.engine = Engine(settings, OneNetwork(self.network))
+        self.engine = Engine(settings, OneNetwork(self.network), rooms())
         self._api = SegmentApi(settings, self.engine, Gate.of(settings), self.outcomes.append)
 
     async def call(self, messages: Sequence[Message], key: str = "key", pause_s: float = 0) -> Sent:

@@ -38,6 +38,7 @@ from shared_code.modes import Mode
 from shared_code.process import tune_process
 from shared_code.settings import load_settings
 from tests.support.photos import encoded
+from tests.support.rooms import rooms
 from tests.support.visits import new_visit
 
 async def pictures(engine, count):
@@ -48,7 +49,7 @@ async def pictures(engine, count):
 
 async def scene():
     engines._REST_S = 0.2
-    engine = Engine(load_settings({}), NetworkStore(read_catalogue(), "u2net", kept=2, threads=2))
+    engine = Engine(load_settings({}), NetworkStore(read_catalogue(), "u2net", kept=2, threads=2), rooms())
     await engine.networks.get(None)
     await pictures(engine, 1)
     await asyncio.sleep(2)

@@ -19,12 +19,15 @@ from shared_code.matte.networks import NetworkStore
 from shared_code.modes import Mode
 from shared_code.outcome import Edge
 from shared_code.process import cores, tune_process
+from shared_code.room.lifecycle import Zygote
+from shared_code.room.rooms import Rooms
 from shared_code.settings import load_settings
 from shared_code.visit import Arrival, Visit
 settings = load_settings()
 tune_process()
+rooms = Rooms(Zygote(), cores())
 networks = NetworkStore(read_catalogue(), settings.model, settings.models_in_memory, cores())
-engine = Engine(settings, networks)
+engine = Engine(settings, networks, rooms)
 async def cut_out(data):
     try:
         with Visit(Arrival("id", Edge.HTTP), Deadline.after(600), engine.hold(), repr) as visit:

@@ -18,6 +18,7 @@ from shared_code.outcome import log_outcome
 from shared_code.settings import load_settings
 from tests.support.hosts import KEYS, Host
 from tests.support.photos import encoded
+from tests.support.rooms import rooms
 
 # A JSON document has no static shape, so the tests walk this one through `part`.
 DOCUMENT = openapi_document(("u2net", "u2netp"), "u2net")
@@ -66,7 +67,7 @@ def test_every_error_is_an_example_of_its_status(error: SegmentError, path: str)
 def test_every_route_is_described() -> None:
     app = func.FunctionApp()
     settings = load_settings({})
-    engine = Engine(settings, NetworkStore(read_catalogue(), "", kept=2, threads=1))
+    engine = Engine(settings, NetworkStore(read_catalogue(), "", kept=2, threads=1), rooms())
     api = SegmentApi(settings, engine, Gate.of(settings), log_outcome)
     app.register_functions(segment_blueprint(api))
     app.register_functions(pages_blueprint(api))

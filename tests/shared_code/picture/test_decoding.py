@@ -10,8 +10,9 @@ from PIL import Image, ImageCms, ImageOps
 from PIL.Image import Resampling
 
 from shared_code.errors import ImageFormatInvalid
-from shared_code.picture.decoding import Picture, decode, decode_scale
+from shared_code.picture.decoding import Picture, decode
 from shared_code.picture.header import open_source
+from shared_code.picture.scale import decode_scale
 from tests.shared_code.picture.samples import (
     SRGB_PRIMARIES,
     icc_profile,

@@ -1,0 +1,1 @@
+"""Where strangers' files are read: a process for each picture, which can do nothing else."""
