@@ -1,8 +1,8 @@
 """What is to be done next for a blob: a pure function of the event, of what is stored, and of what happened.
 
-    look ──> in line? ──> finish
-      ^         │
-      └── cut out, explain or tidy
+    inspect ──> in line? ──> finish
+       ^           │
+       └── make, explain or tidy
 
 Events come more than once, in any order, and to several workers at a time. So an event only says where to
 look. Each round looks at what is stored, does one thing about it under the condition that nothing has
@@ -19,7 +19,7 @@ ROUNDS: Final = 8
 """A job that nothing disturbs needs two, or three with something stale to delete."""
 
 
-class Result(StrEnum):
+class Conclusion(StrEnum):
     """How a job ended."""
 
     CUT_OUT = "cut out"
@@ -35,7 +35,7 @@ class Result(StrEnum):
     @property
     def needs_operator(self) -> bool:
         """Whether there will be no cut-out until somebody does something."""
-        return self in (Result.ARCHIVED, Result.REHYDRATING)
+        return self in (Conclusion.ARCHIVED, Conclusion.REHYDRATING)
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class SourceBlob:
     etag: str
     size_bytes: int
     content_encoding: str = ""
-    set_aside: Result | None = None
+    set_aside: Conclusion | None = None
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class OutputBlob:
 
 
 @dataclass(frozen=True)
-class Stored:
+class Seen:
     """What is stored at one moment: the source, its cut-out and its error document, None what is not."""
 
     source: SourceBlob | None
@@ -87,47 +87,47 @@ class Happened(Enum):
     CHANGED = "the source or an output was written by somebody else"
 
 
-type News = Stored | Refused | Happened
+type News = Seen | Refused | Happened
 
 
 @dataclass(frozen=True)
 class Known:
     """All that a decision rests on.
 
-    names: what the event says, the most likely name first. stored: as seen last, None when that is out of
-    date. refusal: of the source as it is in `stored`.
+    names: what the event says, the most likely name first. seen: what was stored when it was looked at last,
+    None when that is out of date. refusal: of the source as it is in `seen`.
     """
 
     names: tuple[str, ...] | Ignored
-    stored: Stored | None = None
+    seen: Seen | None = None
     refusal: Refused | None = None
-    result: Result = Result.ALREADY_DONE
+    conclusion: Conclusion = Conclusion.ALREADY_DONE
     rounds: int = 0
 
     def after(self, news: News) -> "Known":
         """The same, once something has happened."""
         match news:
-            case Stored():
-                return replace(self, stored=news, rounds=self.rounds + 1)
+            case Seen():
+                return replace(self, seen=news, rounds=self.rounds + 1)
             case Refused():
                 return replace(self, refusal=news)
             case Happened():
-                result = _RESULTS.get(news, self.result)
-                return replace(self, stored=None, refusal=None, result=result)
+                conclusion = _CONCLUSIONS.get(news, self.conclusion)
+                return replace(self, seen=None, refusal=None, conclusion=conclusion)
 
 
-_RESULTS = {Happened.CUT_OUT: Result.CUT_OUT, Happened.EXPLAINED: Result.REFUSED}
+_CONCLUSIONS = {Happened.CUT_OUT: Conclusion.CUT_OUT, Happened.EXPLAINED: Conclusion.REFUSED}
 
 
 @dataclass(frozen=True)
-class Look:
+class Inspect:
     """See which of `names` exists, and what outputs it has."""
 
     names: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class CutOut:
+class Make:
     """Make a cut-out of `source` and put it in the place of `replaced`, or of nothing."""
 
     source: SourceBlob
@@ -161,29 +161,29 @@ class GiveUp:
 class Finish:
     """Nothing more is to be done."""
 
-    result: Result | Ignored
+    conclusion: Conclusion | Ignored
 
 
-type Action = Look | CutOut | Explain | Tidy | GiveUp | Finish
+type Action = Inspect | Make | Explain | Tidy | GiveUp | Finish
 
 
 def decide(known: Known) -> Action:
     """The next action for a blob."""
-    names, stored = known.names, known.stored
+    names, seen = known.names, known.seen
     if isinstance(names, Ignored):
         return Finish(names)
-    if stored is None:
-        return Look(names) if known.rounds < ROUNDS else GiveUp(f"{names[0]!r} keeps changing")
-    source = stored.source
+    if seen is None:
+        return Inspect(names) if known.rounds < ROUNDS else GiveUp(f"{names[0]!r} keeps changing")
+    source = seen.source
     if source is None:
-        return Finish(Result.GONE)
-    outputs = (stored.png, stored.error)
+        return Finish(Conclusion.GONE)
+    outputs = (seen.png, seen.error)
     right = next((output for output in outputs if output and output.source_etag == source.etag), None)
     if right is None:
         if source.set_aside is not None:
             return Finish(source.set_aside)
         if known.refusal is not None:
-            return Explain(source, known.refusal.document, stored.error)
-        return CutOut(source, stored.png)
-    stale = stored.error if right is stored.png else stored.png
-    return Finish(known.result) if stale is None else Tidy(stale)
+            return Explain(source, known.refusal.document, seen.error)
+        return Make(source, seen.png)
+    stale = seen.error if right is seen.png else seen.png
+    return Finish(known.conclusion) if stale is None else Tidy(stale)

@@ -10,25 +10,25 @@ from typing import Protocol, assert_never
 
 from cutout_function.content import without_coding
 from cutout_function.decision import (
-    CutOut,
+    Conclusion,
     Explain,
     Finish,
     GiveUp,
     Happened,
+    Inspect,
     Known,
-    Look,
+    Make,
     News,
     OutputBlob,
     Refused,
-    Result,
+    Seen,
     SourceBlob,
-    Stored,
     Tidy,
     decide,
 )
 from cutout_function.event import Ignored
 from cutout_function.names import error_name, png_name
-from cutout_function.storage import ChangedError, Inbox, Origin, Outbox, Upload
+from cutout_function.storage import ChangedError, Inbox, Outbox, OutputMetadata, StagedOutput
 from shared_code.admission import Hold
 from shared_code.deadline import Deadline
 from shared_code.errors import ImageSizeNotAllowed, SegmentError
@@ -81,7 +81,7 @@ class CutoutJob:
     arrival: Arrival
     deadline: Deadline
 
-    async def settle(self, names: tuple[str, ...] | Ignored) -> Result | Ignored:
+    async def settle(self, names: tuple[str, ...] | Ignored) -> Conclusion | Ignored:
         """Leave exactly one right output for the first of `names` that exists, or none if it is set aside.
 
         Raises UnsettledError, SegmentError when the picture is not at fault, and the faults of storage.
@@ -89,20 +89,20 @@ class CutoutJob:
         known = Known(names)
         while True:
             match decide(known):
-                case Finish(result):
-                    return result
+                case Finish(conclusion):
+                    return conclusion
                 case GiveUp(reason):
                     raise UnsettledError(reason)
                 case action:
                     known = known.after(await self._act(action))
 
-    async def _act(self, action: Look | CutOut | Explain | Tidy) -> News:
+    async def _act(self, action: Inspect | Make | Explain | Tidy) -> News:
         try:
             match action:
-                case Look():
-                    return await self._look(action)
-                case CutOut():
-                    return await self._cut_out(action)
+                case Inspect():
+                    return await self._inspect(action)
+                case Make():
+                    return await self._make(action)
                 case Explain():
                     return await self._explain(action)
                 case Tidy():
@@ -113,17 +113,17 @@ class CutoutJob:
         except ChangedError:  # another worker was faster, or the source is newer
             return Happened.CHANGED
 
-    async def _look(self, action: Look) -> Stored:
+    async def _inspect(self, action: Inspect) -> Seen:
         for name in action.names:
             source = await self.inbox.look(name)
             if source is not None:
                 png, error = await asyncio.gather(
                     self.outbox.look(png_name(name)), self.outbox.look(error_name(name))
                 )
-                return Stored(source, png, error)
-        return Stored(None)
+                return Seen(source, png, error)
+        return Seen(None)
 
-    async def _cut_out(self, action: CutOut) -> News:
+    async def _make(self, action: Make) -> News:
         """Store the cut-out. Raises ChangedError."""
         source = action.source
         try:
@@ -150,13 +150,13 @@ class CutoutJob:
         return Happened.EXPLAINED
 
     async def _commit(
-        self, upload: Upload, source: SourceBlob, findings: Findings, replaced: OutputBlob | None
+        self, upload: StagedOutput, source: SourceBlob, findings: Findings, replaced: OutputBlob | None
     ) -> None:
         if await self.inbox.look(source.name) != source:
             raise ChangedError
-        await self.outbox.commit(upload, Origin(source.etag, findings), replaced)
+        await self.outbox.commit(upload, OutputMetadata(source.etag, findings), replaced)
 
-    async def _upload_png(self, source: SourceBlob, visit: Visit) -> Upload:
+    async def _upload_png(self, source: SourceBlob, visit: Visit) -> StagedOutput:
         with visit.progress.stage(StageName.RECEIVE):
             picture = await self._picture(source, visit)
         async with aclosing(await self.maker.cut_out(picture, self.mode, visit)) as png:

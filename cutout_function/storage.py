@@ -13,7 +13,7 @@ class ChangedError(Exception):
 
 
 @dataclass(frozen=True)
-class Upload:
+class StagedOutput:
     """An output that is uploaded, and invisible until it is committed."""
 
     name: str
@@ -22,7 +22,7 @@ class Upload:
 
 
 @dataclass(frozen=True)
-class Origin:
+class OutputMetadata:
     """What an output's metadata tells: the ETag of its source, and what was found out about the picture."""
 
     source_etag: str
@@ -45,11 +45,13 @@ class Outbox(Protocol):
     async def look(self, name: str) -> OutputBlob | None:
         """The output, if it exists."""
 
-    async def upload(self, name: str, content: AsyncIterable[bytes], media_type: str) -> Upload:
+    async def upload(self, name: str, content: AsyncIterable[bytes], media_type: str) -> StagedOutput:
         """Send the content, in blocks."""
 
-    async def commit(self, upload: Upload, origin: Origin, replaced: OutputBlob | None) -> None:
-        """Put the upload in the place of `replaced`, or of nothing. Raises ChangedError."""
+    async def commit(
+        self, staged: StagedOutput, metadata: OutputMetadata, replaced: OutputBlob | None
+    ) -> None:
+        """Put the output in the place of `replaced`, or of nothing. Raises ChangedError."""
 
     async def delete(self, output: OutputBlob) -> None:
         """Delete the output as it was seen. Raises ChangedError."""

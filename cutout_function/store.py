@@ -27,7 +27,7 @@ from azure.storage.blob import (
 from cutout_function.decision import OutputBlob, SourceBlob
 from cutout_function.kind import set_aside
 from cutout_function.names import is_addressable
-from cutout_function.storage import ChangedError, Origin, Upload
+from cutout_function.storage import ChangedError, OutputMetadata, StagedOutput
 from shared_code.settings import CutoutSettings, StorageConnection
 
 BLOCK_BYTES = 4 << 20
@@ -98,7 +98,7 @@ class OutputContainer:
         """The output, if it exists. Raises ResourceNotFoundError when the container does not."""
         return await asyncio.to_thread(self._look, name)
 
-    async def upload(self, name: str, content: AsyncIterable[bytes], media_type: str) -> Upload:
+    async def upload(self, name: str, content: AsyncIterable[bytes], media_type: str) -> StagedOutput:
         """Send the content in blocks, of which nothing is visible until they are committed."""
         blob = _blob(self.client, name)
         blocks = _BlockIds()
@@ -110,11 +110,13 @@ class OutputContainer:
                 del buffer[:BLOCK_BYTES]
         if buffer:
             await asyncio.to_thread(blob.stage_block, blocks.next(), bytes(buffer))
-        return Upload(name, tuple(blocks.used), media_type)
+        return StagedOutput(name, tuple(blocks.used), media_type)
 
-    async def commit(self, upload: Upload, origin: Origin, replaced: OutputBlob | None) -> None:
-        """Put the upload in the place of `replaced`, or of nothing. Raises ChangedError."""
-        await asyncio.to_thread(self._commit, upload, origin, replaced)
+    async def commit(
+        self, staged: StagedOutput, metadata: OutputMetadata, replaced: OutputBlob | None
+    ) -> None:
+        """Put the output in the place of `replaced`, or of nothing. Raises ChangedError."""
+        await asyncio.to_thread(self._commit, staged, metadata, replaced)
 
     async def delete(self, output: OutputBlob) -> None:
         """Delete the output. Raises ChangedError when it is not as it was seen."""
@@ -129,15 +131,15 @@ class OutputContainer:
             return None
         return OutputBlob(name, properties.etag, properties.metadata.get(_SOURCE_ETAG, ""))
 
-    def _commit(self, upload: Upload, origin: Origin, replaced: OutputBlob | None) -> None:
-        metadata = {_SOURCE_ETAG: origin.source_etag}
-        if origin.findings.uncertainty is not None:
-            metadata[_UNCERTAINTY] = f"{origin.findings.uncertainty:.2f}"
+    def _commit(self, staged: StagedOutput, metadata: OutputMetadata, replaced: OutputBlob | None) -> None:
+        told = {_SOURCE_ETAG: metadata.source_etag}
+        if metadata.findings.uncertainty is not None:
+            told[_UNCERTAINTY] = f"{metadata.findings.uncertainty:.2f}"
         commit = partial(
-            _blob(self.client, upload.name).commit_block_list,
-            [BlobBlock(block_id) for block_id in upload.block_ids],
-            content_settings=ContentSettings(content_type=upload.media_type),
-            metadata=metadata,
+            _blob(self.client, staged.name).commit_block_list,
+            [BlobBlock(block_id) for block_id in staged.block_ids],
+            content_settings=ContentSettings(content_type=staged.media_type),
+            metadata=told,
         )
         with _conditions():
             if replaced is None:

@@ -13,7 +13,6 @@ from cutout_function.job import CutoutJob
 from shared_code.deadline import Deadline
 from shared_code.engine import Engine
 from shared_code.errors import TooManyRequests
-from shared_code.modes import Mode
 from shared_code.outcome import TRACE_HEADERS, Edge, OutcomeSink
 from shared_code.settings import CutoutSettings, Settings
 from shared_code.visit import Arrival
@@ -63,13 +62,12 @@ class Cutouts:
         # In a thread, since the first call imports for long while others wait for the event loop.
         storage = await asyncio.to_thread(_connected, cutout)
         names = watched_names(parsed, storage.account, cutout.input_container)
-        mode = Mode(cutout.mode)
-        job = CutoutJob(storage.inbox, storage.outbox, self.engine, mode, self.sink, arrival, deadline)
+        job = CutoutJob(storage.inbox, storage.outbox, self.engine, cutout.mode, self.sink, arrival, deadline)
         async with deadline.limit(TooManyRequests):
-            result = await job.settle(names)
+            conclusion = await job.settle(names)
         name = f"{names[0]!r} " if isinstance(names, tuple) else ""
-        level = logging.WARNING if result.needs_operator else logging.INFO
-        log.log(level, "message %s: %s%s", arrival.id, name, result)
+        level = logging.WARNING if conclusion.needs_operator else logging.INFO
+        log.log(level, "message %s: %s%s", arrival.id, name, conclusion)
 
 
 @cache

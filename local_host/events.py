@@ -39,19 +39,6 @@ def blob_created(blob: NewBlob) -> dict[str, object]:
     }
 
 
-def blob_created_cloud_event(blob: NewBlob) -> dict[str, object]:
-    """The same in the CloudEvents 1.0 schema."""
-    return {
-        "source": _topic(blob.account),
-        "subject": _subject(blob),
-        "type": "Microsoft.Storage.BlobCreated",
-        "time": _now(),
-        "id": str(uuid.uuid4()),
-        "data": _data(blob),
-        "specversion": "1.0",
-    }
-
-
 def queue_message(event: Mapping[str, object]) -> str:
     """The message Event Grid puts into a storage queue: one event in base64."""
     return base64.b64encode(json.dumps(event).encode()).decode()

@@ -70,11 +70,11 @@ class SegmentApi:
 
     async def _segment(self, exchange: Exchange, body: Body, visit: Visit) -> Response:
         request = exchange.request
-        visit.caller = (await self.gate(request)).name
-        call = parse_call(request, self.engine.networks.names)
-        visit.mode = call.mode
         body.arriving = visit.held.grow
         async with visit.deadline.limit(TooManyRequests):
+            visit.caller = (await self.gate(request)).name
+            call = parse_call(request, self.engine.networks.names)
+            visit.mode = call.mode
             stream = await self._stream(call, request, body, visit)
         response = PictureResponse(stream, exchange, visit, self.settings.stall_s)
         # By the function itself: the Functions host drops what is logged once an invocation has ended, and

@@ -78,12 +78,6 @@ class PictureFinder:
         while self._read():
             pass
 
-    @property
-    def held_bytes(self) -> int:
-        """How many bytes of the body are kept."""
-        parts = (self._part, self._unmarked, self._file)
-        return len(self._pending) + sum(len(part.content) for part in parts if part)
-
     def picture(self) -> bytes:
         """The picture, once the body has ended.
 

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Literal
 
+from shared_code.modes import Mode
+
 MAX_DEADLINE_S = 220
 """Below the 230 s in which Azure wants an HTTP answer, and below `functionTimeout` in host.json."""
 
 type IPNetwork = IPv4Network | IPv6Network
 type MattePng = Literal["gray", "indexed"]
 type EdgeColour = Literal["foreground", "source"]
-type CutoutMode = Literal["backgroundRemoval", "foregroundMatting"]
 
 
 class SettingsError(ValueError):
@@ -41,7 +42,7 @@ class CutoutSettings:
     queue: str
     input_container: str
     output_container: str
-    mode: CutoutMode
+    mode: Mode
 
 
 @dataclass(frozen=True)
@@ -116,23 +117,6 @@ def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     return settings
 
 
-def documented_variables() -> dict[str, str]:
-    """Name and default of every variable `load_settings` reads, for the test that keeps the docs whole."""
-    seen = _Seen()
-    load_settings(seen)
-    return seen.defaults
-
-
-class _Seen(dict[str, str]):
-    def __init__(self) -> None:
-        super().__init__()
-        self.defaults: dict[str, str] = {}
-
-    def get(self, name: str, default: str = "") -> str:  # type: ignore[override]
-        self.defaults[name] = default
-        return default
-
-
 class _Reader:
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
@@ -152,7 +136,7 @@ def _cutout_settings(read: _Reader) -> CutoutSettings:
         queue=read("CUTOUT_QUEUE", "cutout-events", _resource_name(63 - len("-poison"))),
         input_container=read("CUTOUT_INPUT_CONTAINER", "uploads", _resource_name(63)),
         output_container=read("CUTOUT_OUTPUT_CONTAINER", "cutouts", _resource_name(63)),
-        mode=read("CUTOUT_MODE", "backgroundRemoval", _choice("backgroundRemoval", "foregroundMatting")),
+        mode=read("CUTOUT_MODE", "backgroundRemoval", _choice(*Mode)),
     )
     if cutout.input_container == cutout.output_container:
         raise SettingsError(

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 import pytest
 
 from shared_code.errors import SegmentError, all_errors
-from shared_code.settings import documented_variables
+from tests.support.variables import documented_variables
 
 PROJECT = Path(__file__).parents[1]
 

@@ -19,6 +19,7 @@ from shared_code.errors import SegmentError, all_errors
 from shared_code.limits import MAX_IMAGE_BYTES, MAX_SIDE_PX, MIN_SIDE_PX
 from shared_code.matte.networks import State
 from shared_code.modes import MODES, Mode
+from shared_code.picture.formats import FORMATS
 
 type JsonObject = dict[str, object]
 
@@ -151,8 +152,9 @@ def _parameters(networks: tuple[str, ...], default_network: str) -> JsonObject:
 
 
 def _picture() -> JsonObject:
+    *names, last = (name for row in FORMATS for name in row.names)
     limits = (
-        "JPEG, PNG, GIF (first frame), BMP, WEBP, ICO, TIFF (first page) or MPO, told by content; "
+        f"{', '.join(names)} or {last}, detected from the content (the first frame or page counts); "
         f"1 to {MAX_IMAGE_BYTES} bytes, each side {MIN_SIDE_PX} to {MAX_SIDE_PX} pixels."
     )
     form: JsonObject = {"type": "object", "properties": {"image": _BINARY}, "required": ["image"]}

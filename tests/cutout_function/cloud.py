@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from azure.storage.blob import BlobServiceClient, ContainerClient
 from azure.storage.queue import QueueClient
 
-from cutout_function.decision import Result
+from cutout_function.decision import Conclusion
 from cutout_function.event import Ignored
 from cutout_function.job import CutoutJob, Png
 from cutout_function.storage import Inbox, Outbox
@@ -95,7 +95,7 @@ class Cloud:
             deadline or Deadline.after(LONG_S),
         )
 
-    def settle(self, *names: str, maker: "MakerFake | None" = None) -> Result | Ignored:
+    def settle(self, *names: str, maker: "MakerFake | None" = None) -> Conclusion | Ignored:
         """Do the job for a blob."""
         return asyncio.run(self.job(maker).settle(names))
 
@@ -105,7 +105,7 @@ def new_cloud(connection_string: str) -> Cloud:
     unique = uuid.uuid4().hex[:12]
     connection = StorageConnection(connection_string, "", "", "")
     settings = CutoutSettings(
-        connection, f"events-{unique}", f"in-{unique}", f"out-{unique}", "backgroundRemoval"
+        connection, f"events-{unique}", f"in-{unique}", f"out-{unique}", Mode.BACKGROUND_REMOVAL
     )
     cloud = Cloud(connection_string, settings)
     cloud.uploader.prepare()

@@ -3,18 +3,18 @@ import pytest
 from cutout_function.decision import (
     ROUNDS,
     Action,
-    CutOut,
+    Conclusion,
     Explain,
     Finish,
     GiveUp,
     Happened,
+    Inspect,
     Known,
-    Look,
+    Make,
     OutputBlob,
     Refused,
-    Result,
+    Seen,
     SourceBlob,
-    Stored,
     Tidy,
     decide,
 )
@@ -22,7 +22,7 @@ from cutout_function.event import Ignored
 
 NAMES = ("a b", "a%20b")
 SOURCE = SourceBlob("a b", "now", 10)
-ARCHIVED = SourceBlob("a b", "now", 10, set_aside=Result.ARCHIVED)
+ARCHIVED = SourceBlob("a b", "now", 10, set_aside=Conclusion.ARCHIVED)
 OLD, PNG, ERROR = (
     OutputBlob("a b.png", "1", "before"),
     OutputBlob("a b.png", "2", "now"),
@@ -37,26 +37,26 @@ DOCUMENT = b"{}"
     ("known", "action"),
     [
         (Known(IGNORED), Finish(IGNORED)),
-        (Known(NAMES), Look(NAMES)),
+        (Known(NAMES), Inspect(NAMES)),
         (Known(NAMES, rounds=ROUNDS), GiveUp("'a b' keeps changing")),
-        (Known(NAMES, Stored(None)), Finish(Result.GONE)),
-        (Known(NAMES, Stored(ARCHIVED)), Finish(Result.ARCHIVED)),
-        (Known(NAMES, Stored(ARCHIVED, PNG)), Finish(Result.ALREADY_DONE)),
-        (Known(NAMES, Stored(SOURCE)), CutOut(SOURCE, None)),
-        (Known(NAMES, Stored(SOURCE, OLD)), CutOut(SOURCE, OLD)),
-        (Known(NAMES, Stored(SOURCE, None, OLD_ERROR)), CutOut(SOURCE, None)),
-        (Known(NAMES, Stored(SOURCE, OLD, OLD_ERROR)), CutOut(SOURCE, OLD)),
-        (Known(NAMES, Stored(SOURCE, OLD), Refused(DOCUMENT)), Explain(SOURCE, DOCUMENT, None)),
+        (Known(NAMES, Seen(None)), Finish(Conclusion.GONE)),
+        (Known(NAMES, Seen(ARCHIVED)), Finish(Conclusion.ARCHIVED)),
+        (Known(NAMES, Seen(ARCHIVED, PNG)), Finish(Conclusion.ALREADY_DONE)),
+        (Known(NAMES, Seen(SOURCE)), Make(SOURCE, None)),
+        (Known(NAMES, Seen(SOURCE, OLD)), Make(SOURCE, OLD)),
+        (Known(NAMES, Seen(SOURCE, None, OLD_ERROR)), Make(SOURCE, None)),
+        (Known(NAMES, Seen(SOURCE, OLD, OLD_ERROR)), Make(SOURCE, OLD)),
+        (Known(NAMES, Seen(SOURCE, OLD), Refused(DOCUMENT)), Explain(SOURCE, DOCUMENT, None)),
         (
-            Known(NAMES, Stored(SOURCE, OLD, OLD_ERROR), Refused(DOCUMENT)),
+            Known(NAMES, Seen(SOURCE, OLD, OLD_ERROR), Refused(DOCUMENT)),
             Explain(SOURCE, DOCUMENT, OLD_ERROR),
         ),
-        (Known(NAMES, Stored(SOURCE, PNG)), Finish(Result.ALREADY_DONE)),
-        (Known(NAMES, Stored(SOURCE, PNG), result=Result.CUT_OUT), Finish(Result.CUT_OUT)),
-        (Known(NAMES, Stored(SOURCE, None, ERROR), result=Result.REFUSED), Finish(Result.REFUSED)),
-        (Known(NAMES, Stored(SOURCE, PNG, OLD_ERROR)), Tidy(OLD_ERROR)),
-        (Known(NAMES, Stored(SOURCE, OLD, ERROR)), Tidy(OLD)),
-        (Known(NAMES, Stored(SOURCE, PNG, ERROR)), Tidy(ERROR)),
+        (Known(NAMES, Seen(SOURCE, PNG)), Finish(Conclusion.ALREADY_DONE)),
+        (Known(NAMES, Seen(SOURCE, PNG), conclusion=Conclusion.CUT_OUT), Finish(Conclusion.CUT_OUT)),
+        (Known(NAMES, Seen(SOURCE, None, ERROR), conclusion=Conclusion.REFUSED), Finish(Conclusion.REFUSED)),
+        (Known(NAMES, Seen(SOURCE, PNG, OLD_ERROR)), Tidy(OLD_ERROR)),
+        (Known(NAMES, Seen(SOURCE, OLD, ERROR)), Tidy(OLD)),
+        (Known(NAMES, Seen(SOURCE, PNG, ERROR)), Tidy(ERROR)),
     ],
 )
 def test_the_next_action(known: Known, action: Action) -> None:
@@ -64,15 +64,15 @@ def test_the_next_action(known: Known, action: Action) -> None:
 
 
 def test_what_is_known_after_it() -> None:
-    seen = Known(NAMES).after(Stored(SOURCE))
-    assert seen == Known(NAMES, Stored(SOURCE), rounds=1)
+    seen = Known(NAMES).after(Seen(SOURCE))
+    assert seen == Known(NAMES, Seen(SOURCE), rounds=1)
     refused = seen.after(Refused(DOCUMENT))
-    assert refused == Known(NAMES, Stored(SOURCE), Refused(DOCUMENT), rounds=1)
-    assert refused.after(Happened.EXPLAINED) == Known(NAMES, result=Result.REFUSED, rounds=1)
+    assert refused == Known(NAMES, Seen(SOURCE), Refused(DOCUMENT), rounds=1)
+    assert refused.after(Happened.EXPLAINED) == Known(NAMES, conclusion=Conclusion.REFUSED, rounds=1)
     assert refused.after(Happened.CHANGED) == Known(NAMES, rounds=1)
     made = seen.after(Happened.CUT_OUT)
-    assert made == Known(NAMES, result=Result.CUT_OUT, rounds=1)
-    assert made.after(Stored(SOURCE, PNG)).after(Happened.TIDIED).result is Result.CUT_OUT
+    assert made == Known(NAMES, conclusion=Conclusion.CUT_OUT, rounds=1)
+    assert made.after(Seen(SOURCE, PNG)).after(Happened.TIDIED).conclusion is Conclusion.CUT_OUT
 
 
 def test_every_job_ends() -> None:
@@ -82,6 +82,6 @@ def test_every_job_ends() -> None:
             known, actions = Known(NAMES), 0
             while not isinstance(action := decide(known), Finish | GiveUp):
                 actions += 1
-                news = Stored(source, OLD, ERROR) if isinstance(action, Look) else happened
+                news = Seen(source, OLD, ERROR) if isinstance(action, Inspect) else happened
                 known = known.after(news)
             assert actions <= 2 * ROUNDS

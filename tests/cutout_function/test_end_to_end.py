@@ -17,9 +17,10 @@ from azure.storage.blob import ContentSettings
 from PIL import Image
 
 from cutout_function.names import error_name, png_name
-from local_host.events import NewBlob, blob_created, blob_created_cloud_event, queue_message
+from local_host.events import NewBlob, blob_created, queue_message
 from shared_code.errors import ImageDimensionNotAllowed, ImageFormatInvalid
 from tests.cutout_function.cloud import Cloud, new_cloud
+from tests.support.cloud_events import blob_created_cloud_event
 from tests.support.hosts import PROJECT, embedded_host, environment
 from tests.support.photos import encoded
 

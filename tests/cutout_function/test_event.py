@@ -8,8 +8,9 @@ from urllib.parse import quote
 import pytest
 
 from cutout_function.event import Ignored, MalformedMessageError, parse_event, watched_names
-from local_host.events import NewBlob, blob_created, blob_created_cloud_event, queue_message
+from local_host.events import NewBlob, blob_created, queue_message
 from tests.cutout_function.test_names import NOT_ADDRESSABLE
+from tests.support.cloud_events import blob_created_cloud_event
 
 BLOB = NewBlob(
     "https://pictures.blob.core.windows.net/", "pictures", "uploads", "a.jpg", '"0x8D"', 5, "image/jpeg"

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 import pytest
 from azure.core.exceptions import ResourceNotFoundError
 
-from cutout_function.decision import OutputBlob, Result, SourceBlob
+from cutout_function.decision import Conclusion, OutputBlob, SourceBlob
 from cutout_function.event import Ignored
 from cutout_function.job import Png, UnsettledError
-from cutout_function.storage import ChangedError, Origin, Upload
+from cutout_function.storage import ChangedError, OutputMetadata, StagedOutput
 from cutout_function.store import OutputContainer, SourceContainer
 from shared_code.deadline import Deadline
 from shared_code.errors import (
@@ -46,7 +46,7 @@ NAMES = (
 
 def test_a_cut_out_is_stored_with_its_source_etag_uncertainty_and_type(cloud: Cloud) -> None:
     blob = cloud.uploader.upload("a.jpg", b"one")
-    assert cloud.settle("a.jpg") is Result.CUT_OUT
+    assert cloud.settle("a.jpg") is Conclusion.CUT_OUT
     assert cloud.written() == {"a.jpg.png": b"cut-out of one"}
     properties = cloud.outputs.get_blob_client("a.jpg.png").get_blob_properties()
     assert properties.metadata == {"source_etag": blob.etag, "uncertainty": "0.12"}
@@ -56,7 +56,7 @@ def test_a_cut_out_is_stored_with_its_source_etag_uncertainty_and_type(cloud: Cl
 @pytest.mark.parametrize("name", NAMES)
 def test_names_survive(cloud: Cloud, name: str) -> None:
     cloud.uploader.upload(name, b"one")
-    assert cloud.settle(name) is Result.CUT_OUT
+    assert cloud.settle(name) is Conclusion.CUT_OUT
     assert cloud.written() == {name + ".png": b"cut-out of one"}
 
 
@@ -73,18 +73,18 @@ def test_names_that_differ_in_their_extension_have_outputs_of_their_own(cloud: C
 
 def test_the_first_name_that_exists_is_taken(cloud: Cloud) -> None:
     cloud.uploader.upload("a b", b"one")
-    assert cloud.settle("a%20b", "a b") is Result.CUT_OUT
+    assert cloud.settle("a%20b", "a b") is Conclusion.CUT_OUT
     assert cloud.written().keys() == {"a b.png"}
 
 
 @pytest.mark.parametrize(
-    ("picture", "first"), [(b"one", Result.CUT_OUT), (b"bad", Result.REFUSED)], ids=["good", "bad"]
+    ("picture", "first"), [(b"one", Conclusion.CUT_OUT), (b"bad", Conclusion.REFUSED)], ids=["good", "bad"]
 )
-def test_a_finished_job_is_skipped(cloud: Cloud, picture: bytes, first: Result) -> None:
+def test_a_finished_job_is_skipped(cloud: Cloud, picture: bytes, first: Conclusion) -> None:
     maker = MakerFake()
     cloud.uploader.upload("a", picture)
     outcomes = [cloud.settle("a", maker=maker) for _ in range(3)]
-    assert outcomes == [first, Result.ALREADY_DONE, Result.ALREADY_DONE]
+    assert outcomes == [first, Conclusion.ALREADY_DONE, Conclusion.ALREADY_DONE]
     assert maker.pictures == [picture]
 
 
@@ -101,7 +101,7 @@ def refusing(error: BaseException) -> MakerFake:
 )
 def test_a_bad_picture_makes_an_error_document(cloud: Cloud, error: type[SegmentError]) -> None:
     blob = cloud.uploader.upload("a.jpg", b"one")
-    assert cloud.settle("a.jpg", maker=refusing(error())) is Result.REFUSED
+    assert cloud.settle("a.jpg", maker=refusing(error())) is Conclusion.REFUSED
     assert cloud.written() == {"a.jpg.error.json": error().body()}
     properties = cloud.outputs.get_blob_client("a.jpg.error.json").get_blob_properties()
     assert properties.metadata == {"source_etag": blob.etag}
@@ -116,24 +116,24 @@ def test_other_faults_are_raised_and_leave_nothing(cloud: Cloud, error: Exceptio
     with pytest.raises(type(error)):
         cloud.settle("a.jpg", maker=refusing(error))
     assert cloud.written() == {}
-    assert cloud.settle("a.jpg") is Result.CUT_OUT
+    assert cloud.settle("a.jpg") is Conclusion.CUT_OUT
 
 
 @pytest.mark.parametrize(
-    ("size_bytes", "outcome"),
+    ("size_bytes", "end"),
     [
-        (0, Result.REFUSED),
-        (1, Result.CUT_OUT),
-        (MAX_IMAGE_BYTES, Result.CUT_OUT),
-        (MAX_IMAGE_BYTES + 1, Result.REFUSED),
+        (0, Conclusion.REFUSED),
+        (1, Conclusion.CUT_OUT),
+        (MAX_IMAGE_BYTES, Conclusion.CUT_OUT),
+        (MAX_IMAGE_BYTES + 1, Conclusion.REFUSED),
     ],
 )
-def test_the_size_is_checked_before_the_blob_is_read(cloud: Cloud, size_bytes: int, outcome: Result) -> None:
+def test_the_size_is_checked_before_the_blob_is_read(cloud: Cloud, size_bytes: int, end: Conclusion) -> None:
     maker = MakerFake()
     picture = bytes(size_bytes)
     cloud.uploader.upload("a", picture)
-    assert cloud.settle("a", maker=maker) is outcome
-    if outcome is Result.REFUSED:
+    assert cloud.settle("a", maker=maker) is end
+    if end is Conclusion.REFUSED:
         assert maker.pictures == []
         assert cloud.written() == {"a.error.json": ImageSizeNotAllowed().body()}
     else:
@@ -160,7 +160,7 @@ def test_outputs_of_both_kinds_are_tidied(cloud: Cloud) -> None:
     blob = cloud.uploader.upload("a", b"one")
     cloud.settle("a")
     cloud.outputs.upload_blob("a.error.json", b"{}", metadata={"source_etag": blob.etag})
-    assert cloud.settle("a") is Result.ALREADY_DONE
+    assert cloud.settle("a") is Conclusion.ALREADY_DONE
     assert cloud.written() == {"a.png": b"cut-out of one"}
 
 
@@ -174,7 +174,7 @@ def test_the_source_changes_while_it_is_cut_out(cloud: Cloud, second: bytes) -> 
     cloud.uploader.upload("a", b"one")
     outcome = cloud.settle("a", maker=maker)
     assert maker.pictures == [b"one", second]
-    assert outcome is (Result.REFUSED if second == b"bad" else Result.CUT_OUT)
+    assert outcome is (Conclusion.REFUSED if second == b"bad" else Conclusion.CUT_OUT)
     assert cloud.written().keys() == {"a.error.json" if second == b"bad" else "a.png"}
 
 
@@ -192,9 +192,9 @@ def test_a_source_that_is_gone_is_done(cloud: Cloud) -> None:
     async def delete(call: int) -> None:
         cloud.inputs.delete_blob("a")
 
-    assert cloud.settle("a") is Result.GONE
+    assert cloud.settle("a") is Conclusion.GONE
     cloud.uploader.upload("a", b"one")
-    assert cloud.settle("a", maker=MakerFake(delete)) is Result.GONE
+    assert cloud.settle("a", maker=MakerFake(delete)) is Conclusion.GONE
     assert cloud.written() == {}
 
 
@@ -220,7 +220,7 @@ def test_an_output_container_that_goes_missing_is_raised(cloud: Cloud) -> None:
 def test_two_deliveries_at_once(cloud: Cloud, picture: bytes) -> None:
     cloud.uploader.upload("a", picture)
 
-    async def both() -> list[Result | Ignored]:
+    async def both() -> list[Conclusion | Ignored]:
         barrier = asyncio.Barrier(2)
 
         async def meet(call: int) -> None:
@@ -230,8 +230,8 @@ def test_two_deliveries_at_once(cloud: Cloud, picture: bytes) -> None:
         jobs = [cloud.job(MakerFake(meet)) for _ in range(2)]
         return await asyncio.gather(*(job.settle(("a",)) for job in jobs))
 
-    done = Result.REFUSED if picture == b"bad" else Result.CUT_OUT
-    assert sorted(map(str, asyncio.run(both()))) == sorted([Result.ALREADY_DONE, done])
+    done = Conclusion.REFUSED if picture == b"bad" else Conclusion.CUT_OUT
+    assert sorted(map(str, asyncio.run(both()))) == sorted([Conclusion.ALREADY_DONE, done])
     assert len(cloud.written()) == 1
 
 
@@ -259,7 +259,7 @@ def test_a_crash_in_the_middle_of_the_upload(cloud: Cloud, before: bytes | None)
     with pytest.raises(Crash):
         cloud.settle("a", maker=Crashing())
     assert cloud.written() == seen
-    assert cloud.settle("a") is Result.CUT_OUT
+    assert cloud.settle("a") is Conclusion.CUT_OUT
     assert cloud.written() == {"a.png": b"cut-out of one"}
 
 
@@ -274,7 +274,7 @@ def test_a_crash_between_the_output_and_the_tidying(cloud: Cloud) -> None:
     with pytest.raises(Crash):
         asyncio.run(cloud.job(outbox=CrashingOutbox(cloud.outputs)).settle(("a",)))
     assert cloud.written().keys() == {"a.png", "a.error.json"}
-    assert cloud.settle("a") is Result.ALREADY_DONE
+    assert cloud.settle("a") is Conclusion.ALREADY_DONE
     assert cloud.written() == {"a.png": b"cut-out of one"}
 
 
@@ -291,7 +291,7 @@ def test_the_source_changes_between_look_and_read(cloud: Cloud) -> None:
     maker = MakerFake()
     cloud.uploader.upload("a", b"one")
     job = cloud.job(maker, inbox=ChangingInbox(cloud.inputs))
-    assert asyncio.run(job.settle(("a",))) is Result.CUT_OUT
+    assert asyncio.run(job.settle(("a",))) is Conclusion.CUT_OUT
     assert maker.pictures == [b"two"]
     assert cloud.written() == {"a.png": b"cut-out of two"}
     assert [(outcome.ending, outcome.error_id) for outcome in maker.outcomes] == [
@@ -330,12 +330,14 @@ def test_a_slow_worker_is_overtaken_at_the_last_moment(cloud: Cloud, first: byte
     """The newer version is uploaded and settled after the slow worker's last look at the source."""
 
     class SlowOutbox(OutputContainer):
-        async def commit(self, upload: Upload, origin: Origin, replaced: OutputBlob | None) -> None:
+        async def commit(
+            self, staged: StagedOutput, metadata: OutputMetadata, replaced: OutputBlob | None
+        ) -> None:
             if not overtaken:
                 overtaken.append(True)
                 cloud.uploader.upload("a", second)
-                assert await cloud.job().settle(("a",)) is not Result.ALREADY_DONE
-            await super().commit(upload, origin, replaced)
+                assert await cloud.job().settle(("a",)) is not Conclusion.ALREADY_DONE
+            await super().commit(staged, metadata, replaced)
 
     overtaken: list[bool] = []
     cloud.uploader.upload("a", first)

@@ -3,7 +3,7 @@
 import pytest
 from azure.storage.blob import BlobProperties, BlobType, ContentSettings
 
-from cutout_function.decision import Result
+from cutout_function.decision import Conclusion
 from cutout_function.kind import set_aside
 
 
@@ -36,26 +36,26 @@ def properties(
         (properties(size=0), None),
         (properties(content_type=""), None),
         (properties(metadata={"hdi_isfolder": "false"}), None),
-        (properties(metadata={"hdi_isfolder": "true"}, size=0), Result.FOLDER),
-        (properties(metadata={"Hdi_isfolder": "True"}, size=0), Result.FOLDER),
-        (properties(name="2026/11/", size=0), Result.FOLDER),
-        (properties("inode/directory", size=0), Result.FOLDER),
-        (properties("Inode/Directory; charset=binary", size=0), Result.FOLDER),
-        (properties("httpd/unix-directory", size=0), Result.FOLDER),
-        (properties("application/x-directory", size=0), Result.FOLDER),
-        (properties(copy_status="pending", size=0), Result.COPYING),
+        (properties(metadata={"hdi_isfolder": "true"}, size=0), Conclusion.FOLDER),
+        (properties(metadata={"Hdi_isfolder": "True"}, size=0), Conclusion.FOLDER),
+        (properties(name="2026/11/", size=0), Conclusion.FOLDER),
+        (properties("inode/directory", size=0), Conclusion.FOLDER),
+        (properties("Inode/Directory; charset=binary", size=0), Conclusion.FOLDER),
+        (properties("httpd/unix-directory", size=0), Conclusion.FOLDER),
+        (properties("application/x-directory", size=0), Conclusion.FOLDER),
+        (properties(copy_status="pending", size=0), Conclusion.COPYING),
         (properties(copy_status="success"), None),
-        (properties(blob_type="AppendBlob", size=0), Result.BEGUN),
+        (properties(blob_type="AppendBlob", size=0), Conclusion.BEGUN),
         (properties(blob_type="AppendBlob"), None),
         (properties(blob_type="PageBlob", size=512), None),
         (properties(tier="Cool"), None),
         (properties(tier="Cold"), None),
-        (properties(tier="Archive"), Result.ARCHIVED),
-        (properties(tier="Archive", archive_status="rehydrate-pending-to-hot"), Result.REHYDRATING),
-        (properties(tier="Archive", archive_status="rehydrate-pending-to-cold"), Result.REHYDRATING),
+        (properties(tier="Archive"), Conclusion.ARCHIVED),
+        (properties(tier="Archive", archive_status="rehydrate-pending-to-hot"), Conclusion.REHYDRATING),
+        (properties(tier="Archive", archive_status="rehydrate-pending-to-cold"), Conclusion.REHYDRATING),
     ],
 )
-def test_blobs_of_which_nothing_can_be_made(blob: BlobProperties, expected: Result | None) -> None:
+def test_blobs_of_which_nothing_can_be_made(blob: BlobProperties, expected: Conclusion | None) -> None:
     assert set_aside(blob) is expected
 
 

@@ -1,5 +1,6 @@
 import pytest
 
+from shared_code.modes import Mode
 from shared_code.settings import CutoutSettings, SettingsError, StorageConnection, load_settings
 
 URIS = {
@@ -10,7 +11,7 @@ URIS = {
 
 def test_defaults() -> None:
     assert load_settings({}).cutout == CutoutSettings(
-        None, "cutout-events", "uploads", "cutouts", "backgroundRemoval"
+        None, "cutout-events", "uploads", "cutouts", Mode.BACKGROUND_REMOVAL
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 from azure.storage.blob import ContentSettings, StandardBlobTier
 
-from cutout_function.decision import Result, SourceBlob
+from cutout_function.decision import Conclusion, SourceBlob
 from cutout_function.event import Ignored, parse_event, watched_names
 from cutout_function.store import BLOCK_BYTES, SourceContainer
 from local_host.events import blob_created, queue_message
@@ -52,7 +52,7 @@ def test_one_rule_for_coded_blobs_of_all_sizes(
 ) -> None:
     maker = MakerFake()
     upload(cloud, "a.jpg", pack(picture), content_encoding=content_encoding)
-    assert cloud.settle("a.jpg", maker=maker) is Result.CUT_OUT
+    assert cloud.settle("a.jpg", maker=maker) is Conclusion.CUT_OUT
     assert maker.pictures == [picture]
     output = cloud.outputs.get_blob_client("a.jpg.png").get_blob_properties()
     assert output.content_settings.content_encoding is None
@@ -61,15 +61,15 @@ def test_one_rule_for_coded_blobs_of_all_sizes(
 @pytest.mark.parametrize(
     ("unpacked_bytes", "outcome"),
     [
-        (MAX_IMAGE_BYTES, Result.CUT_OUT),
-        (MAX_IMAGE_BYTES + 1, Result.REFUSED),
-        (300 << 20, Result.REFUSED),
+        (MAX_IMAGE_BYTES, Conclusion.CUT_OUT),
+        (MAX_IMAGE_BYTES + 1, Conclusion.REFUSED),
+        (300 << 20, Conclusion.REFUSED),
     ],
 )
-def test_the_limit_counts_what_is_unpacked(cloud: Cloud, unpacked_bytes: int, outcome: Result) -> None:
+def test_the_limit_counts_what_is_unpacked(cloud: Cloud, unpacked_bytes: int, outcome: Conclusion) -> None:
     upload(cloud, "a.jpg", gzip.compress(bytes(unpacked_bytes)), content_encoding="gzip")
     assert cloud.settle("a.jpg") is outcome
-    if outcome is Result.REFUSED:
+    if outcome is Conclusion.REFUSED:
         assert cloud.written() == {"a.jpg.error.json": ImageSizeNotAllowed().body()}
 
 
@@ -93,24 +93,24 @@ def test_the_stored_bytes_are_read_whatever_the_coding(cloud: Cloud) -> None:
 def test_a_folder_marker_is_left_alone(cloud: Cloud, metadata: dict[str, str], content_type: str) -> None:
     settings = ContentSettings(content_type=content_type)
     cloud.inputs.upload_blob("folder", b"", metadata=metadata, content_settings=settings)
-    assert cloud.settle("folder") is Result.FOLDER
+    assert cloud.settle("folder") is Conclusion.FOLDER
     assert cloud.written() == {}
 
 
 def test_an_append_blob_counts_from_the_first_block_on(cloud: Cloud) -> None:
     blob = cloud.inputs.get_blob_client("a.jpg")
     blob.create_append_blob()
-    assert cloud.settle("a.jpg") is Result.BEGUN
+    assert cloud.settle("a.jpg") is Conclusion.BEGUN
     assert cloud.written() == {}
     blob.append_block(b"one")
-    assert cloud.settle("a.jpg") is Result.CUT_OUT
+    assert cloud.settle("a.jpg") is Conclusion.CUT_OUT
 
 
 def test_a_page_blob_is_read_like_any_other(cloud: Cloud) -> None:
     picture = b"one".ljust(512, b"\0")
     cloud.inputs.get_blob_client("a.jpg").upload_blob(picture, blob_type="PageBlob")
     maker = MakerFake()
-    assert cloud.settle("a.jpg", maker=maker) is Result.CUT_OUT
+    assert cloud.settle("a.jpg", maker=maker) is Conclusion.CUT_OUT
     assert maker.pictures == [picture]
 
 
@@ -118,12 +118,12 @@ def test_an_archived_blob_waits_for_somebody(cloud: Cloud) -> None:
     blob = cloud.inputs.get_blob_client("a.jpg")
     upload(cloud, "a.jpg", b"one")
     blob.set_standard_blob_tier(StandardBlobTier.ARCHIVE)
-    assert cloud.settle("a.jpg") is Result.ARCHIVED
+    assert cloud.settle("a.jpg") is Conclusion.ARCHIVED
     assert cloud.written() == {}
     blob.set_standard_blob_tier(StandardBlobTier.HOT)
-    assert cloud.settle("a.jpg") is Result.CUT_OUT
+    assert cloud.settle("a.jpg") is Conclusion.CUT_OUT
     blob.set_standard_blob_tier(StandardBlobTier.ARCHIVE)
-    assert cloud.settle("a.jpg") is Result.ALREADY_DONE
+    assert cloud.settle("a.jpg") is Conclusion.ALREADY_DONE
 
 
 def test_a_blob_that_is_archived_before_it_is_read(cloud: Cloud) -> None:
@@ -135,7 +135,7 @@ def test_a_blob_that_is_archived_before_it_is_read(cloud: Cloud) -> None:
 
     upload(cloud, "a.jpg", b"one")
     job = cloud.job(inbox=ArchivingInbox(cloud.inputs))
-    assert asyncio.run(job.settle(("a.jpg",))) is Result.ARCHIVED
+    assert asyncio.run(job.settle(("a.jpg",))) is Conclusion.ARCHIVED
     assert cloud.written() == {}
 
 

@@ -4,13 +4,14 @@ from collections.abc import AsyncIterator
 import pytest
 
 from cutout_function.decision import OutputBlob, SourceBlob
-from cutout_function.storage import ChangedError, Inbox, Origin, Upload
+from cutout_function.storage import ChangedError, Inbox, OutputMetadata, StagedOutput
 from cutout_function.store import BLOCK_BYTES, connect
+from shared_code.modes import Mode
 from shared_code.progress import Findings
 from shared_code.settings import CutoutSettings, StorageConnection
 from tests.cutout_function.cloud import Cloud
 
-ETAG = Origin("etag", Findings())
+ETAG = OutputMetadata("etag", Findings())
 
 
 async def chunks(*sizes: int) -> AsyncIterator[bytes]:
@@ -124,7 +125,7 @@ def test_a_name_that_leads_elsewhere_is_refused(cloud: Cloud, name: str) -> None
         lambda: read(storage.inbox, SourceBlob(name, "etag", 1)),
         lambda: storage.outbox.look(name),
         lambda: storage.outbox.upload(name, chunks(1), "image/png"),
-        lambda: storage.outbox.commit(Upload(name, (), "image/png"), ETAG, None),
+        lambda: storage.outbox.commit(StagedOutput(name, (), "image/png"), ETAG, None),
         lambda: storage.outbox.delete(OutputBlob(name, "etag", "")),
     ):
         with pytest.raises(ValueError, match="no URL leads to the blob"):
@@ -139,7 +140,7 @@ def test_there_is_no_way_to_write_to_the_watched_container() -> None:
 
 def settings_for(blob_service_uri: str) -> CutoutSettings:
     connection = StorageConnection("", blob_service_uri, "https://a.queue.core.windows.net", "client")
-    return CutoutSettings(connection, "events", "uploads", "cutouts", "backgroundRemoval")
+    return CutoutSettings(connection, "events", "uploads", "cutouts", Mode.BACKGROUND_REMOVAL)
 
 
 @pytest.mark.parametrize(
@@ -159,5 +160,5 @@ def test_the_account_of_an_identity_connection(blob_service_uri: str) -> None:
 
 def test_the_account_of_the_emulator() -> None:
     connection = StorageConnection("UseDevelopmentStorage=true", "", "", "")
-    settings = CutoutSettings(connection, "events", "uploads", "cutouts", "backgroundRemoval")
+    settings = CutoutSettings(connection, "events", "uploads", "cutouts", Mode.BACKGROUND_REMOVAL)
     assert connect(settings).account == "devstoreaccount1"

@@ -17,11 +17,12 @@ from azure.core.exceptions import ResourceNotFoundError
 from PIL import Image
 
 from cutout_function.names import error_name, png_name
-from local_host.events import NewBlob, blob_created, blob_created_cloud_event, queue_message
+from local_host.events import NewBlob, blob_created, queue_message
 from shared_code.errors import ImageDimensionNotAllowed, ImageFormatInvalid, ImageSizeNotAllowed
 from tests.cutout_function.cloud import Cloud, new_cloud
 from tests.functions_host import Instance, functions_host
 from tests.functions_host.calls import wait_for
+from tests.support.cloud_events import blob_created_cloud_event
 from tests.support.hosts import PROJECT
 from tests.support.photos import encoded
 

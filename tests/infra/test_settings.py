@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from shared_code.settings import MAX_DEADLINE_S, documented_variables, load_settings
+from shared_code.settings import MAX_DEADLINE_S, load_settings
 from tests.infra.cli import SETS, resources
 from tests.support.hosts import PROJECT
+from tests.support.variables import documented_variables
 
 DEFAULTS = load_settings({})
 FRONT_END_S = 230

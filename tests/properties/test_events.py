@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from cutout_function.event import Ignored, MalformedMessageError, parse_event, watched_names
 from cutout_function.names import error_name, is_addressable, is_folder, png_name
-from local_host.events import NewBlob, blob_created, blob_created_cloud_event, queue_message
+from local_host.events import NewBlob, blob_created, queue_message
 from tests.properties.strategies import damaged
+from tests.support.cloud_events import blob_created_cloud_event
 
 ACCOUNT, CONTAINER = "pictures", "uploads"
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared_code.settings import Settings, SettingsError, documented_variables, load_settings
+from shared_code.settings import Settings, SettingsError, load_settings
+from tests.support.variables import documented_variables
 
 VARIABLES = sorted(documented_variables())
 WORDS = (

@@ -5,6 +5,7 @@ from operator import attrgetter
 
 import pytest
 
+from shared_code.modes import Mode
 from shared_code.settings import (
     MAX_DEADLINE_S,
     CutoutSettings,
@@ -12,10 +13,10 @@ from shared_code.settings import (
     SettingsError,
     StorageConnection,
     TelemetrySettings,
-    documented_variables,
     load_settings,
 )
 from tests.support.hosts import PROJECT
+from tests.support.variables import documented_variables
 
 DEFAULTS = Settings(
     api_keys=(),
@@ -33,7 +34,7 @@ DEFAULTS = Settings(
     url_input=True,
     url_allowed_networks=(),
     url_allowed_ports=frozenset((80, 443)),
-    cutout=CutoutSettings(None, "cutout-events", "uploads", "cutouts", "backgroundRemoval"),
+    cutout=CutoutSettings(None, "cutout-events", "uploads", "cutouts", Mode.BACKGROUND_REMOVAL),
     telemetry=TelemetrySettings("", ""),
 )
 
