@@ -41,6 +41,7 @@ HOME_ASSETS = {
     "explain.js": static("explain.js", JAVASCRIPT),
     "icon.svg": static("icon.svg", SVG),
     "kinds.js": static("kinds.js", JAVASCRIPT),
+    "modes.js": static("modes.js", JAVASCRIPT),
     "output.js": static("output.js", JAVASCRIPT),
     "result.js": static("result.js", JAVASCRIPT),
     "sample-animal.jpg": static("sample-animal.jpg", JPEG),

@@ -1,9 +1,9 @@
 // What is saved, copied and dragged out: a result on the chosen background, in the chosen format.
 
 import * as backdrop from "./backdrop.js";
+import { isTransparent, wordOf } from "./modes.js";
 
 const ENDINGS = { png: "png", jpeg: "jpg", webp: "webp" };
-const KINDS = { backgroundRemoval: "cutout", foregroundMatting: "matte" };
 const QUALITY = 0.92;
 
 const $ = (id) => document.getElementById(id);
@@ -11,12 +11,12 @@ const $ = (id) => document.getElementById(id);
 export const format = () => $("format").value;
 
 export function nameOf(item, as = format()) {
-  return `${item.name.replace(/\.[^.]*$/, "")}-${KINDS[item.mode]}.${ENDINGS[as]}`;
+  return `${item.name.replace(/\.[^.]*$/, "")}-${wordOf(item.mode)}.${ENDINGS[as]}`;
 }
 
 // The service's own PNG where nothing is to be added to it. Throws Error where the browser cannot write the format.
 export async function outputOf({ result, mode }, as = format()) {
-  const onTop = mode === "backgroundRemoval" && !backdrop.isTransparent();
+  const onTop = isTransparent(mode) && !backdrop.isTransparent();
   if (as === "png" && !onTop) return result.png;
   const bitmap = await createImageBitmap(result.png);
   const canvas = document.createElement("canvas");

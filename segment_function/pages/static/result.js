@@ -4,12 +4,11 @@ import { target } from "./api.js";
 import * as backdrop from "./backdrop.js";
 import * as code from "./code_panel.js";
 import { explain } from "./explain.js";
+import { isTransparent, kindOf } from "./modes.js";
 import * as output from "./output.js";
 import { leaving } from "./sources.js";
 import * as stage from "./stage.js";
 import { certainty } from "./certainty.js";
-
-const KINDS = { backgroundRemoval: "Cut-out", foregroundMatting: "Matte" };
 
 const $ = (id) => document.getElementById(id);
 
@@ -90,8 +89,8 @@ function keyHome() {
 
 async function showDone(item) {
   const { png, milliseconds, requestId, uncertainty } = item.result;
-  backdrop.show(item.mode === "foregroundMatting");
-  const size = await stage.showResult({ png, source: item.source, name: item.name, kind: KINDS[item.mode] })
+  backdrop.show(!isTransparent(item.mode));
+  const size = await stage.showResult({ png, source: item.source, name: item.name, kind: kindOf(item.mode) })
     .catch((error) => {
       stage.showFailure();
       showError("This browser cannot show the result.", "It is whole all the same: download it.", error.message);
@@ -100,7 +99,7 @@ async function showDone(item) {
   if (item !== selected) return;
   $("below").hidden = $("download").hidden = false;
   const kilobytes = Math.ceil(png.size / 1000).toLocaleString("en");
-  $("status").textContent = `${KINDS[item.mode]}${size ? `, ${size.width} × ${size.height} pixels` : ""}, `
+  $("status").textContent = `${kindOf(item.mode)}${size ? `, ${size.width} × ${size.height} pixels` : ""}, `
     + `${kilobytes} kB, in ${(milliseconds / 1000).toFixed(2)} s`;
   $("request").textContent = requestId && `Request id ${requestId}`;
   showCertainty(uncertainty);
@@ -139,7 +138,7 @@ async function prepare() {
 }
 
 function noteFormat() {
-  const white = output.format() === "jpeg" && selected?.mode === "backgroundRemoval" && backdrop.isTransparent();
+  const white = output.format() === "jpeg" && selected && isTransparent(selected.mode) && backdrop.isTransparent();
   $("format-note").textContent = white ? "JPEG has no transparency: the background will be white." : "";
 }
 
