@@ -16,12 +16,12 @@ from segment_client.connection import BytesOrUrl
 from segment_client.errors import ClientError, printable
 from segment_client.maker import Result
 from segment_client.options import Service
+from segment_client.payload import read_payload, read_stream
 from segment_client.report import Report
 from segment_client.run import cutout, cutouts, watch
 from segment_client.screen import Screen, Tally
 from segment_client.side_by_side import in_thread
 from segment_client.sources import locate
-from segment_client.upload import read_stream, read_upload
 
 _WRONG_USE = 2
 _INTERRUPTED = 130
@@ -86,7 +86,7 @@ def _read_single(given: Arguments) -> BytesOrUrl:
     if sys.stdout.isatty():
         raise ValueError("standard output is a terminal; name a folder with --out, or redirect it")
     source = given.sources[0]
-    return read_stream(sys.stdin.buffer) if source == STANDARD else read_upload(source).content
+    return read_stream(sys.stdin.buffer) if source == STANDARD else read_payload(source).content
 
 
 async def _single(given: Arguments, service: Service, picture: BytesOrUrl) -> int:

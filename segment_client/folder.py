@@ -13,9 +13,27 @@ from typing import TypeAlias
 
 from segment_client.errors import ClientError, NotTaken, Unreadable, printable
 from segment_client.placing import result_names
-from segment_client.suffixes import NOT_TAKEN, PICTURES, suffix_of, told_suffix
 
 log = logging.getLogger(__name__)
+
+_TAKEN = ".jpg .jpeg .jpe .jfif .mpo .png .gif .bmp .dib .webp .ico .tif .tiff"
+PICTURES = frozenset(_TAKEN.split())
+"""Those of the formats that the service takes (docs/api.md)."""
+
+_PHONES = ".heic .heif .heics .hif .avif .avifs .jxl"
+_CAMERAS = """
+    .dng .raw .cr2 .cr3 .crw .nef .nrw .arw .srf .sr2 .orf .rw2 .raf .pef .srw .x3f .3fr .iiq
+    .erf .kdc .dcr .mrw .rwl
+"""
+_PROGRAMS = """
+    .psd .psb .xcf .kra .afphoto .svg .svgz .eps .ai .cdr .emf .wmf .pict .icns .apng
+    .jp2 .j2k .j2c .jpf .jpx .jpm .jls .jxr .hdp .wdp .qoi .tga .pcx .dds .exr .pbm .pgm .ppm .pnm .pam
+    .xbm .xpm
+"""
+NOT_TAKEN = frozenset((_PHONES + _CAMERAS + _PROGRAMS).split())
+"""Those of pictures that it does not take."""
+
+_LONGEST_TOLD = 6
 
 
 @dataclass(frozen=True)
@@ -120,13 +138,15 @@ class Folder:
         folders = [entry.name for entry in entries if _is_folder(entry)]
         known = frozenset(folders)
         others = [entry for entry in entries if entry.name not in known]
-        taken = [entry.name for entry in others if suffix_of(entry.name) in PICTURES]
+        taken = [entry.name for entry in others if _suffix(entry.name) in PICTURES]
         places = result_names(taken, folders, self.suffix)
         files = [_found(folder / entry.name, entry, target, places) for entry in others]
         return _Listing(
             [found for found in files if found],
             {folder / name: target / places[name] for name in folders},
-            Counter(told_suffix(entry.name) for entry, found in zip(others, files, strict=True) if not found),
+            Counter(
+                _told_suffix(entry.name) for entry, found in zip(others, files, strict=True) if not found
+            ),
         )
 
 
@@ -140,8 +160,8 @@ class _Listing:
 
 
 def _found(source: Path, entry: os.DirEntry[str], target: Path, places: dict[str, str]) -> Found | None:
-    if suffix_of(entry.name) in NOT_TAKEN:
-        return Lost(source, NotTaken(suffix_of(entry.name)))
+    if _suffix(entry.name) in NOT_TAKEN:
+        return Lost(source, NotTaken(_suffix(entry.name)))
     if entry.name not in places:
         return None
     try:
@@ -158,3 +178,14 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir()
     except OSError:
         return False
+
+
+def _suffix(name: str) -> str:
+    """The part of a file's name from its last dot on, in lower case."""
+    return os.path.splitext(name)[1].lower()
+
+
+def _told_suffix(name: str) -> str:
+    """The suffix under which a file that was passed over is counted."""
+    suffix = _suffix(name)
+    return suffix if 0 < len(suffix) <= _LONGEST_TOLD else "other"

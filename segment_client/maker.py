@@ -15,9 +15,9 @@ from segment_client.errors import ClientError, Unreadable, Unwritable
 from segment_client.finish import Finisher
 from segment_client.folder import Found, Lost, Placed
 from segment_client.options import Look
+from segment_client.payload import Payload, read_payload, stamp_of
 from segment_client.record import Record, Sent
 from segment_client.saving import Part, Saver, modified_ns
-from segment_client.upload import Upload, read_upload, stamp_of
 
 _T = TypeVar("_T")
 
@@ -69,10 +69,10 @@ class Maker:
             if isinstance(found, Lost):
                 raise found.error
             async with self._targets.setdefault(found.target, asyncio.Lock()):
-                upload = await asyncio.to_thread(self._upload, found)
-                if upload is None:
+                payload = await asyncio.to_thread(self._payload, found)
+                if payload is None:
                     return Outcome(found.source, Result.SKIPPED, target=found.target)
-                answer, size = await self._make(upload, found.target)
+                answer, size = await self._make(payload, found.target)
             seconds = time.monotonic() - started
             return Outcome(found.source, Result.DONE, seconds, found.target, size, answer)
         except ClientError as error:
@@ -80,34 +80,34 @@ class Maker:
                 self.final = error
             return Outcome(found.source, Result.FAILED, time.monotonic() - started, error=error)
 
-    def _upload(self, placed: Placed) -> Upload | None:
+    def _payload(self, placed: Placed) -> Payload | None:
         """What is to be sent; None when the result was made of just that, and looks as it shall."""
         made_ns = None if self._force else _made_ns(placed.target)
         sent = None if made_ns is None else self._record.get(placed.target)
         if made_ns is None or (sent and sent.look != self._finisher.identity):
-            return read_upload(placed.source)
+            return read_payload(placed.source)
         if sent and sent.stamp and not placed.touched and sent.stamp == _stamp(placed.source):
             return None
-        upload = read_upload(placed.source)
+        payload = read_payload(placed.source)
         if sent:
-            is_same = sent.digest == upload.digest
+            is_same = sent.digest == payload.digest
         else:  # somebody else's result, or one whose record was left behind: time is all there is
-            is_same = made_ns >= upload.modified_ns and not placed.touched
+            is_same = made_ns >= payload.modified_ns and not placed.touched
         if not is_same:
-            return upload
-        if sent is None or sent.stamp != upload.stamp:
-            self._remember(placed.target, upload)
+            return payload
+        if sent is None or sent.stamp != payload.stamp:
+            self._remember(placed.target, payload)
         return None
 
-    async def _make(self, upload: Upload, target: Path) -> tuple[Answer, int]:
+    async def _make(self, payload: Payload, target: Path) -> tuple[Answer, int]:
         with self._saver.beside(target) as part:
             try:
-                answer = await self._connection.segment(upload.content, self._look, part.file)
+                answer = await self._connection.segment(payload.content, self._look, part.file)
             except Unwritable as error:
                 raise Unwritable(f"{target}: {error}") from error
-            return answer, await _uninterrupted(lambda: self._save(part, upload))
+            return answer, await _uninterrupted(lambda: self._save(part, payload))
 
-    def _save(self, part: Part, upload: Upload) -> int:
+    def _save(self, part: Part, payload: Payload) -> int:
         if self._look.is_answer:
             size = self._saver.put(part)
         else:
@@ -117,12 +117,12 @@ class Maker:
                 except OSError as error:
                     raise Unwritable(f"{part.target}: {error.strerror or error}") from error
                 size = self._saver.put(finished)
-        self._remember(part.target, upload)
+        self._remember(part.target, payload)
         return size
 
-    def _remember(self, target: Path, upload: Upload) -> None:
+    def _remember(self, target: Path, payload: Payload) -> None:
         try:
-            self._record.add(target, Sent(upload.digest, self._finisher.identity, upload.stamp))
+            self._record.add(target, Sent(payload.digest, self._finisher.identity, payload.stamp))
         except OSError as error:
             self._saver.warn_once(
                 "record",

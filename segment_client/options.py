@@ -69,7 +69,7 @@ class Service:
             raise ValueError(f"the endpoint is not an http or https URL: {printable(self.endpoint)}")
         origin = f"{url.scheme}://{url.netloc.decode('ascii')}"
         if url.userinfo or url.path not in ("", "/") or url.query or url.fragment:
-            raise ValueError(f"the endpoint has no user name, no path and no query: {origin}")
+            raise ValueError(f"the endpoint has no user name, no path and no query; did you mean {origin} ?")
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from segment_client.upload import Stamp
+from segment_client.payload import Stamp
 
 FILE_NAME = ".segment-client.jsonl"
 _FOLDERS_IN_MEMORY = 64

@@ -126,7 +126,7 @@ def test_a_file_to_standard_output_in_another_look(small_host: Host, tmp_path: P
         (["{photos}", "--out", "cut", "--endpoint", "https://user@example.com"], "no user name"),
         (
             ["{photos}", "--out", "cut", "--endpoint", "https://a.example/api/"],
-            "no path and no query: https://a",
+            "did you mean https://a.example ?",
         ),
         (["{photos}", "--out", "cut", "--quality", "80"], "--quality goes with"),
         (["{photos}", "--out", "cut", "--format", "webp", "--quality", "101"], "quality is 1 to 100"),

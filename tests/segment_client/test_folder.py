@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from segment_client.folder import Folder, Found, Lost, Placed
+from segment_client.folder import NOT_TAKEN, PICTURES, Folder, Found, Lost, Placed
+from shared_code.picture.formats import FORMATS
 
 
 def make(root: Path, *names: str) -> None:
@@ -65,6 +66,64 @@ def test_what_is_no_picture_is_counted(root: Path) -> None:
     photos = folder(root)
     assert listed(photos.pictures(), root) == [("a.jpg", "a.jpg.png")]
     assert photos.passed_over == Counter({".mov": 2, ".txt": 1, "other": 2})
+
+
+def test_pictures_that_are_not_taken_are_told(root: Path) -> None:
+    make(root, "a.HEIC", "b.Avif", "sub/c.dng", "d.psd")
+    (root / "e.heic").mkdir()
+    found = list(chain(*folder(root).pictures()))
+    assert [(Path(one.source).name, one.error.id) for one in found if isinstance(one, Lost)] == [
+        (name, "C-FORMAT") for name in ("a.HEIC", "b.Avif", "d.psd", "c.dng")
+    ]
+
+
+def test_the_service_takes_what_is_sent() -> None:
+    """The client's list has every ending of the formats' table, and else what that knows by another name."""
+    endings = {ending for form in FORMATS for ending in form.endings}
+    assert PICTURES - endings == {".jpe", ".jfif", ".dib"}
+    assert endings <= PICTURES
+    assert not PICTURES & NOT_TAKEN
+
+
+def test_each_folder_is_read_once(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many there are beside each other, and however many of them have changed."""
+    names = [f"{number}/a.jpg" for number in range(300)]
+    make(root, *names)
+    read: Counter[Path] = Counter()
+    scandir = os.scandir
+
+    def counted(path: Path) -> object:
+        read[path] += 1
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", counted)
+    photos = folder(root)
+    for found in (photos.pictures(), photos.changed([root / name for name in names])):
+        read.clear()
+        assert len(list(chain(*found))) == 300
+        assert len(read) == read.total() == 301
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs folders that are deeper than paths are long")
+def test_a_path_that_is_too_long_is_told(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(root, "a.jpg")
+    with monkeypatch.context() as patch:
+        patch.chdir(root)
+        for _ in range(25):
+            os.mkdir("x" * 200)
+            os.chdir("x" * 200)
+    found = list(chain(*folder(root).pictures()))
+    assert [type(one) for one in found] == [Placed, Lost]
+    assert [one.error.message for one in found if isinstance(one, Lost)] == ["File name too long"]
+
+
+def test_a_changed_folder_that_is_gone_is_told(root: Path, caplog: pytest.LogCaptureFixture) -> None:
+    make(root, "a.jpg")
+    changed = folder(root).changed([root / "sub" / "deep" / "b.jpg", root / "a.jpg"])
+    assert listed(changed, root) == [("a.jpg", "a.jpg.png")]
+    assert [record.message for record in caplog.records] == [
+        f"{root / 'sub' / 'deep'}: No such file or directory"
+    ]
 
 
 def test_results_inside_are_no_sources(root: Path) -> None:

@@ -157,9 +157,9 @@ def test_a_record_in_pieces_is_taken_up(folder: Folder, torn: bytes) -> None:
 
 def test_a_file_that_rests_is_not_read(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     assert folder.calls() == 1
-    monkeypatch.setattr("segment_client.upload._COARSEST_CLOCK_NS", 0)
+    monkeypatch.setattr("segment_client.payload._COARSEST_CLOCK_NS", 0)
     assert folder.calls() == 0
-    monkeypatch.setattr("segment_client.maker.read_upload", lambda _: pytest.fail("it is read"))
+    monkeypatch.setattr("segment_client.maker.read_payload", lambda _: pytest.fail("it is read"))
     assert folder.calls() == 0
 
 

@@ -27,3 +27,17 @@ def test_rows_are_in_the_file_at_once(tmp_path: Path) -> None:
 def test_numbers_of_headers() -> None:
     values = (None, "", "0.25", "1", "nan", "inf", "x")
     assert [number(value) for value in values] == [None, None, 0.25, 1.0, None, None, None]
+
+
+def test_it_opens_in_excel(tmp_path: Path) -> None:
+    names = ["=1+1.jpg", "+a.jpg", "-a.jpg", "@a.jpg", "\t=a.jpg", "\u00fc\n;.jpg", "a=b.jpg"]
+    with Report(tmp_path / "report.csv") as report:
+        for name in names:
+            report.add(Outcome(Path(name), Result.SKIPPED, target=Path(name)))
+    data = (tmp_path / "report.csv").read_bytes()
+    assert data.startswith(b"\xef\xbb\xbfsource,result,")
+    assert data.count(b"\r\n") == 1 + len(names)
+    with (tmp_path / "report.csv").open(newline="", encoding="utf-8-sig") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["source"] for row in rows] == [*(f"'{name}" for name in names[:5]), *names[5:]]
+    assert [row["target"] for row in rows] == [row["source"] for row in rows]

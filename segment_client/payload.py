@@ -20,7 +20,7 @@ Stamp: TypeAlias = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
-class Upload:
+class Payload:
     """What is to be sent. `digest` is that of the bytes or of the URL.
 
     `stamp` is None where an equal one later would not prove that the file has not changed.
@@ -32,10 +32,10 @@ class Upload:
     modified_ns: int
 
 
-def read_upload(source: Path | str) -> Upload:
+def read_payload(source: Path | str) -> Payload:
     """Raises Unreadable and TooLarge."""
     if isinstance(source, str):
-        return Upload(source, hashlib.sha256(source.encode("utf-8", "surrogatepass")).hexdigest(), None, 0)
+        return Payload(source, hashlib.sha256(source.encode("utf-8", "surrogatepass")).hexdigest(), None, 0)
     try:
         with source.open("rb") as file:
             before = os.fstat(file.fileno())
@@ -47,7 +47,7 @@ def read_upload(source: Path | str) -> Upload:
             after = os.fstat(file.fileno())
     except OSError as error:
         raise Unreadable(error.strerror or str(error)) from error
-    return Upload(data, hashlib.sha256(data).hexdigest(), _lasting(before, after), after.st_mtime_ns)
+    return Payload(data, hashlib.sha256(data).hexdigest(), _lasting(before, after), after.st_mtime_ns)
 
 
 def read_stream(stream: BinaryIO) -> bytes:
