@@ -120,6 +120,7 @@ def modified_ns(target: Path) -> int | None:
 
 
 def _move(part: Part) -> None:
+    part.path.stat()  # what is in the way goes only for something to take its place
     with suppress(FileNotFoundError):
         part.target.unlink()
     try:

@@ -192,6 +192,7 @@ def test_pictures_that_are_not_taken_are_named(small_host: Host, tmp_path: Path)
     assert [row["error"] for row in rows(report) if row["result"] == "failed"] == ["C-FORMAT"]
 
 
+@pytest.mark.slow
 def test_version() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "segment_client", "--version"], capture_output=True, text=True
@@ -307,6 +308,7 @@ def test_keys_that_are_none(small_host: Host, tmp_path: Path, answer: bytes, cod
     assert shown.count(b"Key") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals")
 def test_no_key_is_asked_for_where_none_is_wanted(open_host: Host, tmp_path: Path) -> None:
     make_pictures(tmp_path / "photos", 4)

@@ -60,6 +60,16 @@ def test_what_cannot_be_put_in_its_place_is_kept(tmp_path: Path, monkeypatch: py
     assert str(kept) in raised.value.message
 
 
+def test_an_older_result_goes_only_for_a_new_one(tmp_path: Path) -> None:
+    target = tmp_path / "a.png"
+    target.write_bytes(b"an older result")
+    saver = Saver()
+    with pytest.raises(Unwritable), saver.beside(target) as part:
+        part.path.unlink()
+        saver.put(part)
+    assert target.read_bytes() == b"an older result"
+
+
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
 def test_a_full_disk_is_no_whim_of_a_share(
     tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
