@@ -4,8 +4,8 @@ import re
 
 import pytest
 
+from segment_client.folder import PICTURES
 from segment_client.options import Mode as ClientMode
-from segment_client.suffixes import PICTURES
 from segment_function.pages.assets import HOME_PAGE
 from segment_function.pages.openapi import openapi_json
 from shared_code.matte.built import read_catalogue

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from segment_client.folder import NOT_TAKEN, PICTURES, Folder, Found, Lost, Placed
-from shared_code.picture.formats import FORMATS
 
 
 def make(root: Path, *names: str) -> None:
@@ -77,11 +76,7 @@ def test_pictures_that_are_not_taken_are_told(root: Path) -> None:
     ]
 
 
-def test_the_service_takes_what_is_sent() -> None:
-    """The client's list has every ending of the formats' table, and else what that knows by another name."""
-    endings = {ending for form in FORMATS for ending in form.endings}
-    assert PICTURES - endings == {".jpe", ".jfif", ".dib"}
-    assert endings <= PICTURES
+def test_no_picture_is_both_taken_and_not() -> None:
     assert not PICTURES & NOT_TAKEN
 
 
