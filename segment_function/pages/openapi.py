@@ -26,6 +26,8 @@ type JsonObject = dict[str, object]
 _GUID: JsonObject = {"type": "string", "format": "uuid"}
 _TEXT: JsonObject = {"type": "string"}
 _WHOLE_NUMBER: JsonObject = {"type": "integer", "minimum": 0}
+_KEY: list[JsonObject] = [{credential.name: []} for credential in CREDENTIALS]
+_NO_KEY: list[JsonObject] = []
 _BINARY: JsonObject = {"type": "string", "format": "binary"}
 
 # name: (description, schema, whether every answer has it)
@@ -68,6 +70,7 @@ def openapi_document(networks: tuple[str, ...], default_network: str) -> JsonObj
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/"}],
+        "security": _KEY,
         "tags": [
             {"name": "segment", "description": "The API."},
             {"name": "beside", "description": "Health, this description and the pages; no key is needed."},
@@ -99,7 +102,7 @@ def _segment(operation_id: str, summary: str) -> JsonObject:
         "operationId": operation_id,
         "tags": ["segment"],
         "summary": summary,
-        "security": [{credential.name: []} for credential in CREDENTIALS],
+        "security": _KEY,
         "parameters": [
             _ref("parameters", "api-version"),
             _ref("parameters", "mode"),
@@ -203,6 +206,7 @@ def _page(operation_id: str, summary: str, media_type: str, schema: JsonObject) 
         "operationId": operation_id,
         "tags": ["beside"],
         "summary": summary,
+        "security": _NO_KEY,
         "responses": {
             "200": {
                 "description": HTTPStatus.OK.phrase,
@@ -222,6 +226,7 @@ def _ready() -> JsonObject:
         "operationId": "ready",
         "tags": ["beside"],
         "summary": "Whether the default network is loaded",
+        "security": _NO_KEY,
         "responses": {"200": response("It is loaded."), "503": response("Not yet, or it cannot be.")},
     }
 

@@ -1,5 +1,9 @@
 import json
+import os
 import re
+import shutil
+import subprocess
+from pathlib import Path
 
 import azure.functions as func
 import httpx
@@ -16,7 +20,7 @@ from shared_code.matte.built import read_catalogue
 from shared_code.matte.networks import NetworkStore
 from shared_code.outcome import log_outcome
 from shared_code.settings import load_settings
-from tests.support.hosts import KEYS, Host
+from tests.support.hosts import KEYS, PROJECT, Host
 from tests.support.photos import encoded
 from tests.support.rooms import rooms
 
@@ -42,6 +46,51 @@ def error_classes(base: type[SegmentError] = SegmentError) -> list[type[SegmentE
 
 def test_document_is_valid_openapi() -> None:
     validate(json.loads(json.dumps(DOCUMENT)))
+
+
+def errors_of_redocly(path: Path) -> list[str]:
+    """What breaks redocly's recommended rules; skips where it cannot run, and fails in CI."""
+    program = PROJECT / "tests" / "redocly" / "node_modules" / ".bin" / "redocly"
+    if shutil.which("node") is None or not program.exists():
+        reason = "needs Node.js and redocly: npm ci --prefix tests/redocly"
+        if os.environ.get("CI"):
+            pytest.fail(f"skipped in CI: {reason}")
+        pytest.skip(reason)
+    quiet = {"REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true"}
+    done = subprocess.run(
+        [program, "lint", "--extends=recommended", "--format=json", path],
+        cwd=path.parent,
+        env=os.environ | quiet,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    problems = json.loads(done.stdout)["problems"]
+    return [problem["ruleId"] for problem in problems if problem["severity"] == "error"]
+
+
+@pytest.mark.slow
+def test_redocly_finds_no_error(tmp_path: Path) -> None:
+    path = tmp_path / "openapi.json"
+    path.write_bytes(openapi_json(("u2net", "u2netp"), "u2net"))
+    assert errors_of_redocly(path) == []
+
+
+@pytest.mark.slow
+def test_redocly_finds_an_error(tmp_path: Path) -> None:
+    """The check can fail."""
+    path = tmp_path / "openapi.json"
+    document = json.loads(openapi_json(("u2net", "u2netp"), "u2net"))
+    del document["security"], document["paths"]["/status"]["get"]["security"]
+    path.write_text(json.dumps(document))
+    assert "security-defined" in errors_of_redocly(path)
+
+
+def test_a_key_is_needed_for_the_api_alone() -> None:
+    for path in part("paths"):
+        for method in part("paths", path):
+            operation = part("paths", path, method)
+            assert bool(operation["security"]) is (method == "post")
 
 
 def test_examples_cover_the_closed_list_of_errors() -> None:
