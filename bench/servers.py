@@ -108,7 +108,7 @@ def _client(url: str) -> httpx.Client:
 
 
 def _wait(client: httpx.Client, process: subprocess.Popen[bytes]) -> None:
-    for _ in range(600):
+    for _ in range(1500):
         if process.poll() is not None:
             raise RuntimeError("rembg's server ended")
         try:

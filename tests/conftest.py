@@ -8,6 +8,7 @@ from xdist.remote import Producer
 
 from tests.support import slow
 from tests.support.hosts import KEYS, PROJECT, Host, embedded_host
+from tests.support.small_host import SETTINGS as SMALL_HOST
 from tests.support.units import Units, rank
 
 
@@ -61,6 +62,14 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     """The embedded host with two keys and otherwise default settings."""
     log = tmp_path_factory.mktemp("host") / "log.txt"
     with embedded_host(log, {"SEGMENT_API_KEYS": ",".join(KEYS)}) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def small_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    """A host with the small network, which may fetch pictures from this machine."""
+    log = tmp_path_factory.mktemp("small_host") / "log.txt"
+    with embedded_host(log, SMALL_HOST) as running:
         yield running
 
 

@@ -1,4 +1,4 @@
-"""A host with the small network."""
+"""Another host with the small network."""
 
 from collections.abc import Iterator
 
@@ -6,13 +6,6 @@ import pytest
 
 from tests.support.hosts import Host, embedded_host
 from tests.support.small_host import SETTINGS
-
-
-@pytest.fixture(scope="session")
-def small_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    log = tmp_path_factory.mktemp("small_host") / "log.txt"
-    with embedded_host(log, SETTINGS) as running:
-        yield running
 
 
 @pytest.fixture(scope="session")
