@@ -1,5 +1,7 @@
 """Colours at the edge of soft mattes against the truth, as rows of a table."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -8,9 +10,10 @@ from PIL.Image import Resampling
 from bench.composites import ColourErrors, composite, errors_with_own_matte, errors_with_true_matte
 from bench.metrics import score
 from bench.samples import Sample
+from shared_code.matte.box import Box
+from shared_code.matte.mask import find_mask
 from shared_code.matte.network import OnnxNetwork
 from shared_code.matte.refine import Guide, Matte, guide_size, refine
-from shared_code.matte.second_look import look
 
 _FOUND_IOU = 0.7
 
@@ -30,12 +33,27 @@ def edge_colour_rows(pictures: list[Sample], network: OnnxNetwork) -> list[list[
     return [[matte, *_cells(found)] for matte, found in errors.items() if found]
 
 
+@dataclass(frozen=True)
+class _Views:
+    """Of a picture without alpha that is all in memory."""
+
+    image: Image.Image
+    guide: Guide
+
+    def whole(self, side: int) -> NDArray[np.uint8]:
+        """As the service sees it."""
+        return np.asarray(self.image.resize((side, side), Resampling.LANCZOS))
+
+    def part(self, box: Box, side: int) -> NDArray[np.uint8]:
+        """As the service sees it."""
+        return self.guide.part(box, side)
+
+
 def _own_matte(rgb: NDArray[np.uint8], network: OnnxNetwork) -> Matte:
     height, width = rgb.shape[:2]
     image = Image.fromarray(rgb)
-    guide = image.resize(guide_size(width, height), Resampling.BICUBIC)
-    seen = look(network, lambda side: np.asarray(image.resize((side, side), Resampling.LANCZOS)))
-    return refine(seen.mask, Guide.of(np.asarray(guide)), width, height)
+    guide = Guide.of(np.asarray(image.resize(guide_size(width, height), Resampling.BICUBIC)))
+    return refine(find_mask(network, _Views(image, guide)).levels, guide, width, height)
 
 
 def _cells(errors: list[ColourErrors]) -> list[str]:

@@ -99,7 +99,7 @@ class Quantization:
 class Network:
     """One entry of the manifest. Without `quantization` the network is shipped in float32.
 
-    `umpire` is the name of another entry, or None: who decides when two looks of this one differ.
+    `umpire` is the name of another entry, or None: who is asked where two masks of this one differ.
     """
 
     name: str

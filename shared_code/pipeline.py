@@ -3,7 +3,7 @@
 bytes ── room ──────────> Header        what the file says of itself, read where it can harm nothing
 Header ─ plan ──────────> Plan          what comes out, and the memory it takes; nothing is decoded yet
 Plan  ── room ──────────> Picture       decoded in a process of its own, read in upright strips of sRGB
-      ── second_look ───> Look          the mask, uint8 (side, side): what the network sees, once or twice
+      ── mask ──────────> Mask          foreground or not, uint8 (side, side): what the network sees in it
       ── refine ────────> Matte         the mask fitted to the picture's own edges
       ── edge_colour ───> EdgeColours   the foreground's own colour where the matte is partial
 Cutout.rows(top) ───────> uint8         colours + matte, composed, for the encoder; any order, any thread
@@ -11,7 +11,7 @@ Cutout.rows(top) ───────> uint8         colours + matte, composed,
 
 import math
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -22,9 +22,10 @@ from PIL.Image import Resampling
 from shared_code.encode.compose import combine_alpha, cutout_rows
 from shared_code.encode.encoder import Pixels
 from shared_code.matte import edge_colour
+from shared_code.matte.box import Box
 from shared_code.matte.edge_colour import EdgeColours
+from shared_code.matte.mask import MattingNetwork, find_mask
 from shared_code.matte.refine import Guide, Matte, guide_size, refine
-from shared_code.matte.second_look import MattingNetwork, look
 from shared_code.modes import MODES, Mode
 from shared_code.picture.scale import averaged_size, decode_scale
 from shared_code.progress import Progress, StageName
@@ -195,13 +196,13 @@ def _cut_out(
             first = _seen_at(picture, network.side)
         guided = beside.submit(_guide, picture, guide_size(*_preview_of(plan, network.side)))
         with progress.stage(StageName.NETWORK):
-            seen = look(network, lambda side: first if side == network.side else _seen_at(picture, side))
+            mask = find_mask(network, _Views(picture, guided, first))
             progress.findings = replace(
-                progress.findings, uncertainty=seen.uncertainty, second_look=seen.looks > 1
+                progress.findings, uncertainty=mask.uncertainty, second_look=mask.runs > 1
             )
         guide = guided.result()
         with progress.stage(StageName.MATTE):
-            matte = refine(seen.mask, guide, plan.width, plan.height)
+            matte = refine(mask.levels, guide, plan.width, plan.height)
         whole.result()
     if plan.pixels is Pixels.GRAY:
         if not picture.has_alpha:
@@ -243,6 +244,27 @@ def _preview_of(plan: Plan, side: int) -> tuple[int, int]:
     scale = max(plan.scale, preview_scale(plan.header, side))
     width, height = math.ceil(plan.header.width / scale), math.ceil(plan.header.height / scale)
     return averaged_size(width, height, *preview_size(plan.header, side))
+
+
+@dataclass(frozen=True)
+class _Views:
+    """What the network is shown of a picture: all of the preview, and parts of the guide.
+
+    The guide is as sharp as the matte can be; more pixels of a part gained nothing.
+    """
+
+    picture: Picture
+    guided: Future[Guide]
+    first: NDArray[np.uint8]
+    """All of it at the side that is asked for first."""
+
+    def whole(self, side: int) -> NDArray[np.uint8]:
+        """All of it: uint8 RGB (side, side, 3)."""
+        return self.first if side == len(self.first) else _seen_at(self.picture, side)
+
+    def part(self, box: Box, side: int) -> NDArray[np.uint8]:
+        """What is in the box: uint8 RGB (side, side, 3)."""
+        return self.guided.result().part(box, side)
 
 
 def _seen_at(picture: Picture, side: int) -> NDArray[np.uint8]:

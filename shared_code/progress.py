@@ -42,7 +42,7 @@ class Findings:
     """What was found out about a picture, None as long as it is not known.
 
     megapixels: of the picture that came. uncertainty: how undecided the network was, 0 sure .. 1.
-    second_look: whether the network looked twice.
+    second_look: whether networks were run more than once.
     """
 
     megapixels: float | None = None

@@ -45,7 +45,11 @@ URL_REFUSALS = Metric(
     "segment.url.refusals", "counter", "{url}", "Image URLs that were not fetched.", (REASON,)
 )
 SECOND_LOOKS = Metric(
-    "segment.second_looks", "counter", "{picture}", "Pictures that the network looked at twice.", (EDGE,)
+    "segment.second_looks",
+    "counter",
+    "{picture}",
+    "Pictures that took more than one run of the network.",
+    (EDGE,),
 )
 DURATION = Metric(
     "segment.picture.duration", "histogram", "s", "First byte in to last byte out.", (EDGE, MODE, ENDING)

@@ -23,7 +23,7 @@ class BuiltNetwork:
     """One ONNX file.
 
     `side_px` is the width and height of what it sees. One that has a `second_side_px` can be run at that
-    as well, to look twice; `umpire` names the network that decides between looks that differ.
+    as well, and is run again in doubt; `umpire` names the network to ask where its masks differ.
     """
 
     name: str

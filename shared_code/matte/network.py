@@ -19,7 +19,7 @@ class OnnxNetwork:
     """A loaded network. `mask` may be called from several threads.
 
     `side` is the width and height that it should see first, `second_side` another that it can see, or None.
-    `umpire` is the network that decides between looks that differ, or None.
+    `umpire` is the network to ask where its masks at both sides differ, or None.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class OnnxNetwork:
         return mask
 
     def give_back_memory(self) -> None:
-        """Free what no network of the process uses of their arena. Takes a look at a black picture."""
+        """Free what no network of the process uses of their arena. It runs on a black picture."""
         import onnxruntime as ort
 
         side = self.second_side or self.side

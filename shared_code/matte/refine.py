@@ -25,6 +25,7 @@ from PIL import Image
 from PIL.Image import Resampling
 
 from shared_code.matte.blocks import SIDE, Blocks, near
+from shared_code.matte.box import Box
 from shared_code.matte.grid import Plane, cell_means, window_means
 
 GUIDE_SIDE = 640
@@ -104,6 +105,11 @@ class Guide:
             means[cell] = cell_means(means[finer], cell // finer)
         moments = {cell: window_means(grids) for cell, grids in means.items()}
         return cls(colours, {cell: grids[:3] for cell, grids in means.items()}, moments)
+
+    def part(self, box: Box, side: int) -> Bytes:
+        """What is in a box of the picture, squeezed to a square: uint8 RGB (side, side, 3)."""
+        rgb = Image.fromarray((self.colours.transpose(1, 2, 0) * 255 + 0.5).astype(np.uint8))
+        return np.asarray(rgb.resize((side, side), Resampling.LANCZOS, box.of(rgb.width, rgb.height)))
 
 
 def _runs(band: Bytes, margin: int) -> Iterator[tuple[int, int, int | None]]:

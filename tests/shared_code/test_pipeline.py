@@ -223,34 +223,49 @@ class UndecidedNetwork(FlatNetwork):
         return mask if len(rgb) == self.second_side else np.maximum(mask, 64)
 
 
+class NearlySureNetwork(FlatNetwork):
+    """Leaves a little open of what it takes for foreground."""
+
+    def mask(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return np.minimum(super().mask(rgb), 246)
+
+
 @pytest.mark.parametrize(
-    ("network", "twice"),
-    [(UndecidedNetwork(second_side=48), True), (FlatNetwork(second_side=48), False)],
-    ids=["in doubt", "sure"],
+    ("network", "sides", "sure"),
+    [
+        (FlatNetwork(), [64], True),
+        (UndecidedNetwork(), [64], False),
+        (FlatNetwork(second_side=48), [64], True),
+        (NearlySureNetwork(0, 0, 1, 1, second_side=48), [64], True),
+        (NearlySureNetwork(second_side=48), [64, 64], True),
+        (UndecidedNetwork(second_side=48), [64, 48, 64], False),
+    ],
+    ids=["one side", "one side, in doubt", "sure", "fills the picture", "a box", "in doubt, then a box"],
 )
-def test_progress_tells_of_the_second_look(network: FlatNetwork, twice: bool) -> None:
+def test_progress_tells_how_often_the_network_looked(
+    network: FlatNetwork, sides: list[int], sure: bool
+) -> None:
     progress = Progress()
     cut_out(encoded("PNG", 200, 150), MATTING, network, progress=progress)
-    assert progress.findings.second_look is twice
+    assert [len(seen) for seen in network.seen] == sides
+    assert progress.findings.second_look is (len(sides) > 1)
     assert progress.findings.uncertainty is not None
+    assert (progress.findings.uncertainty < 0.1) is sure
 
 
-@pytest.mark.parametrize("second_side", [None, 48])
-def test_a_network_in_doubt_looks_twice(second_side: int | None) -> None:
-    network = UndecidedNetwork(second_side=second_side)
-    progress = Progress()
-    cut_out(encoded("PNG", 200, 150), MATTING, network, progress=progress)
-    assert [len(seen) for seen in network.seen] == [64, *([second_side] if second_side else [])]
-    assert progress.findings.uncertainty is not None
-    assert (progress.findings.uncertainty > 0.7) == (second_side is None)
-
-
-def test_a_sure_network_looks_once() -> None:
-    network = FlatNetwork(second_side=48)
-    progress = Progress()
-    cut_out(encoded("PNG", 200, 150), MATTING, network, progress=progress)
-    assert [len(seen) for seen in network.seen] == [64]
-    assert progress.findings.uncertainty == 0
+@pytest.mark.parametrize("orientation", [1, 3])
+def test_the_box_is_shown_as_it_is_in_the_picture(orientation: int) -> None:
+    across, down = np.meshgrid(np.linspace(0, 250, 400), np.linspace(0, 250, 300))
+    ramps = Image.fromarray(np.stack([across, down, 0 * down], -1).astype(np.uint8))
+    network = NearlySureNetwork(0.1, 0.4, 0.3, 0.8, second_side=48)
+    stored = ramps if orientation == 1 else ramps.transpose(Image.Transpose.ROTATE_180)
+    cut_out(turned(stored, "PNG", orientation), MATTING, network)
+    _, part = network.seen
+    # The box with a tenth of its sides around it: 0.08 to 0.32 across, 0.36 to 0.84 down.
+    for column, shade in ((0, 0.08), (-1, 0.32)):
+        assert part[32, column, 0] == pytest.approx(250 * shade, abs=4)
+    for row, shade in ((0, 0.36), (-1, 0.84)):
+        assert part[row, 32, 1] == pytest.approx(250 * shade, abs=4)
 
 
 def test_strips_are_made_in_any_order() -> None:

@@ -5,7 +5,7 @@ import weakref
 from functools import cache
 
 from shared_code import pipeline
-from shared_code.matte.second_look import MattingNetwork
+from shared_code.matte.mask import MattingNetwork
 from shared_code.modes import Mode
 from shared_code.pipeline import Cutout, Plan, Style
 from shared_code.progress import Progress
