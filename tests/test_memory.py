@@ -7,7 +7,7 @@ import pytest
 from bench.photos import jpeg
 from shared_code.limits import MAX_IMAGE_BYTES
 from tests.support.giants import GIANTS
-from tests.support.memory import MODES, peak
+from tests.support.memory import MODES, peak, peaks
 
 pytestmark = pytest.mark.slow
 
@@ -19,13 +19,15 @@ REFUSED = ("progressive JPEG, 4:4:4",)
 
 @pytest.mark.parametrize("name", GIANTS)
 def test_the_worst_picture_of_each_kind(name: str, tmp_path: Path) -> None:
-    """In a process that has had pictures at the same time, which takes memory of its own and keeps it."""
+    """In a process that has had pictures at the same time, which takes memory of its own and keeps it.
+
+    In one mode after the other, so that the second meets what the first has left.
+    """
     path, small = tmp_path / "picture", tmp_path / "small.jpg"
     path.write_bytes(GIANTS[name]())
     small.write_bytes(jpeg(400, 300))
     assert path.stat().st_size <= MAX_IMAGE_BYTES
-    for mode in MODES:
-        megabytes, outcome = peak(path, mode, before=[small] * 4)
+    for mode, (megabytes, outcome) in peaks(path, MODES, before=[small] * 4).items():
         assert megabytes < GIANT_MB, mode
         assert outcome == ("E-MEMORY" if name in REFUSED else "PNG"), mode
 

@@ -28,38 +28,45 @@ tune_process()
 rooms = Rooms(Zygote(), cores())
 networks = NetworkStore(read_catalogue(), settings.model, settings.models_in_memory, cores())
 engine = Engine(settings, networks, rooms)
-async def cut_out(data):
+async def cut_out(data, mode):
     try:
         with Visit(Arrival("id", Edge.HTTP), Deadline.after(600), engine.hold(), repr) as visit:
-            async for _ in await engine.cut_out(data, Mode(sys.argv[2]), visit):
+            async for _ in await engine.cut_out(data, Mode(mode), visit):
                 pass
     except SegmentError as error:
         return error.id
     return "PNG"
 async def main():
     networks.preload()
+    modes = sys.argv[2].split(",")
     picture, *before = (Path(path).read_bytes() for path in sys.argv[1:2] + sys.argv[3:])
-    await asyncio.gather(*map(cut_out, before))
-    outcome = await cut_out(picture)
-    # Not getrusage: its maximum begins with the parent's.
-    status = Path("/proc/self/status").read_text()
-    print(int(re.search(r"VmHWM:\\s+(\\d+)", status)[1]) // 1024, outcome)
+    await asyncio.gather(*(cut_out(each, modes[0]) for each in before))
+    for mode in modes:
+        outcome = await cut_out(picture, mode)
+        # Not getrusage: its maximum begins with the parent's.
+        status = Path("/proc/self/status").read_text()
+        print(int(re.search(r"VmHWM:\\s+(\\d+)", status)[1]) // 1024, outcome)
 asyncio.run(main())
 """
 
 
-def peak(picture: Path, mode: str, before: Sequence[Path] = ()) -> tuple[int, str]:
-    """Peak resident memory in MB (2**20) of a fresh process that cuts out `picture`, and what came of it.
+def peak(picture: Path, mode: str) -> tuple[int, str]:
+    """Peak resident memory in MB (2**20) of a fresh process that cuts out `picture`, and what came of it."""
+    return peaks(picture, [mode])[mode]
+
+
+def peaks(picture: Path, modes: Sequence[str], before: Sequence[Path] = ()) -> dict[str, tuple[int, str]]:
+    """The same of one process that cuts out `picture` in one mode after the other.
 
     before: pictures that it cuts out first, all at once.
     """
     out = subprocess.run(
-        [sys.executable, "-c", _PROBE, str(picture), mode, *map(str, before)],
+        [sys.executable, "-c", _PROBE, str(picture), ",".join(modes), *map(str, before)],
         check=True,
         cwd=PROJECT,
         env=environment({}),
         stdout=subprocess.PIPE,
         text=True,
     ).stdout
-    megabytes, outcome = out.split()
-    return int(megabytes), outcome
+    lines = [line.split() for line in out.splitlines()]
+    return {mode: (int(megabytes), outcome) for mode, (megabytes, outcome) in zip(modes, lines, strict=True)}
