@@ -18,6 +18,8 @@ from tests.support.heartbeat import longest_ms
 from tests.support.hosts import KEYS, PROJECT, Host, free_port, watched_host
 from tests.support.photos import encoded
 
+pytestmark = pytest.mark.slow  # starts a host
+
 MOST_MS = 50
 """Of the loop's own processor time. What is seen is a third of it at most."""
 PATIENCE_S = 120
