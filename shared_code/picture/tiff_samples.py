@@ -20,8 +20,9 @@ from shared_code.picture.tiff_page import Page
 
 JPEG_TABLES, MOST_TABLE_BYTES = 347, 1 << 16
 
-_BAND_BYTES = 1 << 21
-_BLOCK_PIXELS = 1 << 14
+_BAND_BYTES = 1 << 19
+_BLOCK_PIXELS, _NUMBER_BYTES = 1 << 14, 2 << 20
+"""Of so many pixels the samples are numbers at a time, which take about so many bytes."""
 _DIFFERENCES, _FLOAT_DIFFERENCES = 2, 3
 _NO_DATA_INT = 2**31 - 1
 _WHITES = {
@@ -87,12 +88,12 @@ def pixel_bytes(page: Page) -> float:
 
 
 def band_bytes(page: Page) -> int:
-    """Bytes of the strips or tiles that `load` unpacks at a time."""
+    """Bytes of the strips or tiles that `load` unpacks at a time, and of the numbers in them."""
     planes = page.samples if page.planar else 1
     band = planes * _rows_of_band(page) * _row_bytes(page) * -(-page.width // page.layout.width)
     if page.compression == tiff.NONE:
-        return min(band, 2 * _BAND_BYTES)
-    return 2 * band + min(band, sum(page.layout.sizes))
+        return min(band, 2 * _BAND_BYTES) + _NUMBER_BYTES
+    return 2 * band + min(band, sum(page.layout.sizes)) + _NUMBER_BYTES
 
 
 def load(data: bytes, page: Page) -> Stored:

@@ -36,6 +36,8 @@ from tests.shared_code.picture.samples import (
     tiff_of,
     turned,
 )
+from tests.shared_code.picture.test_bitmaps import RGBA, bitmap, packed
+from tests.shared_code.picture.test_tiff import HEIGHT, WIDTH, layout
 
 REFUSALS = (ImageSizeNotAllowed, ImageFormatInvalid, ImageDimensionNotAllowed)
 MOST_BYTES = 64 << 20
@@ -46,6 +48,9 @@ COLOUR.putpixel((3, 4), (200, 10, 60))
 GRAY = COLOUR.convert("L")
 ALPHA = COLOUR.convert("RGBA")
 ALPHA.putalpha(GRAY)
+
+PLANES = np.random.default_rng(1).integers(0, 65_536, (HEIGHT, WIDTH, 5)).astype(np.uint16)
+MASKS = (0xF00, 0xF0, 0xF, 0xF000)
 
 FILES: dict[str, bytes] = {
     "JPEG": saved(COLOUR, "JPEG"),
@@ -81,6 +86,13 @@ FILES: dict[str, bytes] = {
     "TIFF, big": tiff_of(60, 55, big=True),
     "TIFF, other order": tiff_of(60, 55, order=">"),
     "TIFF, turned": turned(COLOUR, "TIFF", 7),
+    "TIFF, planes": layout(PLANES, 16, 2, extra=[2, 0], planar=True, rows=10),
+    "TIFF, planes, LZW": layout(PLANES, 16, 2, extra=[1, 0], planar=True, compression=5, predictor=2),
+    "TIFF, 12 bits in tiles": layout(PLANES[..., :1] >> 4, 12, 0, tile=(32, 16), order=">"),
+    "TIFF, palette and alpha": layout(
+        PLANES[..., :2].astype(np.uint8), 8, 3, extra=[2], tags={320: (3, [257] * 768)}
+    ),
+    "BMP, masks": bitmap(packed(RGBA, MASKS, 16), 16, size=124, compression=3, masks=MASKS),
     "ICO": icon((64, 64, 32, icon_bitmap(ALPHA.resize((64, 64))))),
     "ICO of a PNG": icon((70, 61, 32, saved(ALPHA, "PNG"))),
 }
