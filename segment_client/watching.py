@@ -4,14 +4,15 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing, suppress
 from pathlib import Path
 
 from watchfiles import Change, awatch
 
 from segment_client.errors import printable
-from segment_client.folder import Folder, Found
+from segment_client.folder import Folder, Found, Placed
+from segment_client.payload import Stamp, stamp_of
 from segment_client.side_by_side import in_thread
 from segment_client.sources import Located
 
@@ -75,6 +76,17 @@ class _Watched:
             log.warning("%s is back." if self.is_there else "%s is gone; it is waited for.", name)
             self.real = Path(os.path.realpath(self.folder.root))
 
+    def stamps(self) -> Iterator[list[tuple[Path, Stamp]]]:
+        """Each picture's path and stamp, folder by folder."""
+        for batch in self.folder.pictures():
+            stamps = []
+            for found in batch:
+                with suppress(OSError):  # it has gone since
+                    if isinstance(found, Placed):
+                        path = self.real / Path(found.source).relative_to(self.folder.root)
+                        stamps.append((path, stamp_of(os.stat(found.source))))
+            yield stamps
+
     def _look(self) -> tuple[int, int] | None:
         try:
             status = os.stat(self.folder.root)
@@ -110,7 +122,7 @@ async def _search(
     Raises OSError and RuntimeError where the system refuses to watch.
     """
     look_at = 0.0
-    async with aclosing(_touched(there, compares=compares)) as changes:
+    async with aclosing(_compared(there) if compares else _reported(there)) as changes:
         resting.touch(await anext(changes))  # from here on the system takes notes
         for one in there:
             async for found in in_thread(one.folder.pictures()):
@@ -132,25 +144,49 @@ async def _search(
                     return
 
 
-async def _touched(there: Sequence[_Watched], *, compares: bool) -> AsyncGenerator[list[Path], None]:
-    """Several times a second, the paths that something has happened to."""
+async def _reported(there: Sequence[_Watched]) -> AsyncGenerator[list[Path], None]:
+    """Several times a second, the paths that something has happened to, as the system reports it."""
     watcher = awatch(
         *(one.real for one in there),
         watch_filter=None,
         debounce=_TICK_MS,
         rust_timeout=_TICK_MS,
         yield_on_timeout=True,
-        force_polling=compares,
-        poll_delay_ms=1000 * _COMPARE_EVERY_S,
         ignore_permission_denied=True,
     )
     async with aclosing(watcher):
+        added = [str(one.real) for one in there]
         async for changes in watcher:
-            added = [path for change, path in changes if change is Change.added]
+            added += [path for change, path in changes if change is Change.added]
             folder = await asyncio.to_thread(_any_folder, added)
-            if folder and not compares:
+            if folder:
                 await _check_that_more_can_be_watched(folder)
+            added.clear()
             yield [Path(path) for change, path in changes if change is not Change.deleted]
+
+
+async def _compared(there: Sequence[_Watched]) -> AsyncGenerator[list[Path], None]:
+    """The same by looking every 5 s: the files that are others than before and were the same twice."""
+    told: dict[Path, Stamp | None] = {}
+    before = await _stamps(there)
+    told |= before
+    while True:
+        for _ in range(1000 * _COMPARE_EVERY_S // _TICK_MS):
+            yield []
+            await asyncio.sleep(_TICK_MS / 1000)
+        now = await _stamps(there)
+        rested = {path: stamp for path, stamp in now.items() if stamp == before.get(path)}
+        yield [path for path, stamp in rested.items() if stamp != told.get(path)]
+        told = {path: rested.get(path, told.get(path)) for path in now}
+        before = now
+
+
+async def _stamps(there: Sequence[_Watched]) -> dict[Path, Stamp]:
+    stamps: dict[Path, Stamp] = {}
+    for one in there:
+        async for path, stamp in in_thread(one.stamps()):
+            stamps[path] = stamp
+    return stamps
 
 
 def _any_folder(paths: Sequence[str]) -> str | None:
@@ -160,5 +196,6 @@ def _any_folder(paths: Sequence[str]) -> str | None:
 async def _check_that_more_can_be_watched(folder: str) -> None:
     """Raises OSError and RuntimeError when not: the watcher passes over new folders that it cannot watch."""
     watcher = awatch(folder, recursive=False, rust_timeout=1, yield_on_timeout=True)
-    async with aclosing(watcher):
-        await anext(watcher)
+    with suppress(FileNotFoundError):  # it was there for a moment only
+        async with aclosing(watcher):
+            await anext(watcher)

@@ -157,9 +157,13 @@ def test_without_means_to_watch_folders_are_compared(
         for number in range(4):
             (photos / str(number)).mkdir()
             (photos / str(number) / "a.jpg").write_bytes(PICTURE)
-            while not (out / str(number) / "a.jpg.png").exists():
-                assert process.poll() is None
-                time.sleep(0.05)
+        results = [out / str(number) / "a.jpg.png" for number in range(4)]
+        wait_until(lambda: all(result.exists() for result in results) or process.poll() is not None)
+        before = results[3].read_bytes()
+        (tmp_path / "older.jpg").write_bytes(encoded("JPEG", 70, 60))
+        os.utime(tmp_path / "older.jpg", (1e9, 1e9))
+        (tmp_path / "older.jpg").rename(photos / "3" / "a.jpg")
+        wait_until(lambda: results[3].read_bytes() != before or process.poll() is not None)
         process.terminate()
         _, errors = process.communicate()
     assert process.returncode == 0
