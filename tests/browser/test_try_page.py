@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from shared_code.errors import SegmentError, all_errors
 from tests.browser.conftest import HEIGHT, WIDTH
 from tests.browser.page import FAILED, IDLE, RESULT_SHOWN, choose, cut_out, is_hidden, text
 from tests.browser.webdriver import Browser
@@ -145,6 +146,31 @@ def test_a_service_that_died_and_came_back(
     browser.wait_until("document.querySelector('#counts').textContent === '4 of 4 done'")
     assert browser.script("return window.sent") == 3, "what was done is not sent again"
     assert is_hidden(browser, "#retry")
+
+
+def test_a_sample_of_a_dead_service(host: Host, browser: Browser) -> None:
+    browser.open(host.url)
+    browser.script("window.fetch = () => Promise.reject(new TypeError('network down'))")
+    browser.click("#samples [value=product]")
+    browser.wait_until(FAILED)
+    assert text(browser, "#error strong") == "The sample could not be loaded."
+    assert "Once it is back" in text(browser, "#error span")
+
+
+@pytest.mark.parametrize("error", all_errors(), ids=lambda error: error.id)
+def test_every_error_of_the_service_is_put_into_words(
+    host: Host, browser: Browser, error: SegmentError
+) -> None:
+    browser.open(host.url)
+    answer = f"{json.dumps(error.body().decode())}, {{ status: {error.status} }}"
+    browser.script(f"window.fetch = () => Promise.resolve(new Response({answer}))")
+    browser.script(PASTE % (FROM_BASE64, base64.b64encode(b"some bytes").decode()))
+    browser.wait_until(FAILED)
+    title, advice = text(browser, "#error strong"), text(browser, "#error span")
+    own = error.id in ("E-MODE", "E-TYPE", "E-404")  # only a mistake of the page could bring these about
+    assert (title == "The service refused this picture.") is own
+    assert (error.message in title + advice) is own
+    assert advice
 
 
 def test_a_connection_that_breaks_stops_nothing_else(host: Host, browser: Browser, photo_file: Path) -> None:
@@ -287,6 +313,9 @@ def test_a_folder_without_pictures(host: Host, browser: Browser, tmp_path: Path)
     browser.drop([folder])
     browser.wait_until(FAILED)
     assert text(browser, "#error strong") == "There is no picture in that folder."
+    browser.script("document.querySelector('#file').click = () => { window.asked = true }")
+    browser.click("#choose")
+    assert browser.script("return window.asked") is True
 
 
 def test_what_is_added_is_shown_and_what_is_removed_is_gone(

@@ -28,7 +28,7 @@ export async function cutOut(job, signal, onWait) {
       const response = await fetch(requestFor(job, signal));
       const seconds = Number(response.headers.get("retry-after"));
       if (response.ok) return await resultOf(response, begin);
-      if (!seconds || !left) throw await errorOf(response, Boolean(seconds));
+      if (!seconds || !left) throw await errorOf(response);
       onWait(seconds);
       await pause(seconds, signal);
     } catch (error) {
@@ -59,12 +59,13 @@ async function resultOf(response, begin) {
   };
 }
 
-async function errorOf(response, busy) {
+async function errorOf(response) {
   const { status } = response;
   const requestId = response.headers.get("apim-request-id") ?? "";
   try {
     const { code, message, innererror } = JSON.parse(await response.text()).error;
-    return new CallError(busy ? "busy" : "answer", message, { status, code: innererror?.code ?? code, requestId });
+    const kind = status === 429 || status === 503 ? "busy" : "answer";
+    return new CallError(kind, message, { status, code: innererror?.code ?? code, requestId });
   } catch {
     return new CallError("foreign", "", { status, requestId });
   }

@@ -167,9 +167,9 @@ function removeAll() {
 
 strip.start({ select: (item) => select(item), remove, add: sources.choose });
 result.start((item) => again([item]), remove);
-sources.start(add, (error) => {
+sources.start(add, (title, advice) => {
   select(null);
-  result.showProblem("That could not be read.", `Choose it with the button, or drop it again. (${error.message})`);
+  result.showProblem(title, advice);
 });
 $("zip").addEventListener("click", saveZip);
 $("stop").addEventListener("click", stop);

@@ -6,7 +6,7 @@ import * as code from "./code_panel.js";
 import { explain } from "./explain.js";
 import { isTransparent, kindOf } from "./modes.js";
 import * as output from "./output.js";
-import { leaving } from "./sources.js";
+import { choose, leaving } from "./sources.js";
 import * as stage from "./stage.js";
 import { certainty } from "./certainty.js";
 
@@ -30,8 +30,8 @@ export function showProblem(title, advice) {
   hideDetails();
   stage.showFailure();
   showError(title, advice);
-  $("again").hidden = $("remove").hidden = true;
-  $("ask").hidden = true;
+  $("again").hidden = $("remove").hidden = $("ask").hidden = true;
+  $("choose").hidden = false;
 }
 
 // item: one of app.js, in whatever state it is, or null; `isNews` says that it has just come into that state.
@@ -65,6 +65,7 @@ async function showFailed(item, isNews) {
   const known = [status && `Status ${status}`, name && `code ${name}`, requestId && `request id ${requestId}`];
   showError(words.title, words.advice, known.filter(Boolean).join(", "));
   $("again").hidden = !words.again;
+  $("choose").hidden = words.again || words.asksKey;
   $("remove").hidden = words.asksKey;
   $("ask").hidden = !words.asksKey;
   if (words.asksKey) askForKey(isNews);
@@ -94,7 +95,7 @@ async function showDone(item) {
     .catch((error) => {
       stage.showFailure();
       showError("This browser cannot show the result.", "It is whole all the same: download it.", error.message);
-      $("again").hidden = $("remove").hidden = true;
+      $("again").hidden = $("choose").hidden = $("remove").hidden = $("ask").hidden = true;
     });
   if (item !== selected) return;
   $("below").hidden = $("download").hidden = false;
@@ -167,6 +168,7 @@ export function start(onAgain, onRemove) {
   backdrop.start(prepare);
   $("format").addEventListener("change", prepare);
   $("again").addEventListener("click", () => onAgain(selected));
+  $("choose").addEventListener("click", choose);
   $("remove").addEventListener("click", () => onRemove(selected));
   $("download").addEventListener("click", () => {
     const item = selected;

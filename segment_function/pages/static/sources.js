@@ -93,9 +93,12 @@ function sendUrl() {
 const isText = (target) => target instanceof Element && target.matches("input:is([type=text], [type=url]), textarea");
 
 // `take(inputs, leftOut)` is called with what comes, and the number of files in a folder that are no pictures.
-// `onError(error)` is told what cannot be read.
+// `onError(title, advice)` is told what cannot be read.
 export function start(takeInputs, onError) {
   onInputs = takeInputs;
+  const unreadable = ({ message }) => (
+    onError("That could not be read.", `Choose it with the button, or drop it again. (${message})`)
+  );
   $("file").addEventListener("change", () => {
     const inputs = ofFiles($("file").files);
     $("file").value = ""; // so that the same file can be chosen again
@@ -109,7 +112,12 @@ export function start(takeInputs, onError) {
   });
   $("samples").addEventListener("click", ({ target }) => {
     const button = target.closest("button");
-    if (button) sample(button.value).catch(onError);
+    if (button) {
+      sample(button.value).catch(() => onError(
+        "The sample could not be loaded.",
+        "The service may have been stopped, or the connection is gone. Once it is back, try again.",
+      ));
+    }
   });
   $("fetch").addEventListener("click", sendUrl);
   $("url").addEventListener("keydown", (event) => {
@@ -119,14 +127,14 @@ export function start(takeInputs, onError) {
   });
   document.addEventListener("paste", (event) => {
     if (!event.clipboardData.files.length && isText(event.target)) return;
-    take(event.clipboardData).catch(onError);
+    take(event.clipboardData).catch(unreadable);
   });
   for (const type of ["dragover", "dragleave", "drop"]) {
     document.addEventListener(type, (event) => {
       if (isText(event.target) && !event.dataTransfer.types.includes("Files")) return;
       event.preventDefault(); // else the browser opens the picture in place of the page
       document.body.classList.toggle("over", type === "dragover" && !draggingOut);
-      if (type === "drop" && !draggingOut) take(event.dataTransfer).catch(onError);
+      if (type === "drop" && !draggingOut) take(event.dataTransfer).catch(unreadable);
     });
   }
 }
