@@ -2,7 +2,10 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Final
 
 from azurefunctions.extensions.http.fastapi import Response
 from starlette.types import Receive, Scope, Send
@@ -10,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 from segment_function.connection import CallerLeft, drop, while_connected
 from segment_function.responses import Exchange
 from shared_code.outcome import Ending
-from shared_code.progress import StageName
+from shared_code.progress import Findings, StageName
 from shared_code.stream import PictureStream
 from shared_code.visit import Visit
 
@@ -18,6 +21,26 @@ log = logging.getLogger(__name__)
 
 _PIECE_BYTES = 128 << 10
 """What is written at a time: about this much lies in the server's buffer for a caller who does not read."""
+
+
+@dataclass(frozen=True)
+class PictureHeader:
+    """A header of pictures only: what the API document says of it, and its value."""
+
+    name: str
+    description: str
+    pattern: str
+    value: Callable[[Findings], str]
+
+
+PICTURE_HEADERS: Final = (
+    PictureHeader(
+        "x-segment-uncertainty",
+        "How undecided the network was: 0.00 sure, 1.00 not at all.",
+        r"^(0\.\d\d|1\.00)$",
+        lambda findings: f"{findings.uncertainty:.2f}",
+    ),
+)
 
 
 class PictureResponse(Response):
@@ -31,7 +54,7 @@ class PictureResponse(Response):
     def __init__(self, stream: PictureStream, exchange: Exchange, visit: Visit, stall_s: float) -> None:
         headers = exchange.headers()
         headers["Content-Type"] = stream.media_type
-        headers["x-segment-uncertainty"] = f"{visit.findings.uncertainty:.2f}"
+        headers |= {header.name: header.value(visit.findings) for header in PICTURE_HEADERS}
         super().__init__(None, 200, headers)
         del self.headers["content-length"]
         self._stream = stream

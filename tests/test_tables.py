@@ -20,6 +20,7 @@ def test_every_mode_has_a_row() -> None:
     assert MODES.keys() == set(Mode)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", Mode)
 def test_the_network_of_a_mode_is_built(mode: Mode) -> None:
     network = MODES[mode].network

@@ -14,6 +14,7 @@ from segment_function.api import ALIAS, ROUTE
 from segment_function.call import API_VERSIONS
 from segment_function.callers import CREDENTIALS
 from segment_function.fetch.target import MAX_URL_CHARS
+from segment_function.picture_response import PICTURE_HEADERS
 from shared_code.encode.png import PngEncoder
 from shared_code.errors import SegmentError, all_errors
 from shared_code.limits import MAX_IMAGE_BYTES, MAX_SIDE_PX, MIN_SIDE_PX
@@ -40,11 +41,6 @@ _HEADERS: dict[str, tuple[str, JsonObject, bool]] = {
     "x-ms-region": ("Where the service runs, when `SEGMENT_REGION` is set.", _TEXT, False),
     "x-ms-client-request-id": ("Echoed when the request has it.", _TEXT, False),
 }
-_UNCERTAINTY_HEADER: tuple[str, JsonObject, bool] = (
-    "How undecided the network was: 0.00 sure, 1.00 not at all.",
-    {"type": "string", "pattern": r"^(0\.\d\d|1\.00)$"},
-    True,
-)
 _ERROR_CODE_HEADER = ("`error.code` of the body.", _TEXT, True)
 _RETRY_HEADER = ("Seconds to wait before the next attempt.", _WHOLE_NUMBER, True)
 
@@ -113,7 +109,7 @@ def _segment(operation_id: str, summary: str) -> JsonObject:
         "responses": {
             "200": {
                 "description": png,
-                "headers": _common_headers() | {"x-segment-uncertainty": _header(*_UNCERTAINTY_HEADER)},
+                "headers": _common_headers() | _picture_headers(),
                 "content": {PngEncoder.media_type: {"schema": _BINARY}},
             },
             **{str(status): _ref("responses", str(status)) for status in statuses},
@@ -233,6 +229,13 @@ def _ready() -> JsonObject:
 
 def _common_headers() -> JsonObject:
     return {name: _ref("headers", name) for name in _HEADERS}
+
+
+def _picture_headers() -> JsonObject:
+    return {
+        header.name: _header(header.description, {"type": "string", "pattern": header.pattern}, True)
+        for header in PICTURE_HEADERS
+    }
 
 
 def _header(description: str, schema: JsonObject, required: bool) -> JsonObject:
