@@ -321,6 +321,32 @@ def test_tells_of_what_arrives_and_ends_when_told_to(coding: str) -> None:
         asyncio.run(scenario(len(PICTURE) * 1000 - 1))
 
 
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (drip(b"", b"HTTP/1.1 100 \r\n\r\n" * 4096, 0), "head larger than"),
+        (chunked(*[b"x"] * 200_000), "more framing than content"),
+        (drip(chunked(last=b""), b"1;" + b"a" * 16_000 + b"\r\nx\r\n", 0), "more framing than content"),
+    ],
+    ids=["interim answers", "chunks of one byte", "extensions of chunks"],
+)
+def test_what_only_costs_time_is_given_up(
+    answer: bytes | Answer, reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    policy = replace(BRIEF, total_timeout_s=60, max_bytes=MAX_IMAGE_BYTES)
+    with pytest.raises(UrlNotAccessible):
+        fetch_from({"/": answer}, policy=policy)
+    assert reason in caplog.text
+
+
+@pytest.mark.parametrize("size_bytes", [16, 100, 8192])
+def test_small_chunks_are_read(size_bytes: int) -> None:
+    """As programs send them that write a picture in pieces."""
+    chunks = [bytes(size_bytes)] * (300_000 // size_bytes)
+    policy = replace(BRIEF, total_timeout_s=60, max_bytes=MAX_IMAGE_BYTES)
+    assert len(fetch_from({"/": chunked(*chunks)}, policy=policy)) == size_bytes * len(chunks)
+
+
 def test_request_tells_nothing_about_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario() -> list[bytes]:
         fields = ("Set-Cookie: id=1; Path=/", "Location: /image?b=2")
