@@ -5,7 +5,8 @@ linear function of the colours, alpha = a . I + b. As in "Fast Guided Filter" (H
 coefficients live on a coarse grid and are applied to a finer picture. Three things are added:
 
 * Windows from coarse to fine. The larger ones act only where the mask itself is undecided over a wide
-  area (hair, fur), so that hard edges never get the soft halo of a large window.
+  area and rises slowly (hair, fur), so that hard edges never get the soft halo of a large window, however
+  many of them lie close together (arms, legs).
 * Calibration. The regression pulls alpha towards the local mean. It is stretched so that the local
   foreground colour maps to 1 and the local background colour to 0.
 * Trust. How far those two colours lie apart on the fitted line says how well the colours tell foreground
@@ -34,6 +35,8 @@ CELLS = (16, 8, 4)
 
 _RIDGE = np.float32(1e-3)
 _UNDECIDED = (0.04, 0.18)
+_RISE_PX = (2.0, 3.5)
+"""How wide in guide pixels an edge of the mask is that is hard, and from which width on it is soft."""
 _SEPARATION = {16: (0.2, 0.6), 8: (0.2, 0.6), 4: (0.3, 0.7)}
 _FLOOR = np.float32(0.03)
 _PARTIAL = 0.02
@@ -175,7 +178,10 @@ class _Fit:
         density = cell_means(4 * plane * (1 - plane), fine)
         # 0 along edges that the mask draws sharply, 1 in wide uncertain areas.
         wide = window_means(cell_means(density, coarse // fine)[np.newaxis])
-        undecided = _smoothstep(wide, *_UNDECIDED)
+        # Across any one edge the steps of a mask sum to 1, so this is the mean width of a window's edges.
+        steps = window_means(cell_means(_steps(plane), coarse)[np.newaxis])
+        width_px = np.asarray(wide / np.maximum(steps, np.float32(1e-3)), np.float32)
+        undecided: Plane = _smoothstep(wide, *_UNDECIDED) * _smoothstep(width_px, *_RISE_PX)
         active = near(density > _PARTIAL, _REACH)
         active |= near(undecided[0] > 0, 1).repeat(coarse // fine, 0).repeat(coarse // fine, 1)
         self.blocks = Blocks.marked(active, fine)
@@ -258,6 +264,15 @@ def _solve(variance: list[Plane], covariance: Plane) -> Plane:
         [c00 * r + c01 * g + c02 * b, c01 * r + c11 * g + c12 * b, c02 * r + c12 * g + c22 * b]
     )
     return np.asarray(solution / (rr * c00 + rg * c01 + rb * c02), np.float32)
+
+
+def _steps(plane: Plane) -> Plane:
+    """How much a plane rises or falls at each pixel, towards the next pixels right and below."""
+    steps = np.zeros_like(plane)
+    across, down = np.diff(plane, axis=1), np.diff(plane, axis=0)
+    np.square(across, out=steps[:, :-1])
+    steps[:-1] += np.square(down, out=down)
+    return np.sqrt(steps, out=steps)
 
 
 def _dot(first: Plane, second: Plane) -> Plane:

@@ -140,3 +140,19 @@ def test_nothing_is_lost_where_nothing_is_computed(blur: int, monkeypatch: pytes
     difference = np.abs(chosen - everywhere)
     assert difference.max() <= 1
     assert np.count_nonzero(difference) < 1e-3 * difference.size
+
+
+@pytest.mark.parametrize(("blur_px", "moved"), [(0, False), (2, True)], ids=["hard edges", "soft ones"])
+def test_hard_edges_close_together_are_not_taken_for_hair(blur_px: int, moved: bool) -> None:
+    """Bars over a texture that says little of them, by how far the matte departs from the mask."""
+    across = np.arange(320)
+    bar = (across >= 32) & (across < 288) & ((across - 32) % 12 < 6)
+    mask = np.where(bar & (across[:, None] >= 32) & (across[:, None] < 288), 255, 0)
+    drawn = Image.fromarray(mask.astype(np.uint8)).filter(ImageFilter.BoxBlur(blur_px))
+    texture = np.random.default_rng(1).normal(128, 30, (80, 80, 3)).repeat(8, 0).repeat(8, 1)
+    texture[mask.repeat(2, 0).repeat(2, 1) > 0] += (40, -20, -20)
+    matte = refine(np.asarray(drawn), Guide.of(texture.clip(0, 255).astype(np.uint8)), 640, 640)
+    plain = np.asarray(drawn.resize((640, 640), Image.Resampling.BICUBIC))
+    departed = np.abs(matte.rows(0, 640).astype(int) - plain).mean() / 255
+    assert bool(departed > 0.05) is moved
+    assert moved or departed < 0.03
