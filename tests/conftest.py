@@ -9,7 +9,7 @@ from xdist.remote import Producer
 from tests.support import slow
 from tests.support.hosts import KEYS, PROJECT, Host, embedded_host
 from tests.support.small_host import SETTINGS as SMALL_HOST
-from tests.support.units import Units, rank
+from tests.support.units import Units, rank, shuffle
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
@@ -17,10 +17,18 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     return argname if isinstance(val, bytes) else None
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--shuffle", type=int, metavar="SEED", help="run the tests in a random order")
+
+
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     slow.mark(items)
-    items.sort(key=lambda item: rank(item.nodeid))
+    seed = config.getoption("shuffle")
+    if seed is None:
+        items.sort(key=lambda item: rank(item.nodeid))
+    else:
+        shuffle(items, seed)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from model_build.fetch import CACHE_DIR
 from shared_code.matte.built import BUILT_DIR
 from tests.support.hosts import PROJECT
 from tests.support.slow import FIXTURES
-from tests.support.units import LONGEST_FIRST, TOGETHER, rank, unit_of
+from tests.support.units import LONGEST_FIRST, TOGETHER, rank, shuffle, unit_of
 
 REFUSED = pytest.fail.Exception
 CONTRACT = "tests/conformance/test_contract.py"
@@ -68,3 +69,15 @@ def test_files_that_are_named_exist() -> None:
 
 def test_the_longest_come_first() -> None:
     assert rank("tests/functions_host/test_queue.py::test_a") < rank("tests/test_docs.py::test_a")
+
+
+def test_a_shuffle_keeps_units_whole(request: pytest.FixtureRequest) -> None:
+    found = list(request.session.items)
+    items = list(found)
+    shuffle(items, 7)
+    assert sorted(map(id, items)) == sorted(map(id, found))
+    units = [unit for unit, _ in groupby(unit_of(item.nodeid) for item in items)]
+    assert len(units) == len(set(units))
+    again = list(found)
+    shuffle(again, 7)
+    assert again == items

@@ -4,6 +4,9 @@ A unit is what one worker runs, in order: a file of tests, with the fixtures tha
 that share a host.
 """
 
+import random
+
+import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 TOGETHER = {
@@ -49,6 +52,15 @@ def unit_of(nodeid: str) -> str:
 def rank(nodeid: str) -> int:
     """The smaller, the sooner it is begun."""
     return _RANKS.get(unit_of(nodeid), len(_RANKS))
+
+
+def shuffle(items: list[pytest.Item], seed: int) -> None:
+    """Put the units into a random order, and the tests of each."""
+    dice = random.Random(seed)
+    dice.shuffle(items)
+    units = dict.fromkeys(unit_of(item.nodeid) for item in items)
+    order = {unit: place for place, unit in enumerate(units)}
+    items.sort(key=lambda item: order[unit_of(item.nodeid)])
 
 
 class Units(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
