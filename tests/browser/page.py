@@ -1,6 +1,7 @@
 """What a person does on the page, and sees."""
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -32,6 +33,11 @@ def choose(browser: Browser, files: Sequence[Path]) -> None:
 def text(browser: Browser, selector: str) -> str:
     """The text of an element."""
     return str(browser.script(f"return document.querySelector({json.dumps(selector)}).textContent"))
+
+
+def counts(browser: Browser) -> str:
+    """How far the pictures are, without how many the network is unsure of."""
+    return re.sub(r", \d+ to look at", "", text(browser, "#counts"))
 
 
 def is_hidden(browser: Browser, selector: str) -> bool:

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.browser.conftest import HEIGHT, WIDTH
-from tests.browser.page import FAILED, IDLE, RESULT_SHOWN, choose, cut_out, is_hidden, text
+from tests.browser.page import FAILED, IDLE, RESULT_SHOWN, choose, counts, cut_out, is_hidden, text
 from tests.browser.webdriver import Browser
 from tests.support.hosts import KEYS, Host
 from tests.support.photos import encoded
@@ -340,8 +340,8 @@ def batch(tmp_path: Path) -> list[Path]:
 
 def test_a_batch(host: Host, browser: Browser, batch: list[Path], downloads: Path) -> None:
     cut_out(host, browser, batch)
-    assert text(browser, "#counts") == "3 of 4 done, 1 failed"
-    assert thumbs(browser, "ariaLabel") == [
+    assert counts(browser) == "3 of 4 done, 1 failed"
+    assert [label.partition(",")[0] for label in thumbs(browser, "ariaLabel")] == [
         "photo.jpg: done",
         "photo.jpg: done",
         "été 写真 🏆.png: done",
@@ -403,7 +403,7 @@ def test_a_batch_is_stopped(host: Host, browser: Browser, batch: list[Path]) -> 
     assert browser.script("return document.querySelector('#result').ariaBusy") == "true"
     browser.click("#stop")
     browser.wait_until(IDLE)
-    assert text(browser, "#counts") == "0 of 4 done, 4 stopped"
+    assert counts(browser) == "0 of 4 done, 4 stopped"
     assert text(browser, "#error strong") == "This picture was not cut out."
 
 
