@@ -5,28 +5,26 @@ from collections.abc import Awaitable, Callable
 
 from azurefunctions.extensions.http.fastapi import Request, Response
 
-from segment_function.body import Body
 from segment_function.responses import Exchange, NothingToSend, error_response
 from shared_code.errors import InternalError, SegmentError
 from shared_code.progress import Abandoned
 
 log = logging.getLogger(__name__)
 
-type Work = Callable[[Exchange, Body], Awaitable[Response]]
+type Work = Callable[[Exchange], Awaitable[Response]]
 
 
 async def answer(exchange: Exchange, work: Work) -> Response:
     """The answer of `work`, or the error it raises; an unforeseen one becomes InternalError."""
-    body = Body(exchange.request)
     try:
-        return await work(exchange, body)
+        return await work(exchange)
     except SegmentError as error:
-        return _refuse(error, exchange, body)
+        return _refuse(error, exchange)
     except Abandoned:
         return NothingToSend()
     except Exception:
         log.exception("request %s failed", exchange.id)
-        return _refuse(InternalError(), exchange, body)
+        return _refuse(InternalError(), exchange)
 
 
 async def answer_page(request: Request, region: str, work: Work) -> Response:
@@ -45,5 +43,6 @@ async def answer_page(request: Request, region: str, work: Work) -> Response:
     return response
 
 
-def _refuse(error: SegmentError, exchange: Exchange, body: Body) -> Response:
-    return error_response(error, exchange, body_unread=body.unread and exchange.request.method == "POST")
+def _refuse(error: SegmentError, exchange: Exchange) -> Response:
+    unread = exchange.body.unread and exchange.request.method == "POST"
+    return error_response(error, exchange, body_unread=unread)

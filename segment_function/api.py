@@ -4,10 +4,8 @@ from dataclasses import dataclass
 
 import azure.functions as func
 from azurefunctions.extensions.http.fastapi import Request, Response
-from starlette.types import Receive
 
 from segment_function.answer import answer
-from segment_function.body import Body
 from segment_function.call import BodyKind, Call, parse_call
 from segment_function.callers import Gate
 from segment_function.connection import while_connected
@@ -62,34 +60,35 @@ class SegmentApi:
         deadline = Deadline.after(self.settings.deadline_s)
         visit = Visit(arrival, deadline, self.engine.hold(), self.sink)
 
-        async def work(exchange: Exchange, body: Body) -> Response:
+        async def work(exchange: Exchange) -> Response:
             with visit:
-                return await self._segment(exchange, body, visit)
+                return await self._segment(exchange, visit)
 
         return await answer(exchange, work)
 
-    async def _segment(self, exchange: Exchange, body: Body, visit: Visit) -> Response:
+    async def _segment(self, exchange: Exchange, visit: Visit) -> Response:
         request = exchange.request
-        body.arriving = visit.held.grow
+        exchange.body.arriving = visit.held.grow
         async with visit.deadline.limit(TooManyRequests):
             visit.caller = (await self.gate(request)).name
             call = parse_call(request, self.engine.networks.names)
             visit.mode = call.mode
-            stream = await self._stream(call, request, body, visit)
+            stream = await self._stream(call, exchange, visit)
         response = PictureResponse(stream, exchange, visit, self.settings.stall_s)
         # By the function itself: the Functions host drops what is logged once an invocation has ended, and
         # lets invocations end before it stops a worker.
         await response(request.scope, request.receive, request._send)
         return NothingToSend()
 
-    async def _stream(self, call: Call, request: Request, body: Body, visit: Visit) -> PictureStream:
+    async def _stream(self, call: Call, exchange: Exchange, visit: Visit) -> PictureStream:
         """The cut-out; nothing of the picture that came is held any more."""
         with visit.progress.stage(StageName.RECEIVE):
-            image = await self._image(call, body, visit, request.receive)
+            image = await self._image(call, exchange, visit)
         cut_out = self.engine.cut_out(image, call.mode, visit, call.network)
-        return await while_connected(request.receive, cut_out)
+        return await while_connected(exchange.request.receive, cut_out)
 
-    async def _image(self, call: Call, body: Body, visit: Visit, receive: Receive) -> bytes:
+    async def _image(self, call: Call, exchange: Exchange, visit: Visit) -> bytes:
+        body = exchange.body
         match call.body:
             case BodyKind.BYTES:
                 return await body.image()
@@ -102,4 +101,4 @@ class SegmentApi:
                 )
                 url = await body.image_url(call.content_type)
                 fetch = fetch_image(url, policy, arriving=on_this_loop(visit.held.grow))
-                return await while_connected(receive, FETCH_LOOPS.run(fetch))
+                return await while_connected(exchange.request.receive, FETCH_LOOPS.run(fetch))

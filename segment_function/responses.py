@@ -6,10 +6,12 @@ import uuid
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from azurefunctions.extensions.http.fastapi import Request, Response
 from starlette.types import Receive, Scope, Send
 
+from segment_function.body import Body
 from segment_function.connection import drop
 from shared_code.errors import SegmentError
 
@@ -27,6 +29,11 @@ class Exchange:
     """How long a caller may go on sending what nobody reads, from the request's head on."""
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     begin: float = field(default_factory=time.monotonic)
+
+    @cached_property
+    def body(self) -> Body:
+        """The body of the request, to be read once."""
+        return Body(self.request)
 
     @property
     def elapsed_ms(self) -> float:

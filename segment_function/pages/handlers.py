@@ -10,7 +10,6 @@ from azurefunctions.extensions.http.fastapi import Request, Response
 
 from segment_function.answer import Work, answer_page
 from segment_function.api import ALIAS, ROUTE, SegmentApi
-from segment_function.body import Body
 from segment_function.pages.assets import HOME_ASSETS, HOME_PAGE, Asset
 from segment_function.pages.openapi import openapi_json
 from segment_function.pages.swagger import SWAGGER_PAGE, swagger_assets
@@ -65,7 +64,7 @@ def pages_blueprint(api: SegmentApi) -> func.Blueprint:
 def _status(rooms: Rooms) -> Work:
     """Alive: answers whatever else the process is doing; and what the wall around decoders lacks."""
 
-    async def work(exchange: Exchange, body: Body) -> Response:
+    async def work(exchange: Exchange) -> Response:
         document: dict[str, object] = {"status": "alive"}
         if lacking := rooms.wall_lacks:
             document["wall_lacks"] = lacking
@@ -77,7 +76,7 @@ def _status(rooms: Rooms) -> Work:
 def _ready(networks: NetworkStore) -> Work:
     """Whether the default network is loaded: 200, or 503 until then."""
 
-    async def work(exchange: Exchange, body: Body) -> Response:
+    async def work(exchange: Exchange) -> Response:
         state, loaded = networks.state, networks.loaded
         document = {"status": state, "model": networks.default, "sha256": loaded and loaded.sha256}
         code = 200 if state is State.READY else 503
@@ -89,7 +88,7 @@ def _ready(networks: NetworkStore) -> Work:
 def _openapi(networks: NetworkStore) -> Work:
     """The API's description."""
 
-    async def work(exchange: Exchange, body: Body) -> Response:
+    async def work(exchange: Exchange) -> Response:
         return content_response(openapi_json(tuple(networks.names), networks.default), _JSON, exchange)
 
     return work
@@ -98,7 +97,7 @@ def _openapi(networks: NetworkStore) -> Work:
 def _page(page: Asset, policy: str) -> Work:
     """Answers an HTML page under a Content-Security-Policy."""
 
-    async def work(exchange: Exchange, body: Body) -> Response:
+    async def work(exchange: Exchange) -> Response:
         response = content_response(page.read(), page.media_type, exchange)
         response.headers["Content-Security-Policy"] = policy
         response.headers["Cache-Control"] = "no-cache"
@@ -113,7 +112,7 @@ def _file(table: Callable[[], Mapping[str, Asset]]) -> Work:
     Browsers ask each time: the page is several modules, which after an update must not be of two versions.
     """
 
-    async def work(exchange: Exchange, body: Body) -> Response:
+    async def work(exchange: Exchange) -> Response:
         asset = table().get(exchange.request.path_params["file"])
         if asset is None:
             raise ResourceNotFound
@@ -130,6 +129,6 @@ def _file(table: Callable[[], Mapping[str, Asset]]) -> Work:
     return work
 
 
-async def not_found(exchange: Exchange, body: Body) -> Response:
+async def not_found(exchange: Exchange) -> Response:
     """The answer to every path and method that is none of the functions'."""
     raise ResourceNotFound

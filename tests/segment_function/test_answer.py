@@ -5,26 +5,25 @@ import pytest
 from azurefunctions.extensions.http.fastapi import Request, Response
 
 from segment_function.answer import answer, answer_page
-from segment_function.body import Body
 from segment_function.responses import Exchange, LingeringResponse, content_response
 from shared_code.errors import InternalError, ModeInvalid
 from tests.segment_function.asgi import Script, chunks, request, send
 
 
-async def page(exchange: Exchange, body: Body) -> Response:
+async def page(exchange: Exchange) -> Response:
     return content_response(b"page", "text/plain", exchange)
 
 
-async def bad_mode(exchange: Exchange, body: Body) -> Response:
+async def bad_mode(exchange: Exchange) -> Response:
     raise ModeInvalid
 
 
-async def bad_mode_after_reading(exchange: Exchange, body: Body) -> Response:
-    await body.image()
+async def bad_mode_after_reading(exchange: Exchange) -> Response:
+    await exchange.body.image()
     raise ModeInvalid
 
 
-async def crash(exchange: Exchange, body: Body) -> Response:
+async def crash(exchange: Exchange) -> Response:
     raise RuntimeError("secret of the implementation")
 
 
@@ -57,9 +56,9 @@ def test_unforeseen_error_tells_nothing(caplog: pytest.LogCaptureFixture) -> Non
 
 def test_a_caller_that_leaves_is_no_error() -> None:
     async def scene() -> None:
-        async def wait(exchange: Exchange, body: Body) -> Response:
+        async def wait(exchange: Exchange) -> Response:
             await asyncio.get_running_loop().create_future()
-            return await page(exchange, body)
+            return await page(exchange)
 
         task = asyncio.create_task(answer(Exchange(post()), wait))
         await asyncio.sleep(0)
