@@ -1,11 +1,14 @@
 import logging
+import re
 from dataclasses import replace
 
 import pytest
 
-from shared_code.outcome import Edge, Ending, Outcome, log_outcome
+from shared_code.outcome import Edge, Ending, Outcome, log_outcome, told
 from shared_code.progress import Findings, Stage, StageName
+from tests.support.hosts import PROJECT
 
+OPERATIONS = (PROJECT / "docs" / "operations.md").read_text(encoding="utf-8")
 OUTCOME = Outcome(
     id="0b3e",
     edge=Edge.HTTP,
@@ -48,3 +51,21 @@ def test_one_line_of_log(outcome: Outcome, line: str, caplog: pytest.LogCaptureF
     with caplog.at_level(logging.INFO):
         log_outcome(outcome)
     assert caplog.messages == [line]
+
+
+def test_all_are_told_who_want_to_be() -> None:
+    first: list[Outcome] = []
+    second: list[Outcome] = []
+    told(first.append, None, second.append)(OUTCOME)
+    assert first == second == [OUTCOME]
+
+
+def test_nobody_needs_to_be_told() -> None:
+    told(None)(OUTCOME)
+
+
+def test_endings_have_the_words_that_are_documented() -> None:
+    """Alerts and workbooks ask for them."""
+    row = next(line for line in OPERATIONS.splitlines() if line.startswith("| `segment.ending` |"))
+    words = set(re.findall(r"`([a-z]+)`", row))
+    assert words == {str(ending) for ending in Ending}
