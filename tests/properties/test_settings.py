@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from ipaddress import ip_network
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from shared_code.settings import Settings, SettingsError, load_settings
@@ -51,6 +51,7 @@ keys = st.text(st.characters(codec="ascii", categories=("L", "N", "P"), exclude_
 
 @given(st.lists(keys, max_size=4), st.sampled_from((",", ", ", " ,, ")))
 def test_keys_come_back(given_keys: list[str], separator: str) -> None:
+    assume(not any(key.startswith("@Microsoft.KeyVault(") for key in given_keys))  # no secret
     assert load_settings({"SEGMENT_API_KEYS": separator.join(given_keys)}).api_keys == tuple(given_keys)
 
 
