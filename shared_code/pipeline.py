@@ -38,9 +38,10 @@ _WORK_BYTES = 48 << 20
 """Preview, mask, matte and the strips under way, beside the decoded picture."""
 _SLACK_BYTES = 64 << 20
 """Of address space, beside the plan, before the kernel refuses a room more."""
-_CPU_S = 1.5
-_CPU_S_PER_MEGAPIXEL = 0.06
-"""Several times what the slowest honest picture takes, to be decoded and read."""
+_CPU_S = 1.0
+_CPU_S_PER_MEGAPIXEL = 0.04
+_CPU_S_PER_MEGABYTE = 0.03
+"""Several times what the slowest honest picture takes to be decoded and read, docs/performance.md."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +164,9 @@ def work(plan: Plan, network: MattingNetwork, file_bytes: int) -> Work:
         preview_width=preview[0],
         preview_height=preview[1],
         memory_bytes=plan.peak_bytes + file_bytes + _SLACK_BYTES,
-        cpu_s=_CPU_S + _CPU_S_PER_MEGAPIXEL * header.width * header.height / 1e6,
+        cpu_s=_CPU_S
+        + _CPU_S_PER_MEGAPIXEL * header.width * header.height / 1e6
+        + _CPU_S_PER_MEGABYTE * file_bytes / 1e6,
         slot_bytes=-(-largest // 4096) * 4096,
     )
 

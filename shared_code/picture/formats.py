@@ -115,7 +115,6 @@ WEBP = Format(
     orientation="EXIF, XMP",
     integrity="pixels that end early",
     caps=(webp.CHUNKS,),
-    bytes_per_pixel={None: 16},
 )
 TIFF = Format(
     names=("TIFF",),

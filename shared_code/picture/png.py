@@ -4,7 +4,6 @@ Pillow stops at the last pixel, refuses a picture for its notes, and compares a 
 that it has cut or spread to 8 bits.
 """
 
-import re
 import zlib
 from dataclasses import dataclass, field
 
@@ -141,7 +140,7 @@ def _note(notes: dict[bytes, memoryview], kind: bytes, body: memoryview) -> None
 
 def _raw_exif(notes: dict[bytes, memoryview]) -> bytes:
     """Three lines of a heading, then hexadecimal digits."""
-    digits = re.sub(rb"\s", b"", b"".join(bytes(notes.get(b"exif", b"")).split(b"\n")[3:]))
+    digits = b"".join(b"".join(bytes(notes.get(b"exif", b"")).split(b"\n", 3)[3:]).split())
     try:
         return bytes.fromhex(digits.decode("ascii"))
     except ValueError:

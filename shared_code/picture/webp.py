@@ -10,6 +10,8 @@ from shared_code.picture.survey import ColourSpace, Stored, Survey
 
 CHUNKS = Cap("WebP chunks", 65_536, "an animation has one for each frame, an image four")
 
+_PIXEL_BYTES = 16.0
+"""What libwebp takes of each pixel. It takes most of that when the file is opened, so the header does not."""
 _ANIMATED, _ALPHA = 0x02, 0x10
 
 
@@ -38,6 +40,7 @@ def survey(data: bytes) -> Survey:
         orientation(bytes(chunks.get(b"EXIF", b"")[8:]), bytes(chunks.get(b"XMP ", b"")[8:])),
         ColourSpace(bytes(profile) if 0 < len(profile) <= PROFILE_BYTES.most else None),
         decoder_bytes=len(content),
+        pixel_bytes=_PIXEL_BYTES,
     )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from shared_code import pipeline
 from shared_code.errors import (
@@ -29,6 +30,7 @@ from shared_code.room.lifecycle import Zygote
 from shared_code.room.rooms import Rooms
 from shared_code.room.wall import WHOLE, Part
 from tests.shared_code.matte.networks import FlatNetwork
+from tests.shared_code.picture.samples import saved
 from tests.support.faulty_zygote import FAULTS, LIES, marked
 from tests.support.photos import encoded
 from tests.support.rooms import rooms
@@ -230,3 +232,9 @@ def test_garbage_is_no_reply(faulty: Rooms) -> None:
 
 def test_errors_are_a_closed_list() -> None:
     assert all(error.status == 400 for error in process._ERRORS.values())
+
+
+def test_a_header_costs_no_more_for_a_large_picture() -> None:
+    """libwebp takes 8 bytes of address space for each pixel when a file is opened."""
+    data = saved(Image.new("RGB", (5000, 5000)), "WEBP", lossless=True, quality=0, method=0)
+    assert rooms().header(data).width == 5000
