@@ -129,6 +129,9 @@ param developerId string = ''
 @allowed(['User', 'Group', 'ServicePrincipal'])
 param developerType string = 'Group'
 
+@description('Whether the Key Vault of a deleted environment is brought back with its keys; its name is taken for a week.')
+param recoverVault bool = false
+
 // Watching
 
 @description('Days that telemetry is kept.')
@@ -249,6 +252,7 @@ module keyVault 'modules/keyvault.bicep' = {
     tags: tags
     name: vaultName
     isPrivate: vnetEnabled
+    recovered: recoverVault
     workspaceId: monitoring.outputs.workspaceId
   }
 }
@@ -353,13 +357,20 @@ module vaultEndpoint 'modules/private-endpoint.bicep' = if (vnetEnabled) {
 var settings = {
   APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identity.outputs.clientId};Authorization=AAD'
   APPLICATIONINSIGHTS_CONNECTION_STRING: monitoring.outputs.connectionString
+  // Spans of the host's own calls: of storage, one for each look into the queue, which come every two seconds, by the
+  // Azure SDK and by .NET's client below it.
+  AZURE_TRACING_DISABLED: 'true'
+  DOTNET_SYSTEM_NET_HTTP_ENABLEACTIVITYPROPAGATION: 'false'
   AzureWebJobsDisableHomepage: 'true'
   AzureWebJobsStorage__blobServiceUri: storage.outputs.blobEndpoint
   AzureWebJobsStorage__clientId: identity.outputs.clientId
   AzureWebJobsStorage__credential: 'managedidentity'
   // Requests that the app makes itself, whose URLs hold names of blobs and queries of callers.
   OTEL_PYTHON_DISABLED_INSTRUMENTATIONS: 'azure_sdk,django,fastapi,flask,httpx,httpx2,psycopg2,requests,urllib,urllib3'
+  ORT_DISABLE_TELEMETRY: '1'
   PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY: 'true'
+  // Or the worker exports every logger, that of its own exporter included, which tells of each export.
+  PYTHON_APPLICATIONINSIGHTS_LOGGER_NAME: 'telemetry'
   SEGMENT_API_KEY_1: '@Microsoft.KeyVault(SecretUri=${keyVault.outputs.uri}secrets/${keyVault.outputs.keyNames[0]}/)'
   SEGMENT_API_KEY_2: '@Microsoft.KeyVault(SecretUri=${keyVault.outputs.uri}secrets/${keyVault.outputs.keyNames[1]}/)'
   SEGMENT_MEMORY_BUDGET_MB: string(memoryBudgetMB)
@@ -468,6 +479,7 @@ output AZURE_FUNCTION_NAME string = appName
 output AZURE_KEY_VAULT_NAME string = vaultName
 output AZURE_STORAGE_ACCOUNT_NAME string = storageName
 // Read by azd with the sign-in of the person, who has a role for it, and handed to the hook after the deployment.
-output API_KEY_SECRET string = deployerIsPerson ? 'akvs://${subscription().subscriptionId}/${vaultName}/api-key-1' : ''
+// In a closed network the vault is closed to that machine.
+output API_KEY_SECRET string = deployerIsPerson && !vnetEnabled ? 'akvs://${subscription().subscriptionId}/${vaultName}/api-key-1' : ''
 output SERVICE_API_NAME string = appName
 output SERVICE_API_ENDPOINT string = api.outputs.endpoint

@@ -23,7 +23,8 @@ def cores() -> int:
 
 
 def tune_process() -> None:
-    """To be called once, before anything is computed."""
+    """To be called once, before anything is computed, and before ONNX Runtime is imported."""
+    os.putenv("ORT_DISABLE_TELEMETRY", "1")  # or it tells Microsoft of every network that is loaded
     tune_allocator()
     threadpool_limits(1, "blas")  # numpy's matrices are small; waiting, its threads would hold the cores
     # Of odd pictures, which are odd no matter who reads them. Here, and not around each call: filters are the

@@ -34,6 +34,15 @@ _NO_INSTRUMENTATION = {
 """Of other libraries nothing is recorded: URLs and headers hold what is nobody's business."""
 
 
+WORKERS_LOGGER = "telemetry"
+"""The template's PYTHON_APPLICATIONINSIGHTS_LOGGER_NAME: the one logger that the worker exports.
+
+Without it the worker exports all of them, and with them what its exporter says of each export: a line that is
+exported, and so on without end.
+"""
+APP_LOGGERS = ("cutout_function", "segment_function", "shared_code", WORKERS_LOGGER)
+
+
 def use_exporters(settings: TelemetrySettings) -> None:
     """Make the providers of this process, unless there are some.
 
@@ -44,6 +53,7 @@ def use_exporters(settings: TelemetrySettings) -> None:
     resource = Resource.create({"service.name": _SERVICE_NAME})  # looks around on threads of its own
     provider = trace.get_tracer_provider()
     if isinstance(provider, TracerProvider):
+        export_all_of_the_app()
         if readers:
             log.warning("the worker exports to Application Insights; over OTLP go spans, no metrics")
         for processor in spans:
@@ -66,6 +76,13 @@ def use_exporters(settings: TelemetrySettings) -> None:
             provider.add_span_processor(processor)
         trace.set_tracer_provider(provider)
         metrics.set_meter_provider(MeterProvider(readers, resource=resource))
+
+
+def export_all_of_the_app() -> None:
+    """The worker knows one logger by its name; the app has one for each of its packages."""
+    for handler in logging.getLogger(WORKERS_LOGGER).handlers:
+        for name in APP_LOGGERS:
+            logging.getLogger(name).addHandler(handler)
 
 
 def _otlp() -> tuple[list[SpanProcessor], list[MetricReader]]:

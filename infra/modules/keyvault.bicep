@@ -10,6 +10,9 @@ param name string
 @description('Whether the vault is reached by private endpoints only.')
 param isPrivate bool
 
+@description('Whether the vault was deleted and is to be brought back with its keys.')
+param recovered bool
+
 @description('Log Analytics workspace for diagnostics.')
 param workspaceId string
 
@@ -29,6 +32,7 @@ resource vault 'Microsoft.KeyVault/vaults@2025-05-01' = {
   tags: tags
   properties: {
     tenantId: tenant().tenantId
+    createMode: recovered ? 'recover' : 'default'
     sku: {
       family: 'A'
       name: 'standard'

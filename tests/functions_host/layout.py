@@ -9,6 +9,8 @@ from pathlib import Path
 
 from grpc_tools import protoc
 
+from tests.support.hosts import PROJECT
+
 LEFT_OUT = {".git", ".venv", ".python_packages", "local.settings.json"}
 _WORKER = Path(__file__).parent / "worker.py"
 _PACKAGES = ("grpcio", "protobuf", "typing-extensions")
@@ -30,10 +32,10 @@ _CONFIG = {
 def lay_out_app(app: Path, folder: Path) -> Path:
     """The app's folder as it is deployed: itself if it brings its packages, or links in `folder`.
 
-    The packages then are those of this environment.
+    The packages then are those of this environment, and so they are for the project's own folder.
     """
     packages = Path(".python_packages", "lib", "site-packages")
-    if (app / packages).is_dir():
+    if (app / packages).is_dir() and app.resolve() != PROJECT:
         return app.resolve()
     folder.mkdir()
     for entry in app.resolve().iterdir():

@@ -1,5 +1,6 @@
-"""The package that is deployed: made as azd makes it, installed as the platform's builder does."""
+"""The package that is deployed: made on a clone by the project's own hook, and packed as azd packs it."""
 
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -10,8 +11,27 @@ from pathspec import GitIgnoreSpec
 
 from tests.support.hosts import PROJECT
 
+PACKAGES = Path(".python_packages", "lib", "site-packages")
 # Left out by azd whatever .funcignore says; its other rules hold only where there is no .funcignore.
 _ALWAYS_LEFT_OUT = GitIgnoreSpec.from_lines([".azure/", "local.settings.json"])
+
+
+def clone(folder: Path) -> None:
+    """The project as git has it or would add it, with what `make` has built before."""
+    listed = ("ls-files", "--cached", "--others", "--exclude-standard", "-z")
+    names = subprocess.run(["git", *listed], cwd=PROJECT, capture_output=True, check=True, text=True).stdout
+    built = [path.relative_to(PROJECT) for path in (PROJECT / "models" / "built").rglob("*")]
+    for name in [*map(Path, filter(None, names.split("\0"))), *built]:
+        if (PROJECT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(PROJECT / name, folder / name)
+    (folder / ".venv").symlink_to(PROJECT / ".venv")
+
+
+def run_hook(project: Path) -> subprocess.CompletedProcess[str]:
+    """What azd does before it packs the folder."""
+    hook = project / "infra" / "hooks" / "prepackage.py"
+    return subprocess.run([sys.executable, hook], cwd=project, capture_output=True, text=True)
 
 
 def packed_files(project: Path = PROJECT) -> Iterator[Path]:
@@ -23,19 +43,11 @@ def packed_files(project: Path = PROJECT) -> Iterator[Path]:
         yield from (here / name for name in sorted(files) if not _matches(ignored, (here / name).as_posix()))
 
 
-def make_package(target: Path) -> None:
+def make_package(project: Path, target: Path) -> None:
     """Write the zip."""
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as package:
-        for path in packed_files():
-            package.write(PROJECT / path, path.as_posix())
-
-
-def install_requirements(app: Path) -> subprocess.CompletedProcess[str]:
-    """Install `requirements.txt` and nothing else, from wheels, to where the worker looks for packages."""
-    target = app / ".python_packages" / "lib" / "site-packages"
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    options = ["--no-user", "--only-binary", ":all:", "--target", str(target), "-r", "requirements.txt"]
-    return subprocess.run([*command, *options], cwd=app, capture_output=True, text=True)
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as package:
+        for path in packed_files(project):
+            package.write(project / path, path.as_posix())
 
 
 def _matches(ignored: GitIgnoreSpec, path: str) -> bool:

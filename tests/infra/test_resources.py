@@ -177,7 +177,8 @@ def test_key_is_readable_by_who_deploys(parameters: Path) -> None:
     secret = snapshot_of(parameters)["outputs"]["API_KEY_SECRET"]
     vault = only(parameters, "Microsoft.KeyVault/vaults")["name"]
     place = f"akvs://00000000-0000-0000-0000-000000000000/{vault}/api-key-1"
-    assert secret == ("" if parameters.stem == "everything" else place)
+    closed = {"everything", "network"}  # the one without a person, and both in a closed network
+    assert secret == ("" if parameters.stem in closed else place)
 
 
 @every_set

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from shared_code.settings import MAX_DEADLINE_S, load_settings
+from telemetry.exporters import WORKERS_LOGGER
 from tests.infra.cli import SETS, resources
 from tests.support.hosts import PROJECT
 from tests.support.variables import documented_variables
@@ -15,17 +16,21 @@ DEFAULTS = load_settings({})
 FRONT_END_S = 230
 """Azure's load balancer ends an answer that has not begun after this."""
 
-# Read by the Functions host, its worker and the Azure Monitor distribution.
+# Read by the Functions host, its worker, ONNX Runtime and the Azure Monitor distribution.
 PLATFORM = {
     "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
     "APPLICATIONINSIGHTS_CONNECTION_STRING",
+    "AZURE_TRACING_DISABLED",
     "AzureWebJobsDisableHomepage",
     "AzureWebJobsStorage__blobServiceUri",
     "AzureWebJobsStorage__clientId",
     "AzureWebJobsStorage__credential",
     "AzureWebJobsStorage__queueServiceUri",
+    "DOTNET_SYSTEM_NET_HTTP_ENABLEACTIVITYPROPAGATION",
     "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS",
+    "ORT_DISABLE_TELEMETRY",
     "PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY",
+    "PYTHON_APPLICATIONINSIGHTS_LOGGER_NAME",
 }
 # What the template leaves at the code's default; the parameter appSettings sets any of them.
 LEFT_ALONE = {
@@ -54,6 +59,17 @@ def test_every_setting_without_a_useful_default_is_made() -> None:
     optional = {"SEGMENT_MODEL", "SEGMENT_URL_ALLOWED_NETWORKS"}
     assert without - optional == (made.keys() & without) | (LEFT_ALONE.keys() & without)
     assert not made.keys() & LEFT_ALONE.keys()
+
+
+@every_set
+def test_worker_exports_the_apps_logger(parameters: Path) -> None:
+    assert app_settings(parameters)["PYTHON_APPLICATIONINSIGHTS_LOGGER_NAME"] == WORKERS_LOGGER
+
+
+def test_host_tells_nothing_of_its_looks_into_the_queue() -> None:
+    """Two records every two seconds, of a request and its answer, are a tenth of a gigabyte a day."""
+    levels = json.loads((PROJECT / "host.json").read_text())["logging"]["logLevel"]
+    assert levels == {"default": "Information", "Azure.Core": "Warning"}
 
 
 @every_set

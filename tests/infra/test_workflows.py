@@ -88,6 +88,22 @@ def test_deploy_skips_with_a_message_without_its_variables(tmp_path: Path) -> No
     assert all(step["if"] == "steps.configured.outputs.yes == 'true'" for step in others)
 
 
+@pytest.mark.slow
+def test_deploy_hands_on_nothing_that_is_empty(tmp_path: Path) -> None:
+    """azd takes an empty variable for a value, and a value that is not allowed for a mistake."""
+    steps = yaml.safe_load((PROJECT / ".github/workflows/deploy.yml").read_text())["jobs"]["azd"]["steps"]
+    (tmp_path / "azd").write_text('#!/bin/sh\necho "$@"\nenv\n')
+    (tmp_path / "azd").chmod(0o755)
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    environment = {"PATH": path, "VNET_ENABLED": "true", "UPDATE_STRATEGY": ""}
+    command = ["bash", "-e", "-c", steps[-1]["run"]]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "up --no-prompt" in done.stdout
+    assert "VNET_ENABLED=true" in done.stdout
+    assert "UPDATE_STRATEGY" not in done.stdout
+
+
 def test_dependabot_looks_at_every_lock() -> None:
     updates = yaml.safe_load((PROJECT / ".github" / "dependabot.yml").read_text())["updates"]
     looked_at = {
