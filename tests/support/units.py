@@ -19,6 +19,7 @@ TOGETHER = {
 """Files that one worker runs, so that they start one host and not two."""
 
 LONGEST_FIRST = (
+    "tests/azd/test_rehearsal.py",
     "tests/functions_host/test_queue.py",
     "tests/test_memory.py",
     "tests/conformance/test_contract.py::functions",

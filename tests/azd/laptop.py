@@ -1,0 +1,77 @@
+"""A person's machine: a clone of the project, and azd at its prompt."""
+
+import os
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.azd.arm import SUBSCRIPTION
+from tests.azd.azure import Azure
+
+PATIENCE_S = 300
+_INHERITED = ("HOME", "LANG", "PATH", "PIP_FIND_LINKS", "TMPDIR", "UV_CACHE_DIR", "XDG_CACHE_HOME")
+
+
+@dataclass(frozen=True)
+class Screen:
+    """What was printed, and how it ended."""
+
+    status: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Laptop:
+    """Where azd is run."""
+
+    azd: Path
+    folder: Path
+    azure: Azure
+
+    @property
+    def project(self) -> Path:
+        return self.folder / "segment-function"
+
+    def run(self, *arguments: str, **variables: str) -> Screen:
+        """`azd …`, shown as it goes, and ended when it hangs."""
+        command = [str(self.azd), *arguments]
+        sys.stdout.write(f"\n$ azd {' '.join(arguments)}\n")
+        lines = []
+        with subprocess.Popen(
+            command,
+            cwd=self.project,
+            env=self.environment | variables,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as process:
+            assert process.stdout is not None
+            patience = threading.Timer(PATIENCE_S, process.kill)
+            patience.start()
+            for line in process.stdout:
+                sys.stdout.write(line)
+                lines.append(line)
+            patience.cancel()
+        return Screen(process.returncode, "".join(lines))
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Nothing of this process's but what a person's shell has too."""
+        return {
+            **{name: os.environ[name] for name in _INHERITED if name in os.environ},
+            **self.azure.environment,
+            "AZD_AUTH_ENDPOINT": self.azure.sign_in_url,
+            "AZD_AUTH_KEY": self.azure.entra.azd_key,
+            "AZD_BICEP_TOOL_PATH": self.azure.arm.bicep.command[0],
+            "AZD_CONFIG_DIR": str(self.folder / "azd-config"),
+            "AZD_SKIP_UPDATE_CHECK": "true",
+            "AZURE_DEV_COLLECT_TELEMETRY": "no",
+            "AZURE_ENV_NAME": "rehearsal",
+            "AZURE_LOCATION": "westeurope",
+            "AZURE_SUBSCRIPTION_ID": SUBSCRIPTION,
+            "DOTNET_SYSTEM_GLOBALIZATION_INVARIANT": "1",
+            "NO_COLOR": "1",
+        }

@@ -1,0 +1,56 @@
+"""What a person does with the new service: calls of its address, blobs of its account."""
+
+import ssl
+import time
+
+import httpx
+
+from tests.azd.azure import Azure
+from tests.azd.identity import PERSON
+from tests.azd.storage import AUDIENCE
+
+SEGMENT = "/computervision/imageanalysis:segment?api-version=2023-02-01-preview&mode=backgroundRemoval"
+PATIENCE_S = 120
+
+
+class Person:
+    """Reaches everything through the names it has on the internet."""
+
+    def __init__(self, azure: Azure) -> None:
+        self._azure = azure
+        believed = ssl.create_default_context(cafile=str(azure.authority.bundle))
+        self._client = httpx.Client(
+            proxy=azure.proxy_url, verify=believed, timeout=PATIENCE_S, trust_env=False
+        )
+
+    @property
+    def key(self) -> str:
+        """The first key, as the vault has it."""
+        return next(value for (_, name), value in self._azure.vault.secrets.items() if name == "api-key-1")
+
+    def cut_out(self, picture: bytes, key: str) -> httpx.Response:
+        headers = {"Ocp-Apim-Subscription-Key": key, "Content-Type": "application/octet-stream"}
+        address = f"https://{self._azure.site.name}.azurewebsites.net{SEGMENT}"
+        return self._client.post(address, content=picture, headers=headers)
+
+    def upload(self, container: str, name: str, content: bytes) -> None:
+        headers = {**self._headers(), "x-ms-blob-type": "BlockBlob"}
+        self._client.put(self._blob(container, name), content=content, headers=headers).raise_for_status()
+
+    def wait_for(self, container: str, name: str) -> bytes:
+        """The blob, when it is there. Raises TimeoutError."""
+        end = time.monotonic() + PATIENCE_S
+        while time.monotonic() < end:
+            answer = self._client.get(self._blob(container, name), headers=self._headers())
+            if answer.status_code == httpx.codes.OK:
+                return answer.content
+            time.sleep(0.2)
+        raise TimeoutError(f"{container}/{name}")
+
+    def _headers(self) -> dict[str, str]:
+        token = self._azure.entra.token(AUDIENCE, PERSON)
+        return {"Authorization": f"Bearer {token}", "x-ms-version": "2024-11-04"}
+
+    def _blob(self, container: str, name: str) -> str:
+        (account,) = self._azure.arm.of_type("Microsoft.Storage/storageAccounts")
+        return f"https://{account['name']}.blob.core.windows.net/{container}/{name}"

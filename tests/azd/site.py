@@ -1,0 +1,152 @@
+"""The Function App: what is published, run by Microsoft's Functions host with the site's own settings."""
+
+import io
+import re
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.azd.identity import MANAGEMENT, Entra
+from tests.azd.messages import Answer, Call, answer_json, error
+from tests.functions_host import Instance, functions_host
+
+_REFERENCE = re.compile(
+    r"@Microsoft\.KeyVault\(SecretUri=https://([\w-]+)\.vault\.azure\.net/secrets/([\w-]+)/?\)"
+)
+_NOT_PASSED_ON = {"transfer-encoding", "connection", "content-length", "keep-alive", "host"}
+
+
+@dataclass(frozen=True)
+class Published:
+    """One call of the publishing endpoint."""
+
+    target: str
+    zip_bytes: int
+    folder: Path
+
+
+@dataclass
+class Site:
+    """One app; `platform` is what an instance has of its own beside the settings."""
+
+    entra: Entra
+    folder: Path
+    platform: Mapping[str, str] = field(default_factory=dict)
+    read_secret: Callable[[str, str], str | None] = lambda vault, name: None
+    """By vault and name, for the app's identity; None where it may not, or there is none."""
+    name: str = ""
+    resource: Mapping[str, Any] = field(default_factory=dict)
+    """The evaluated site."""
+    published: list[Published] = field(default_factory=list)
+    refreshed: int = 0
+    resolved: bool = True
+    """Whether the platform can resolve the references; a rehearsal may say that it cannot yet."""
+    instance: Instance | None = None
+    _starts: int = 0
+    _running: ExitStack = field(default_factory=ExitStack)
+    _starter: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
+    """The host ends with the thread that has started it, so that is none which serves a call."""
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """As an instance has them: references resolved, or as they stand where that fails."""
+        items = self.resource["properties"]["siteConfig"]["appSettings"]
+        return {item["name"]: self._resolve(item["value"]) for item in items}
+
+    def statuses(self) -> dict[str, str]:
+        """Of each reference."""
+        items = self.resource["properties"]["siteConfig"]["appSettings"]
+        found = {item["name"]: item["value"] for item in items if _REFERENCE.fullmatch(item["value"])}
+        return {
+            name: "AccessToKeyVaultDenied" if self._resolve(value) == value else "Resolved"
+            for name, value in found.items()
+        }
+
+    def refresh(self) -> None:
+        """The platform resolves its references again; the app starts anew when a value has changed."""
+        self.refreshed += 1
+        self.resolved = True
+        if self.published:
+            self.start()
+
+    def start(self) -> None:
+        """Run what was published last, with the settings of now."""
+        self.serve(self.published[-1].folder, self.settings)
+
+    def serve(self, app: Path, settings: Mapping[str, str]) -> None:
+        """Run an app with these settings in place of what runs."""
+        self.stop()
+        self._starts += 1
+        log = self.folder / f"host-{self._starts}.txt"
+        host = functions_host(log, {**self.platform, **settings}, app, None)
+        self.instance = self._starter.submit(self._running.enter_context, host).result()
+
+    def stop(self) -> None:
+        self._running.close()
+        self.instance = None
+
+    def end(self) -> None:
+        """Nothing is started any more."""
+        self.stop()
+        self._starter.shutdown()
+
+    def answer(self, call: Call) -> Answer:
+        """The app's own address."""
+        if self.instance is None:
+            return Answer(503 if self.name else 404, b"The service is unavailable.")
+        headers = {name: value for name, value in call.headers.items() if name not in _NOT_PASSED_ON}
+        try:
+            got = httpx.request(
+                call.method,
+                self.instance.url + call.target,
+                headers={**headers, "host": call.host},
+                content=call.body,
+                timeout=230,
+                trust_env=False,
+            )
+        except httpx.TransportError:
+            return Answer(503, b"The service is unavailable.")
+        kept = {name: value for name, value in got.headers.items() if name.lower() not in _NOT_PASSED_ON}
+        kept.pop("content-encoding", None)
+        return Answer(got.status_code, got.content, kept)
+
+    def publish(self, call: Call) -> Answer:
+        """https://APP.scm.azurewebsites.net/api/publish, and the deployments it makes."""
+        if self.entra.principal(call, *MANAGEMENT) is None:
+            return error(401, "Unauthorized", "publishing wants a token")
+        if call.method == "POST" and call.path == "/api/publish":
+            number = len(self.published) + 1
+            folder = self.folder / f"package-{number}"
+            with zipfile.ZipFile(io.BytesIO(call.body)) as package:
+                package.extractall(folder)
+            self.published.append(Published(call.target, len(call.body), folder))
+            self.start()
+            return answer_json(f"deployment-{number}", 202)
+        if call.method == "GET" and call.path.startswith("/api/deployments/"):
+            return answer_json(
+                {"id": call.path.rpartition("/")[2], "status": 4, "complete": True, "active": True}
+            )
+        return error(404, "NotPlayed", str(call))
+
+    def _resolve(self, value: str) -> str:
+        match = _REFERENCE.fullmatch(value)
+        if match is None:
+            return value
+        secret = self.read_secret(match[1], match[2]) if self.resolved else None
+        return value if secret is None else secret
+
+
+@contextmanager
+def site(entra: Entra, folder: Path) -> Iterator[Site]:
+    """No app yet; stopped with the block."""
+    app = Site(entra, folder)
+    try:
+        yield app
+    finally:
+        app.end()

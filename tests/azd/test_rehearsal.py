@@ -1,0 +1,240 @@
+"""From the first `azd up` to the last `azd down`, in order, on one rehearsed Azure."""
+
+import io
+import re
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from PIL import Image
+
+from cutout_function.names import png_name
+from telemetry.names import SLOTS_USED
+from tests.azd.azure import Azure
+from tests.azd.conftest import new_laptop
+from tests.azd.github import play_github
+from tests.azd.identity import PERSON
+from tests.azd.laptop import Laptop, Screen
+from tests.azd.messages import error
+from tests.azd.person import Person
+from tests.functions_host.calls import wait_for
+from tests.infra.parameters import variables
+from tests.support.hosts import PROJECT
+from tests.support.photos import encoded
+
+IDLE_S, MOST_IDLE_BYTES = 60, 30_000
+PICTURES, MOST_BYTES_A_PICTURE = 100, 13_000
+SAMPLE = PROJECT / "segment_function" / "pages" / "static" / "sample-product.jpg"
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def first(laptop: Laptop) -> Screen:
+    return laptop.run("up", "--no-prompt")
+
+
+@pytest.fixture(scope="module")
+def person(azure: Azure) -> Person:
+    return Person(azure)
+
+
+def test_up_ends_with_a_cutout(first: Screen, laptop: Laptop, azure: Azure) -> None:
+    assert first.status == 0
+    where = re.search(r"A cut-out by your own endpoint: (\S+)", first.text)
+    assert where, first.text
+    with Image.open(where[1]) as image, Image.open(SAMPLE) as sample:
+        assert (image.mode, image.size) == ("RGBA", sample.size)
+    assert Path(where[1]).is_relative_to(laptop.project)
+    assert f"https://{azure.site.name}.azurewebsites.net" in first.text
+    (vault,) = azure.arm.of_type("Microsoft.KeyVault/vaults")
+    assert f"az keyvault secret show --vault-name {vault['name']} --name api-key-1" in first.text
+    assert "docs/deploy.md" in first.text
+    assert "SUCCESS: Your application was provisioned and deployed to Azure" in first.text
+
+
+def test_nothing_was_asked_that_nobody_plays(first: Screen, azure: Azure) -> None:
+    assert azure.unknown == []
+
+
+def test_key_was_read_with_the_persons_own_sign_in(first: Screen, azure: Azure) -> None:
+    assert PERSON in azure.vault.reads
+    assert azure.arm.parameters[-1]["principalType"] == "User"
+
+
+def test_package_was_published_as_it_is(first: Screen, azure: Azure) -> None:
+    (published,) = azure.site.published
+    assert published.target == "/api/publish"  # and not with RemoteBuild
+    assert (published.folder / ".python_packages").is_dir()
+    assert list((published.folder / "shared_code" / "__pycache__").glob("*.pyc"))
+
+
+def test_app_has_the_settings_of_the_site_and_no_other(first: Screen, azure: Azure) -> None:
+    instance = azure.site.instance
+    assert instance is not None
+    environment = Path(f"/proc/{instance.pid}/environ").read_bytes().decode().split("\0")
+    theirs = {entry.partition("=")[0] for entry in environment}
+    ours = {name for name in theirs if name.startswith(("SEGMENT_", "CUTOUT_", "APPLICATIONINSIGHTS_"))}
+    assert ours <= azure.site.settings.keys()
+    assert azure.site.settings["SEGMENT_API_KEY_1"] == Person(azure).key
+
+
+def test_picture_in_the_account_is_cut_out(first: Screen, person: Person) -> None:
+    person.upload("uploads", "photo.jpg", encoded("JPEG", 200, 150))
+    image = Image.open(io.BytesIO(person.wait_for("cutouts", png_name("photo.jpg"))))
+    assert (image.mode, image.size) == ("RGBA", (200, 150))
+
+
+def test_call_without_the_key_is_refused(first: Screen, person: Person) -> None:
+    assert person.cut_out(encoded("JPEG", 200, 150), "another").status_code == 401
+
+
+def test_idle_minute_is_quiet(first: Screen, azure: Azure, capsys: pytest.CaptureFixture[str]) -> None:
+    called = time.monotonic()  # metrics go once a minute, and those of the first calls do not count
+    wait_for(lambda: any(SLOTS_USED.name in item.text for item in azure.telemetry.since(called)), 90)
+    time.sleep(5)
+    begin = time.monotonic()
+    time.sleep(IDLE_S)
+    size, kinds = azure.telemetry.weigh(begin)
+    tell(
+        capsys, f"an idle minute sends {size / 1000:.1f} kB of at most {MOST_IDLE_BYTES / 1000:.0f}:\n{kinds}"
+    )
+    assert size <= MOST_IDLE_BYTES
+
+
+def test_pictures_are_told_of_in_few_words(
+    first: Screen, azure: Azure, person: Person, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begin, picture = time.monotonic(), encoded("JPEG", 320, 240)
+    for _ in range(PICTURES):
+        assert person.cut_out(picture, person.key).status_code == 200
+    time.sleep(15)
+    size, kinds = azure.telemetry.weigh(begin)
+    each = size / PICTURES
+    tell(capsys, f"a picture sends {each:.0f} bytes of at most {MOST_BYTES_A_PICTURE}:\n{kinds}")
+    assert each <= MOST_BYTES_A_PICTURE
+    spans = [item for item in azure.telemetry.since(begin) if item.text == "picture"]
+    assert len(spans) == PICTURES
+
+
+def tell(capsys: pytest.CaptureFixture[str], text: str) -> None:
+    """Shown whether the test fails or not."""
+    with capsys.disabled():
+        print(f"\n{text}")  # noqa: T201
+
+
+def test_preview_shows_and_changes_nothing(first: Screen, laptop: Laptop, azure: Azure) -> None:
+    before = dict(azure.arm.resources)
+    screen = laptop.run("provision", "--preview", "--no-prompt")
+    assert screen.status == 0, screen.text
+    assert azure.site.name in screen.text
+    assert azure.arm.resources == before
+
+
+def test_second_up_leaves_the_keys(first: Screen, laptop: Laptop, azure: Azure, person: Person) -> None:
+    secrets = dict(azure.vault.secrets)
+    screen = laptop.run("up", "--no-prompt")
+    assert screen.status == 0
+    assert "A cut-out by your own endpoint:" in screen.text
+    assert azure.vault.secrets == secrets
+    assert person.cut_out(encoded("JPEG", 200, 150), person.key).status_code == 200
+
+
+SET = {
+    # Of each parameter a value that is not its default.
+    "instanceMemoryMB": "4096",
+    "maximumInstanceCount": "41",
+    "alwaysReadyInstances": "1",
+    "httpConcurrency": "3",
+    "updateStrategy": "RollingUpdate",
+    "corsOrigins": "https://a.example,https://b.example",
+    "appSettings": "SEGMENT_URL_INPUT=off;SEGMENT_MATTE_PNG=indexed",
+    "cutoutsEnabled": "false",
+    "cutoutMode": "foregroundMatting",
+    "uploadRetentionDays": "7",
+    "storageSku": "Standard_ZRS",
+    "vnetEnabled": "true",
+    "vnetAddressPrefix": "10.61.0.0/16",
+    "vnetAppPrefix": "10.61.0.0/24",
+    "vnetEndpointPrefix": "10.61.1.0/24",
+    "deployerAccess": "false",
+    "developerId": "44444444-4444-4444-4444-444444444444",
+    "developerType": "ServicePrincipal",
+    "recoverVault": "true",
+    "logRetentionDays": "31",
+    "logDailyCapGb": "2",
+    "alertEmail": "somebody@example.com",
+    "dailyGbSeconds": "20000",
+    "availabilityTest": "true",
+    "monthlyBudget": "30",
+}
+BY_AZD = {"environmentName", "location", "principalType"}
+
+
+def test_every_parameter_that_a_person_sets_is_tried() -> None:
+    assert SET.keys() | BY_AZD == variables().keys()
+
+
+def test_pipeline_has_what_the_laptop_has(azure: Azure, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Each variable once on a laptop; a pipeline of `azd pipeline config` then sends the same parameters."""
+    laptop = new_laptop(azure, tmp_path_factory.mktemp("configured"))
+    github = play_github(laptop.folder / "github", laptop.project)
+    names = variables()
+    pairs = [f"{names[name]}={value}" for name, value in SET.items()]
+    assert laptop.run("env", "new", "rehearsal", "--no-prompt").status == 0
+    assert laptop.run("env", "set", *pairs).status == 0
+    assert laptop.run("provision", "--preview", "--no-prompt").status == 0
+    of_laptop = azure.arm.parameters[-1]
+    configured = laptop.run(
+        *("pipeline", "config", "--provider", "github", "--auth-type", "federated", "--no-prompt"),
+        AZD_GH_TOOL_PATH=str(github.program),
+    )
+    assert configured.status == 0, configured.text
+    carried = github.variables()
+    assert {names[name]: value for name, value in SET.items()}.items() <= carried.items()
+
+    runner = new_laptop(azure, tmp_path_factory.mktemp("runner"))
+    workflow = yaml.safe_load((PROJECT / ".github" / "workflows" / "deploy.yml").read_text())
+    given = {
+        name: carried[match[1]]
+        for name, value in workflow["jobs"]["azd"]["env"].items()
+        if (match := re.fullmatch(r"\$\{\{ vars\.(\w+) \}\}", value)) and match[1] in carried
+    }
+    assert runner.run("provision", "--preview", "--no-prompt", **given).status == 0
+    assert azure.arm.parameters[-1] == of_laptop
+    for name, value in SET.items():
+        sent = of_laptop[name]
+        assert (str(sent).lower() if isinstance(sent, bool) else str(sent)) == value
+
+
+def test_without_any_variable_the_templates_own_defaults_hold(first: Screen, azure: Azure) -> None:
+    assert azure.arm.parameters[0].keys() == BY_AZD
+
+
+def test_refusal_is_shown(first: Screen, laptop: Laptop, azure: Azure) -> None:
+    """The rehearsal can fail: what Azure says reaches the screen, and the exit code."""
+    azure.arm.failure = error(
+        400, "InsufficientQuota", "Operation cannot be completed without additional quota."
+    )
+    try:
+        screen = laptop.run("provision", "--preview", "--no-prompt")
+    finally:
+        azure.arm.failure = None
+    assert screen.status != 0
+    assert "additional quota" in screen.text
+
+
+def test_down_and_up_again(first: Screen, laptop: Laptop, azure: Azure, person: Person) -> None:
+    """The vault's name is taken for a week, so that the vault is brought back, with its keys."""
+    key = person.key
+    assert laptop.run("down", "--force", "--no-prompt").status == 0
+    assert azure.arm.of_type("Microsoft.Web/sites") == []
+    assert azure.site.instance is None
+    refused = laptop.run("provision", "--no-prompt")
+    assert refused.status != 0
+    assert "was deleted and is recoverable" in refused.text
+    assert laptop.run("env", "set", "RECOVER_VAULT", "true").status == 0
+    again = laptop.run("up", "--no-prompt")
+    assert again.status == 0, again.text
+    assert "A cut-out by your own endpoint:" in again.text
+    assert person.key == key
