@@ -16,6 +16,7 @@ from bench import (
     limits,
     memory,
     stages,
+    survival,
 )
 from bench.report import machine
 from tests.support.hosts import PROJECT
@@ -32,6 +33,7 @@ _ALL = (
     instance,
     growth,
     hostile,
+    survival,
 )
 _PAGE = PROJECT / "docs" / "performance.md"
 _HEAD = """# Performance

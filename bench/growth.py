@@ -1,7 +1,6 @@
 """Does the process grow? Two thousand requests to each host, with all that costs too much in between."""
 
 import random
-import re
 import socket
 import threading
 import time
@@ -9,9 +8,9 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
-from pathlib import Path
 
 from bench.photos import MEGAPIXELS, jpeg
+from bench.processes import service_mb
 from bench.report import Table
 from bench.servers import SEGMENT_PATH, Server, ours, ours_on_functions_host
 from tests.functions_host import HOW_TO_GET_ONE, find_host
@@ -30,7 +29,7 @@ _SMALL = SEGMENT_PATH + "&model-name=u2netp"
 
 
 def run() -> list[Table]:
-    """Resident memory after the first 200 requests, at its most, and when all is over."""
+    """Memory after the first 200 requests, at its most, and when all is over."""
     with ours() as server:
         rows = [_campaign(server)]
     if find_host() is None:
@@ -43,7 +42,8 @@ def run() -> list[Table]:
         f"{REQUESTS} requests, {_AT_ONCE} at a time: {shares}. Photos are of five formats, some broken; "
         "hostile are the files of the table of hostile files. Who stops reading has sent 16 megapixels, "
         f"reads 12 bytes and holds on for {_HELD_S} s; who drips uploads a byte a second for as long. "
-        f"Resident MB of the process that runs the functions. Afterwards: {_AFTERWARDS} callers at "
+        "MB are proportional sizes of the process that runs the functions and of those that read its "
+        f"pictures. Afterwards: {_AFTERWARDS} callers at "
         "once, 2 megapixels each."
     )
     columns = (
@@ -63,16 +63,16 @@ def _campaign(server: Server) -> list[str]:
     for _ in range(_WARM):
         _photo(server, chance)
     time.sleep(_REST_S)
-    before = most = resident_mb(server.pid)
+    before = most = service_mb(server.pid)
     kinds = chance.choices(list(_SHARES), list(_SHARES.values()), k=REQUESTS)
     statuses: Counter[int] = Counter()
     with ThreadPoolExecutor(_AT_ONCE) as callers:
         works = [callers.submit(_WORKS[kind], server, random.Random(seed)) for seed, kind in enumerate(kinds)]
         for work in works:
             statuses[work.result()] += 1
-            most = max(most, resident_mb(server.pid))
+            most = max(most, service_mb(server.pid))
         time.sleep(_HELD_S + _REST_S)
-        after = resident_mb(server.pid)
+        after = service_mb(server.pid)
         pictures = list(callers.map(server.cut_out, [jpeg(*MEGAPIXELS["2"])] * _AFTERWARDS))
     del statuses[0]
     told = ", ".join(f"{count} x {status}" for status, count in sorted(statuses.items()))
@@ -165,11 +165,3 @@ def _sent(server: Server, body: bytes, *, kept_back: int = 0, receive_buffer: in
 def _status(server: Server, path: str, body: bytes) -> int:
     headers = {"Content-Type": "application/octet-stream"}
     return server.client.post(path, content=body, headers=headers).status_code
-
-
-def resident_mb(pid: int) -> float:
-    """Resident memory of a process now, in MB (2**20)."""
-    found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
-    if found is None:
-        raise RuntimeError(f"process {pid} is gone")
-    return int(found[1]) / 1024

@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 
-from bench.growth import resident_mb
 from bench.photos import jpeg
+from bench.processes import service_mb
 from bench.report import Table
 from bench.servers import Server, ours
 from tests.support.giants import GIANTS
@@ -32,7 +32,7 @@ def run() -> list[Table]:
             alone = _measured(server, data, 1)
             twice = _measured(server, data, 2)
             rows.append(
-                [name, f"{len(data) / 2**20:.1f}", *alone, *twice[1:], f"{resident_mb(server.pid):.0f}"]
+                [name, f"{len(data) / 2**20:.1f}", *alone, *twice[1:], f"{service_mb(server.pid):.0f}"]
             )
             print(rows[-1], flush=True)
     columns = (
@@ -45,7 +45,7 @@ def run() -> list[Table]:
         "two at once, s",
         "a small photo, s",
         "/status, ms",
-        "resident MB after",
+        "MB after",
     )
     note = (
         "Files made to cost as much as the caps let through, sent to the embedded host; beside them a caller "

@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 import httpx
 
 from bench.photos import MEGAPIXELS, jpeg
+from bench.processes import proportional_mb, with_children
 from bench.report import Table
 from bench.servers import SEGMENT_PATH
 from shared_code.settings import load_settings
@@ -47,7 +48,7 @@ def run() -> list[Table]:
         return []
     note = (
         "The Functions host and its worker in a control group that has the memory of the instance, "
-        "on as many cores: one or two. "
+        "on as many cores: one or two; the worker's figure includes the processes that read its pictures. "
         f"{_CALLERS} callers at once, {_ROUNDS} pictures each: 12 and 256 megapixels, files of 19 MB. "
         "Who is answered 429 comes again after `Retry-After`; 0: none. Proportional set sizes in MB, sampled."
     )
@@ -142,15 +143,8 @@ def _most(instance: Instance, ended: threading.Event) -> tuple[float, float, flo
 
 
 def _memory_mb(instance: Instance) -> tuple[float, float]:
-    return _proportional_mb(instance.pid), sum(_proportional_mb(pid) for pid in instance.worker_pids)
-
-
-def _proportional_mb(pid: int) -> float:
-    """Memory of a process, pages that it shares counted in parts, in MB (2**20)."""
-    with suppress(OSError):  # it has ended
-        found = re.search(r"Pss:\s+(\d+)", Path(f"/proc/{pid}/smaps_rollup").read_text())
-        return int(found[1]) / 1024 if found else 0.0
-    return 0.0
+    workers = (proportional_mb(pid) for worker in instance.worker_pids for pid in with_children(worker))
+    return proportional_mb(instance.pid), sum(workers)
 
 
 def _statuses(instance: Instance, picture: bytes) -> list[int]:

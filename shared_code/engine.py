@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, suppress
+from contextvars import copy_context
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -97,7 +98,7 @@ class Engine:
 
             stay.gives_back(await self._slots.take())
             progress.ended(StageName.WAIT, waiting_ms)
-            stream = await stay.until_done(self._pictures.submit(work))
+            stream = await stay.until_done(self._pictures.submit(copy_context().run, work))
             visit.held.release()
             return stream
         except BaseException:
@@ -118,7 +119,7 @@ class Engine:
     async def _plan(self, data: bytes, mode: Mode, progress: Progress, stay: "_Stay") -> Plan:
         """Raises TooManyRequests when headers that came before keep this one waiting."""
         with progress.stage(StageName.HEADER):
-            planning = self._headers.submit(self.rooms.header, data, progress)
+            planning = self._headers.submit(copy_context().run, self.rooms.header, data, progress)
             try:
                 async with asyncio.timeout(_HEADER_S):
                     header = await stay.until_done(planning)

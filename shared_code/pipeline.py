@@ -35,7 +35,9 @@ from shared_code.settings import EdgeColour
 STRIP_BYTES = 2 << 20
 """Of pixels, about what one thread makes at a time."""
 _WORK_BYTES = 48 << 20
-"""Preview, mask, matte and the strips under way, beside the decoded picture."""
+"""Preview, mask, matte and guide, beside the decoded picture; they are gone when strips are encoded."""
+_STRIPS_BYTES = 8 << 20
+_MATTE_PIXELS_PER_BYTE = 8
 _SLACK_BYTES = 64 << 20
 """Of address space, beside the plan, before the kernel refuses a room more."""
 _CPU_S = 1.0
@@ -146,8 +148,21 @@ def plan(header: Header, mode: Mode) -> Plan:
         wanted = width, height
     scale = decode_scale(header, *wanted)
     decoded = header.width * header.height / scale**2
-    peak_bytes = int(header.fixed_bytes + header.bytes_per_pixel * decoded) + _WORK_BYTES
-    return Plan(header, mode, width, height, scale, peak_bytes)
+    decoded_bytes = int(header.fixed_bytes + header.bytes_per_pixel * decoded)
+    beside_bytes = max(_WORK_BYTES, encoded_bytes(mode, width, height))
+    return Plan(header, mode, width, height, scale, decoded_bytes + beside_bytes)
+
+
+def encoded_bytes(mode: Mode, width: int, height: int) -> int:
+    """What encoded strips and those under way take at most, beside the decoded picture.
+
+    A reader who takes nothing does not stop them from being made. A cut-out may not shrink at all; a matte is
+    smooth, unless the picture brings alpha of its own.
+    """
+    pixels = width * height
+    if MODES[mode].pixels is Pixels.GRAY:
+        return pixels // _MATTE_PIXELS_PER_BYTE + _STRIPS_BYTES
+    return 4 * pixels + _STRIPS_BYTES
 
 
 def work(plan: Plan, network: MattingNetwork, file_bytes: int) -> Work:

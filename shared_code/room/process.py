@@ -9,6 +9,7 @@ import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from contextvars import copy_context
 
 from shared_code.errors import (
     ImageDimensionNotAllowed,
@@ -43,6 +44,7 @@ class RoomProcess:
     def __init__(self, zygote: Zygote, job: Job, data: bytes, progress: Progress) -> None:
         """Raises ServiceUnavailable when there is no process to be had."""
         self._data = data
+        self._context = copy_context()  # of the call: without it the Functions host drops what is logged
         self._job = job
         self._ended_by_us = False
         self._told = False
@@ -133,7 +135,7 @@ class RoomProcess:
             self.lied("how it went")
             return ImageFormatInvalid()
         if reply.told:
-            log.info("image refused: %s", reply.told)
+            self._log(logging.INFO, f"image refused: {reply.told}")
         return error()
 
     @property
@@ -175,7 +177,11 @@ class RoomProcess:
             self._told = True
             digest = hashlib.sha256(self._data).hexdigest()
             order = Order(self._job.order).name.lower()
-            log.warning("decoder %s: %s, file of %d bytes, sha256 %s", order, what, len(self._data), digest)
+            size = len(self._data)
+            self._log(logging.WARNING, f"decoder {order}: {what}, file of {size} bytes, sha256 {digest}")
+
+    def _log(self, level: int, line: str) -> None:
+        self._context.copy().run(log.log, level, "%s", line)
 
 
 @contextmanager

@@ -6,16 +6,16 @@ from pathlib import Path
 
 from tests.functions_host import HOW_TO_GET_ONE, find_host, functions_host
 from tests.functions_host.needed import skip
-from tests.support.hosts import Host, embedded_host
+from tests.support.hosts import PROJECT, Host, embedded_host
 
 KINDS = ("embedded", "functions")
 
 
 @contextmanager
-def started(kind: str, log: Path, settings: Mapping[str, str]) -> Iterator[Host]:
+def started(kind: str, log: Path, settings: Mapping[str, str], app: Path = PROJECT) -> Iterator[Host]:
     """A host of this kind with these settings; skips where there is none."""
     if kind == "functions" and find_host() is None:
         skip(HOW_TO_GET_ONE)
     start = functions_host if kind == "functions" else embedded_host
-    with start(log, settings) as host:
+    with start(log, settings, app) as host:
         yield host

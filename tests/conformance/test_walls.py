@@ -1,0 +1,140 @@
+"""The wall around decoders on each host: no way out, no key inside, honest callers served, nothing left."""
+
+import os
+import re
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.conformance.hosts import KINDS, started
+from tests.functions_host import Instance
+from tests.support.faulty_app import make_faulty_app
+from tests.support.faulty_zygote import marked
+from tests.support.hosts import KEYS, Host
+from tests.support.photos import encoded
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="looks at processes in /proc"),
+]
+API = "/computervision/imageanalysis:segment?api-version=2023-02-01-preview&mode=backgroundRemoval"
+SETTINGS = {"SEGMENT_API_KEYS": ",".join(KEYS), "SEGMENT_MODEL": "u2netp", "SEGMENT_SLOT_WAIT_S": "60"}
+REQUESTS = 120
+AT_ONCE = 6
+HEADERS = {"Ocp-Apim-Subscription-Key": KEYS[0], "Content-Type": "application/octet-stream"}
+FAULTS = [
+    (where, what) for where in ("plan", "picture") for what in ("crash", "abort", "spin", "bloat", "garbage")
+]
+
+
+@dataclass(frozen=True)
+class Walled:
+    """A host whose rooms do what files tell them."""
+
+    host: Host
+    service: int
+
+    def post(self, data: bytes) -> int:
+        with httpx.Client(base_url=self.host.url, timeout=120, trust_env=False) as client:
+            return client.post(API, content=data, headers=HEADERS).status_code
+
+    @property
+    def zygote(self) -> int:
+        (zygote,) = children(self.service)
+        return zygote
+
+
+def children(pid: int) -> list[int]:
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for task in tasks for child in task.read_text().split()]
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def walled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walled]:
+    folder = tmp_path_factory.mktemp("walled")
+    app = make_faulty_app(folder / "app")
+    with started(request.param, folder / "log.txt", SETTINGS, app) as host:
+        service = host.worker_pids[0] if isinstance(host, Instance) else host.pid
+        found = Walled(host, service)
+        assert found.post(encoded("JPEG", 90, 60)) == 200
+        yield found
+
+
+def test_no_way_out(walled: Walled) -> None:
+    assert walled.post(marked("plan", "ways_out")) == 400
+    end = time.monotonic() + 10
+    while not (found := re.findall(r"ways out: ([^\r\n]*)", walled.host.log.read_text())):
+        assert time.monotonic() < end, "the log says nothing of it"
+        time.sleep(0.1)
+    assert {one.strip().split('"')[0] for one in found} == {"none"}
+
+
+def test_no_key_in_the_memory_that_rooms_are_made_of(walled: Walled) -> None:
+    key = KEYS[0].encode()
+    assert key in memory(walled.service)
+    assert key not in memory(walled.zygote)
+    assert b"SEGMENT" not in Path(f"/proc/{walled.zygote}/environ").read_bytes()
+
+
+def memory(pid: int) -> bytes:
+    """All that can be written in a process."""
+    found = []
+    with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as file:
+        for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
+            begin, end, rights = re.match(r"(\w+)-(\w+) (\S+)", line).groups()  # type: ignore[union-attr]
+            if rights.startswith("rw") and "[v" not in line:
+                try:
+                    file.seek(int(begin, 16))
+                    found.append(file.read(int(end, 16) - int(begin, 16)))
+                except OSError:
+                    continue
+    return b"".join(found)
+
+
+def test_honest_callers_are_served_beside_a_tenth_of_faults(walled: Walled) -> None:
+    honest = [encoded(form, 120, 90) for form in ("JPEG", "PNG", "WEBP", "TIFF")]
+    assert walled.post(honest[0]) == 200
+    faulty = iter(FAULTS * REQUESTS)
+    bodies = [
+        (400, marked(*next(faulty))) if number % 10 == 5 else (200, honest[number % 4])
+        for number in range(REQUESTS)
+    ]
+    with ThreadPoolExecutor(AT_ONCE) as callers:
+        answers = list(callers.map(lambda body: (body[0], walled.post(body[1])), bodies))
+    assert Counter(answers) == {(200, 200): REQUESTS * 9 // 10, (400, 400): REQUESTS // 10}
+    end = time.monotonic() + 10
+    while children(walled.zygote) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert children(walled.zygote) == []
+
+
+def test_nothing_is_left_behind_by_a_service_that_is_killed(walled: Walled) -> None:
+    """The last test of a host: it ends its service."""
+    zygote = walled.zygote
+    with ThreadPoolExecutor(1) as caller:
+        asked = caller.submit(walled.post, marked("picture", "sleep"))
+        end = time.monotonic() + 10
+        while not children(zygote) and time.monotonic() < end:
+            time.sleep(0.01)
+        rooms = children(zygote)
+        os.kill(walled.service, signal.SIGKILL)
+        asked.exception()
+    end = time.monotonic() + 10
+    while any(alive(pid) for pid in (zygote, *rooms)) and time.monotonic() < end:
+        time.sleep(0.02)
+    assert not [pid for pid in (zygote, *rooms) if alive(pid)]
+
+
+def alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]
+    except OSError:
+        return False
+    return state not in "ZX"
