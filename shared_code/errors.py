@@ -35,7 +35,7 @@ _MEMORY_MESSAGE = "The image is too large to be decoded by this instance."
 class SegmentError(Exception):
     """One documented error: `id` is its name in the docs, `status` its HTTP status.
 
-    The docstring of each class says when it is answered, in the docs and in the API's description.
+    The docstring of each class says when it is sent; the docs and the API's description quote it.
     """
 
     id: ClassVar[str]
@@ -45,19 +45,19 @@ class SegmentError(Exception):
     innererror: ClassVar[tuple[str, str] | None] = None
     retry_after_s: ClassVar[int | None] = None
     gateway: ClassVar[bool] = False
-    """Answered by the retired service's gateway, whose JSON came without a charset."""
+    """The retired service's gateway sent it; its JSON came without a charset."""
 
     def __str__(self) -> str:
         return f"{self.id}: {self.message}"
 
     @classmethod
     def when(cls) -> str:
-        """When it is answered; Markdown, one line."""
+        """When it is sent; Markdown, one line."""
         return " ".join(str(cls.__doc__).split())
 
     @classmethod
     def example(cls) -> Self:
-        """One as the docs show it."""
+        """An instance, as the docs show it."""
         return cls()
 
     def body(self) -> bytes:
@@ -106,7 +106,7 @@ class ModeInvalid(SegmentError):
 
 
 class ContentTypeNotSupported(SegmentError):
-    """The content type is not one that the API takes; the message names it, in printable ASCII and at most
+    """The content type is not supported; the message names it, in printable ASCII and at most
     100 characters.
     """
 
@@ -124,7 +124,7 @@ class ContentTypeNotSupported(SegmentError):
 
 
 class ImageSizeNotAllowed(SegmentError):
-    """No bytes, or more than 20 971 520, sent or behind the URL; a form without a file."""
+    """The body, or the file at the URL, has no bytes or more than 20 971 520; or a form has no file."""
 
     id = "E-SIZE"
     status = 400
@@ -140,7 +140,7 @@ class ImageUrlBadlyFormatted(SegmentError):
 
 
 class UrlFault(StrEnum):
-    """Why an image URL was not fetched, in few words; the caller is never told."""
+    """Why an image URL was not fetched, in a few words for the log; never sent to the caller."""
 
     OFF = "turned off"
     MALFORMED = "malformed"
@@ -181,7 +181,7 @@ class UrlStatus(SegmentError):
 
 
 class ImageFormatInvalid(SegmentError):
-    """Not an image, a format outside the list, corrupt, truncated, or an upload that broke off."""
+    """Not an image, an unsupported format, a corrupt or truncated file, or an upload that broke off."""
 
     id = "E-FORMAT"
     status = 400
@@ -199,7 +199,7 @@ class ImageDimensionNotAllowed(SegmentError):
 
 
 class ImageTooLargeForInstance(SegmentError):
-    """The picture is legal, but decoding it would need more memory than `SEGMENT_MEMORY_BUDGET_MB`."""
+    """The picture is valid, but decoding it would need more memory than `SEGMENT_MEMORY_BUDGET_MB`."""
 
     id = "E-MEMORY"
     status = 400
@@ -208,9 +208,9 @@ class ImageTooLargeForInstance(SegmentError):
 
 
 class TooManyRequests(SegmentError):
-    """All slots and all places in the queue are taken, no slot or memory came free within
-    `SEGMENT_SLOT_WAIT_S`, files that wait fill their part of the memory, or nothing could be answered within
-    `SEGMENT_DEADLINE_S`.
+    """All slots and all places in the queue are taken, no slot or memory became free within
+    `SEGMENT_SLOT_WAIT_S`, waiting uploads fill their share of the memory budget, or no answer had begun
+    within `SEGMENT_DEADLINE_S`.
     """
 
     id = "E-429"
@@ -225,7 +225,7 @@ class TooManyRequests(SegmentError):
 
 
 class InternalError(SegmentError):
-    """Anything unforeseen; the cause is only in the log."""
+    """An unexpected error; its cause is only in the log."""
 
     id = "E-500"
     status = 500
@@ -234,7 +234,7 @@ class InternalError(SegmentError):
 
 
 class ServiceUnavailable(SegmentError):
-    """The network is not loaded in time, or cannot be loaded."""
+    """The network did not load in time, or cannot be loaded."""
 
     id = "E-503"
     status = 503
@@ -244,6 +244,6 @@ class ServiceUnavailable(SegmentError):
 
 
 def all_errors() -> tuple[SegmentError, ...]:
-    """An example of each class of the closed list, by rising status."""
+    """An example of each class of the closed list, ordered by status."""
     examples = [error.example() for error in SegmentError.__subclasses__()]
     return tuple(sorted(examples, key=lambda error: error.status))

@@ -38,7 +38,7 @@ def test_the_documentation_has_the_row(row: Format) -> None:
 
 def test_the_documentation_names_the_formats_in_order() -> None:
     names = ", ".join(name for row in FORMATS for name in row.names)
-    assert f"| formats | {names}, told by content" in API
+    assert f"| formats | {names}, detected from the content" in API
 
 
 @ROWS
