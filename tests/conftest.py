@@ -59,6 +59,7 @@ class Failures:
             self._reporter.write_line(report.longreprtext)
 
 
+@pytest.hookimpl(trylast=True)  # after pytest has made its reporter
 def pytest_configure(config: pytest.Config) -> None:
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     if reporter is not None and not hasattr(config, "workerinput"):

@@ -33,6 +33,23 @@ def test_a_slow_test_may() -> None:
     subprocess.run([sys.executable, "-c", ""], check=True)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_failure_is_shown_when_it_happens(workers: int, tmp_path: Path) -> None:
+    failing = tmp_path / "test_failing.py"
+    failing.write_text("def test_a():\n    assert 'left' == 'right'\n")
+    passing = "tests/test_choosing.py::test_the_longest_come_first"
+    shown = subprocess.run(
+        [sys.executable, "-m", "pytest", f"--numprocesses={workers}", str(failing), passing],
+        cwd=PROJECT,
+        stdout=subprocess.PIPE,
+        text=True,
+    ).stdout
+    at_once, _, at_the_end = shown.partition("= FAILURES =")
+    assert "assert 'left' == 'right'" in at_once
+    assert "1 failed, 1 passed" in at_the_end
+
+
 def test_what_uses_a_host_is_slow(request: pytest.FixtureRequest) -> None:
     """Those of this run that do, if they have not been left out."""
     for item in request.session.items:
