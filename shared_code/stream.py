@@ -4,9 +4,10 @@ import asyncio
 import threading
 import weakref
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from concurrent.futures import Future
 from functools import partial
+from typing import Self
 
 from shared_code.admission import Reservation
 from shared_code.encode.encoder import EncodedStrip, Encoder
@@ -17,6 +18,8 @@ from shared_code.round_robin import RoundRobinExecutor
 
 class PictureStream:
     """An asynchronous iterator over the bytes of a picture; to be read once, and closed by its owner.
+
+    It is its own iterator, so that a loop that reads it keeps it alive.
 
     Its memory is accounted for until it is closed: all of the picture while strips are being made, then the
     encoded bytes that are not handed out yet, so that a slow reader holds little. Strips that are not begun
@@ -46,8 +49,11 @@ class PictureStream:
         self._strips = made
         weakref.finalize(self, _close, made, self._share)
 
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self._bytes
+    def __aiter__(self) -> Self:
+        return self
+
+    def __anext__(self) -> Awaitable[bytes]:
+        return anext(self._bytes)
 
     async def aclose(self) -> None:
         """Give back everything; may be called again. For contextlib.aclosing."""

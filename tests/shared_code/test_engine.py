@@ -272,6 +272,21 @@ def test_a_stream_that_is_closed_gives_everything_back(pieces: int) -> None:
     run(scene())
 
 
+def test_a_stream_that_only_its_loop_knows_is_read_to_the_end() -> None:
+    async def scene() -> None:
+        engine = engine_of(FlatNetwork(), slots=1)
+        data = encoded("BMP", 1500, 1200)
+        pieces = []
+        async for piece in await cut(engine, data, REMOVAL):
+            pieces.append(piece)
+            gc.collect()
+        image = Image.open(io.BytesIO(b"".join(pieces)))
+        image.load()
+        assert image.size == (1500, 1200)
+
+    run(scene())
+
+
 def test_a_stream_that_is_dropped_gives_its_memory_back_some_day() -> None:
     async def scene() -> None:
         engine = engine_of(FlatNetwork(), slots=1)
