@@ -169,13 +169,13 @@ class CutoutJob:
             raise ImageSizeNotAllowed
         stored = io.BytesIO()  # whose value is its buffer, and not a copy
         async for piece in self.inbox.read(source):
-            visit.held.grow(len(piece))
+            visit.arriving(len(piece))
             stored.write(piece)
         # On a thread, since a few bytes can take long to decode.
         picture = await asyncio.to_thread(
             without_coding, stored.getvalue(), source.content_encoding, MAX_IMAGE_BYTES
         )
-        visit.held.grow(max(0, len(picture) - stored.tell()))
+        visit.arriving(max(0, len(picture) - stored.tell()))
         return picture
 
 

@@ -56,7 +56,7 @@ class SegmentApi:
         """Cut out the picture in the body, or behind the URL in it."""
         exchange = Exchange(request, self.settings.region, self.settings.deadline_s)
         trace_context = {name: request.headers.get(name, "") for name in TRACE_HEADERS}
-        arrival = Arrival(exchange.id, Edge.HTTP, trace_context)
+        arrival = Arrival(exchange.id, Edge.HTTP, trace_context, client_id=exchange.recorded_client_id)
         deadline = Deadline.after(self.settings.deadline_s)
         visit = Visit(arrival, deadline, self.engine.hold(), self.sink)
 
@@ -68,7 +68,7 @@ class SegmentApi:
 
     async def _segment(self, exchange: Exchange, visit: Visit) -> Response:
         request = exchange.request
-        exchange.body.arriving = visit.held.grow
+        exchange.body.arriving = visit.arriving
         async with visit.deadline.limit(TooManyRequests):
             visit.caller = (await self.gate(request)).name
             call = parse_call(request, self.engine.networks.names)
@@ -100,5 +100,6 @@ class SegmentApi:
                     settings.url_input, settings.url_allowed_networks, settings.url_allowed_ports
                 )
                 url = await body.image_url(call.content_type)
-                fetch = fetch_image(url, policy, arriving=on_this_loop(visit.held.grow))
+                visit.bytes_in = 0  # of the document; the picture is still to come
+                fetch = fetch_image(url, policy, arriving=on_this_loop(visit.arriving))
                 return await while_connected(exchange.request.receive, FETCH_LOOPS.run(fetch))

@@ -10,7 +10,7 @@ from starlette.types import Message
 
 from segment_function.multipart import PictureFinder, boundary_of
 from segment_function.url_document import parse_url_document
-from shared_code.errors import ImageFormatInvalid, ImageSizeNotAllowed
+from shared_code.errors import ImageFault, ImageFormatInvalid, ImageSizeNotAllowed
 from shared_code.limits import MAX_IMAGE_BYTES
 
 _FORM_OVERHEAD_BYTES = 1 << 20
@@ -85,7 +85,7 @@ class Body:
                         counted = size
                         patience.reschedule(clock() + _PATIENCE_S)
         except (ClientDisconnect, TimeoutError):
-            raise ImageFormatInvalid from None
+            raise ImageFormatInvalid(ImageFault.BROKE_OFF) from None
 
     async def _receive(self) -> Message:
         message = await self._receive_next()

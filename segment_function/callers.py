@@ -3,13 +3,13 @@
 import hashlib
 import hmac
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from azurefunctions.extensions.http.fastapi import Request
 
 from shared_code.errors import AccessDenied
-from shared_code.settings import Settings
+from shared_code.settings import ApiKey, Settings
 
 KEY_HEADER = "Ocp-Apim-Subscription-Key"
 
@@ -44,7 +44,7 @@ class Credential:
 class KeyCheck:
     """The subscription keys of `SEGMENT_API_KEYS`; without any, nobody or everybody may call."""
 
-    keys: tuple[str, ...] = field(repr=False)
+    keys: tuple[ApiKey, ...]
     allow_anonymous: bool
 
     @classmethod
@@ -58,8 +58,8 @@ class KeyCheck:
             return Caller("anonymous") if self.allow_anonymous else None
         # Starlette decodes header bytes as Latin-1; this has the caller's bytes back.
         given = _digest(request.headers.get(KEY_HEADER, "").encode("latin-1", "replace"))
-        matches = [hmac.compare_digest(given, _digest(known.encode())) for known in self.keys]
-        return Caller(f"key-{1 + matches.index(True)}") if any(matches) else None
+        matches = [hmac.compare_digest(given, _digest(known.key.encode())) for known in self.keys]
+        return Caller(self.keys[matches.index(True)].name) if any(matches) else None
 
 
 CREDENTIALS: Final = (

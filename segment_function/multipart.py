@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from shared_code.errors import ImageFormatInvalid, ImageSizeNotAllowed
+from shared_code.errors import ImageFault, ImageFormatInvalid, ImageSizeNotAllowed
 from shared_code.limits import MAX_IMAGE_BYTES
 from shared_code.picture.signatures import SIGNATURE_BYTES, begins_as_picture
 
@@ -87,7 +87,7 @@ class PictureFinder:
         if self._read == self._content:
             self._keep(self._take(len(self._pending)))
             if self._part.is_picture:
-                raise ImageFormatInvalid
+                raise ImageFormatInvalid(ImageFault.BROKE_OFF)
         found = self._file or self._unmarked
         if found is None:
             raise ImageSizeNotAllowed

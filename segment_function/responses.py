@@ -1,6 +1,7 @@
 """Answers on the wire: the headers every answer carries, and the one place where errors become HTTP."""
 
 import asyncio
+import re
 import time
 import uuid
 from collections.abc import Mapping
@@ -17,6 +18,8 @@ from shared_code.errors import SegmentError
 
 _LINGER_S = 5.0
 _LINGER_BYTES = 64 << 20
+_ID = re.compile(r"[A-Za-z0-9._:/{}+-]{1,128}")
+"""What a client's own id of a request may be made of so that it is recorded: no names, no addresses."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,12 @@ class Exchange:
     def elapsed_ms(self) -> float:
         """Milliseconds since the request's head was read."""
         return (time.monotonic() - self.begin) * 1000
+
+    @property
+    def recorded_client_id(self) -> str | None:
+        """The caller's own id of the request, where it has the form of one."""
+        client_id = self.request.headers.get("x-ms-client-request-id", "")
+        return client_id if _ID.fullmatch(client_id) else None
 
     def headers(self) -> dict[str, str]:
         """The headers of every answer of the service."""

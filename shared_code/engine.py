@@ -19,6 +19,7 @@ from shared_code.errors import TooManyRequests
 from shared_code.matte.network import OnnxNetwork
 from shared_code.matte.networks import NetworkStore
 from shared_code.modes import MODES, Mode
+from shared_code.picture.fault import format_of
 from shared_code.pipeline import Plan, Style
 from shared_code.process import cores, give_back_memory
 from shared_code.progress import Progress, StageName
@@ -57,6 +58,7 @@ class Engine:
         self._pictures = ThreadPoolExecutor(settings.slots, "picture")
         self._strips = RoundRobinExecutor(cores(), "strip")
         self._resting: asyncio.TimerHandle | None = None
+        self._has_cut_out = False
         self.networks = networks
         self.rooms = rooms
 
@@ -81,12 +83,18 @@ class Engine:
         ImageDimensionNotAllowed, ImageTooLargeForInstance, TooManyRequests or ServiceUnavailable.
         """
         progress = visit.progress
+        progress.findings = replace(
+            progress.findings, format=format_of(data), cold_start=not self._has_cut_out
+        )
+        visit.bytes_in = len(data)
         stay = _Stay()
         try:
             stay.holds(self._slots.place())
             plan = await self._plan(data, mode, progress, stay)
             waiting_ms = progress.elapsed_ms
-            network = await self.networks.get(network_name or MODES[mode].network)
+            network_name = network_name or MODES[mode].network
+            network = await self.networks.get(network_name)
+            progress.findings = replace(progress.findings, network=network_name or self.networks.default)
             reservation = await self._budget.reserve(plan.peak_bytes)
             stay.reservation = reservation
 
@@ -100,6 +108,7 @@ class Engine:
             progress.ended(StageName.WAIT, waiting_ms)
             stream = await stay.until_done(self._pictures.submit(copy_context().run, work))
             visit.held.release()
+            self._has_cut_out = True
             return stream
         except BaseException:
             progress.abandon()

@@ -180,6 +180,18 @@ class UrlStatus(SegmentError):
         return cls(404)
 
 
+class ImageFault(StrEnum):
+    """Why a file is no valid image, in few words; the caller is never told."""
+
+    UNKNOWN = "not a picture"
+    HEIC = "HEIC"
+    OTHER_FORMAT = "format not taken"
+    TRUNCATED = "truncated"
+    CORRUPT = "corrupt"
+    HOSTILE = "hostile"
+    BROKE_OFF = "upload broke off"
+
+
 class ImageFormatInvalid(SegmentError):
     """Not an image, an unsupported format, a corrupt or truncated file, or an upload that broke off."""
 
@@ -187,6 +199,9 @@ class ImageFormatInvalid(SegmentError):
     status = 400
     message = "Image format is not valid."
     innererror = ("InvalidImageFormat", "Input data is not a valid image.")
+
+    def __init__(self, fault: ImageFault = ImageFault.CORRUPT) -> None:
+        self.fault = fault
 
 
 class ImageDimensionNotAllowed(SegmentError):

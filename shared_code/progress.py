@@ -41,13 +41,18 @@ class Stage:
 class Findings:
     """What was found out about a picture, None as long as it is not known.
 
-    megapixels: of the picture that came. uncertainty: how undecided the network was, 0 sure .. 1.
-    second_look: whether networks were run more than once.
+    format: the name of its format, told by how it begins. network: the name of the one it was shown to.
+    cold_start: whether no picture had been cut out yet when it came, so that it may have waited for the
+    process to get ready. megapixels: of the picture that came. uncertainty: how undecided the network was,
+    0 sure .. 1. second_look: whether networks were run more than once.
     """
 
     megapixels: float | None = None
     uncertainty: float | None = None
     second_look: bool | None = None
+    format: str | None = None
+    network: str | None = None
+    cold_start: bool | None = None
 
 
 class Abandoned(Exception):  # noqa: N818

@@ -2,15 +2,20 @@
 
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from itertools import count
 from typing import Literal
 
 from shared_code.modes import Mode
 
 MAX_DEADLINE_S = 220
 """Below the 230 s in which Azure wants an HTTP answer, and below `functionTimeout` in host.json."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
+"""Of a caller, in records."""
 
 type IPNetwork = IPv4Network | IPv6Network
 type MattePng = Literal["gray", "indexed"]
@@ -19,6 +24,14 @@ type EdgeColour = Literal["foreground", "source"]
 
 class SettingsError(ValueError):
     """A setting has a value that means nothing; the message names the variable and what it takes."""
+
+
+@dataclass(frozen=True)
+class ApiKey:
+    """A key that callers may use, and its name, which is for records and no secret."""
+
+    name: str
+    key: str = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -57,7 +70,7 @@ class TelemetrySettings:
 class Settings:
     """The app settings of docs/settings.md, parsed. Secrets stay out of the printed form."""
 
-    api_keys: tuple[str, ...]
+    api_keys: tuple[ApiKey, ...]
     allow_anonymous: bool
     region: str
     model: str
@@ -83,11 +96,7 @@ def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     """Read all settings from `environment`. Raises SettingsError on the first one that is malformed."""
     read = _Reader(environment)
     settings = Settings(
-        api_keys=(
-            *read("SEGMENT_API_KEYS", "", _keys),
-            *read("SEGMENT_API_KEY_1", "", _keys),
-            *read("SEGMENT_API_KEY_2", "", _keys),
-        ),
+        api_keys=_api_keys(read),
         allow_anonymous=read("SEGMENT_ALLOW_ANONYMOUS", "false", _boolean),
         region=read("SEGMENT_REGION", "", str.strip),
         model=read("SEGMENT_MODEL", "", str.strip),
@@ -167,16 +176,46 @@ def _words(value: str) -> tuple[str, ...]:
     return tuple(word for word in (part.strip() for part in value.split(",")) if word)
 
 
-def _keys(value: str) -> tuple[str, ...]:
+def _api_keys(read: _Reader) -> tuple[ApiKey, ...]:
+    """All keys: those of the vault are named key-1 and key-2, others without a name follow them."""
+    found = list(read("SEGMENT_API_KEYS", "", _keys))
+    for number in (1, 2):
+        keys = list(read(f"SEGMENT_API_KEY_{number}", "", _keys))
+        found += [_named(key, f"key-{number}") for key in keys[:1]] + keys[1:]
+    names = Counter(key.name for key in found if key.name)
+    twice = [name for name, count in names.items() if count > 1]
+    if twice:
+        raise SettingsError(f"SEGMENT_API_KEYS: more than one key has the name {twice[0]}")
+    numbered = (name for name in map("key-{}".format, count(1)) if name not in names)
+    return tuple(key if key.name else _named(key, next(numbered)) for key in found)
+
+
+def _named(key: ApiKey, name: str) -> ApiKey:
+    return key if key.name else ApiKey(name, key.key)
+
+
+def _keys(value: str) -> tuple[ApiKey, ...]:
     """Keys; never the text of a reference, which is no secret and would let in who knows the vault's name.
 
     The platform leaves it in place of the secret when it cannot resolve it ("Use Key Vault references as app
     settings", Microsoft Learn).
     """
-    keys = _words(value)
-    if any(key.startswith("@Microsoft.KeyVault(") for key in keys):
+    words = _words(value)
+    if any("@Microsoft.KeyVault(" in word for word in words):
         raise ValueError("a Key Vault reference that the platform has not resolved")
-    return keys
+    return tuple(_key(word) for word in words)
+
+
+def _key(word: str) -> ApiKey:
+    """`name=key`, or a key alone; the = at the end of a key in base64 is its own."""
+    name, _, key = word.partition("=")
+    if not key.strip("="):
+        return ApiKey("", word)
+    if not _NAME.fullmatch(name.strip()):
+        raise ValueError(
+            "what stands before a = is a name, of 1 to 32 letters, digits, hyphens, dots and underscores"
+        )
+    return ApiKey(name.strip(), key.strip())
 
 
 def _boolean(value: str) -> bool:

@@ -14,7 +14,7 @@ from typing import Self
 
 from shared_code.admission import Hold
 from shared_code.deadline import Deadline
-from shared_code.errors import InternalError, SegmentError, UrlNotAccessible
+from shared_code.errors import ImageFormatInvalid, InternalError, SegmentError, UrlNotAccessible
 from shared_code.modes import Mode
 from shared_code.outcome import Edge, Ending, Outcome, OutcomeSink
 from shared_code.progress import Abandoned, Findings, Progress
@@ -25,13 +25,15 @@ class Arrival:
     """How a picture came in: `id` is the request's, or the queue message's.
 
     `trace_context` holds the caller's `traceparent` and `tracestate`, as W3C Trace Context has them.
-    `queued_at`: when its event came, in seconds since 1970 (UTC); None where there is no event.
+    `queued_at`: when its event came, in seconds since 1970 (UTC); None where there is no event. `client_id`:
+    what the caller named the request, if that is the form of an id.
     """
 
     id: str
     edge: Edge
     trace_context: Mapping[str, str] = field(default_factory=dict)
     queued_at: float | None = None
+    client_id: str | None = None
 
 
 class Visit:
@@ -51,6 +53,8 @@ class Visit:
         """What is asked for, once that is known."""
         self.caller: str | None = None
         """The name of whoever asks, once that is known; None where nobody has to say."""
+        self.bytes_in = 0
+        """Of the picture's file, or what has come of it."""
         self.bytes_out = 0
         self._arrival = arrival
         self._sink = sink
@@ -65,6 +69,11 @@ class Visit:
     def ending(self) -> Ending | None:
         """How it ended, None while it lasts."""
         return self._ending
+
+    def arriving(self, size_bytes: int) -> None:
+        """So many more bytes have come. Raises TooManyRequests when all files together are too many."""
+        self.bytes_in += size_bytes
+        self.held.grow(size_bytes)
 
     def end(self, ending: Ending, error: SegmentError | None = None) -> None:
         """Tell the sink how the visit ended. Whatever comes after the first end changes nothing."""
@@ -82,6 +91,9 @@ class Visit:
                 findings=self.findings,
                 error_id=None if error is None else error.id,
                 url_fault=error.fault if isinstance(error, UrlNotAccessible) else None,
+                image_fault=error.fault if isinstance(error, ImageFormatInvalid) else None,
+                client_id=arrival.client_id,
+                bytes_in=self.bytes_in,
                 bytes_out=self.bytes_out,
                 began=progress.began,
                 milliseconds=progress.elapsed_ms,

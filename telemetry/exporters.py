@@ -5,7 +5,7 @@ import logging
 from opentelemetry import metrics, trace
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
-from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
@@ -14,7 +14,9 @@ from shared_code.settings import TelemetrySettings
 log = logging.getLogger(__name__)
 
 _SERVICE_NAME = "segment-function"
-"""OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES win over it."""
+"""Where neither OTEL_SERVICE_NAME nor OTEL_RESOURCE_ATTRIBUTES gives one."""
+_NO_NAME = "unknown_service"
+"""What the SDK calls a service whose name it has not found."""
 
 _NO_INSTRUMENTATION = {
     name: {"enabled": False}
@@ -50,7 +52,7 @@ def use_exporters(settings: TelemetrySettings) -> None:
     PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY is true.
     """
     spans, readers = _otlp() if settings.otlp_endpoint else ([], [])
-    resource = Resource.create({"service.name": _SERVICE_NAME})  # looks around on threads of its own
+    resource = _resource()
     provider = trace.get_tracer_provider()
     if isinstance(provider, TracerProvider):
         export_all_of_the_app()
@@ -83,6 +85,14 @@ def export_all_of_the_app() -> None:
     for handler in logging.getLogger(WORKERS_LOGGER).handlers:
         for name in APP_LOGGERS:
             logging.getLogger(name).addHandler(handler)
+
+
+def _resource() -> Resource:
+    """What the environment says of this service: the SDK reads it, on threads of its own."""
+    found = Resource.create()
+    if str(found.attributes.get(SERVICE_NAME, "")).startswith(_NO_NAME):
+        return found.merge(Resource({SERVICE_NAME: _SERVICE_NAME}))
+    return found
 
 
 def _otlp() -> tuple[list[SpanProcessor], list[MetricReader]]:

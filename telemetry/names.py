@@ -1,7 +1,8 @@
 """What spans, metrics and their attributes are called: the contract with workbooks and alerts.
 
-They follow the naming rules of OpenTelemetry's semantic conventions; `error.type` is one of theirs. Units are
-UCUM's. docs/operations.md says what each number means, and a test holds both to this module.
+They follow the naming rules of OpenTelemetry's semantic conventions, which have `error.type` and
+`faas.coldstart`. Units are UCUM's. docs/operations.md says what each number means, and a test holds both to
+this module.
 """
 
 from dataclasses import dataclass
@@ -13,15 +14,21 @@ SPAN = "picture"
 
 REQUEST_ID = "segment.request.id"
 EDGE = "segment.edge"
+CALLER = "segment.caller"
+CLIENT_ID = "segment.client.request.id"
 MODE = "segment.mode"
+NETWORK = "segment.network"
 ENDING = "segment.ending"
 STAGE = "segment.stage"
 SIZE = "segment.picture.size"
+FORMAT = "segment.picture.format"
+INPUT_BYTES = "segment.input.bytes"
 MEGAPIXELS = "segment.picture.megapixels"
 UNCERTAINTY = "segment.uncertainty"
 OUTPUT_BYTES = "segment.output.bytes"
 REASON = "segment.reason"
 ERROR = "error.type"
+COLD_START = "faas.coldstart"
 
 
 @dataclass(frozen=True)
@@ -36,7 +43,11 @@ class Metric:
 
 
 PICTURES = Metric(
-    "segment.pictures", "counter", "{picture}", "Pictures by how they ended.", (EDGE, MODE, ENDING, SIZE)
+    "segment.pictures",
+    "counter",
+    "{picture}",
+    "Pictures by how they ended.",
+    (EDGE, CALLER, MODE, ENDING, SIZE),
 )
 REFUSALS = Metric(
     "segment.refusals", "counter", "{picture}", "Pictures that got an error document.", (EDGE, ERROR)
@@ -52,13 +63,17 @@ SECOND_LOOKS = Metric(
     (EDGE,),
 )
 DURATION = Metric(
-    "segment.picture.duration", "histogram", "s", "First byte in to last byte out.", (EDGE, MODE, ENDING)
+    "segment.picture.duration",
+    "histogram",
+    "s",
+    "First byte in to last byte out.",
+    (EDGE, CALLER, MODE, ENDING),
 )
 STAGE_DURATION = Metric("segment.stage.duration", "histogram", "s", "A stage of a picture.", (EDGE, STAGE))
 PICTURE_MEGAPIXELS = Metric(
-    MEGAPIXELS, "histogram", "{megapixel}", "Size of the pictures that came.", (EDGE, MODE)
+    MEGAPIXELS, "histogram", "{megapixel}", "Size of the pictures that came.", (EDGE, CALLER, MODE)
 )
-OUTPUT = Metric(OUTPUT_BYTES, "histogram", "By", "Size of what was sent.", (EDGE, MODE))
+OUTPUT = Metric(OUTPUT_BYTES, "histogram", "By", "Size of what was sent.", (EDGE, CALLER, MODE))
 DOUBT = Metric(UNCERTAINTY, "histogram", "1", "How undecided the network was.", (EDGE, MODE))
 QUEUE_AGE = Metric("segment.queue.age", "histogram", "s", "From the event's arrival to its cut-out's end.")
 SLOTS_USED = Metric("segment.slots.used", "gauge", "{slot}", "Pictures worked on.")

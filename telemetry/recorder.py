@@ -18,6 +18,9 @@ from telemetry.names import Metric
 
 type Attributes = dict[str, str | int | float]
 
+_NOBODY = "none"
+"""The caller of a blob, and of a call that was let in by nothing."""
+
 _BOUNDARIES = {
     "s": (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10, 30, 60, 200),
     "{megapixel}": (0.3, 1, 2, 4, 8, 12, 16, 32, 64, 128, 256),
@@ -62,13 +65,20 @@ class Recorder:
             names.REQUEST_ID: outcome.id,
             names.EDGE: outcome.edge,
             names.ENDING: outcome.ending,
+            names.INPUT_BYTES: outcome.bytes_in,
             names.OUTPUT_BYTES: outcome.bytes_out,
         }
         optional = {
+            names.CALLER: outcome.caller,
+            names.CLIENT_ID: outcome.client_id,
             names.MODE: outcome.mode,
+            names.FORMAT: outcome.findings.format,
+            names.NETWORK: outcome.findings.network,
+            names.COLD_START: outcome.findings.cold_start,
             names.MEGAPIXELS: outcome.findings.megapixels,
             names.UNCERTAINTY: outcome.findings.uncertainty,
             names.ERROR: outcome.error_id,
+            names.REASON: outcome.reason,
         }
         attributes |= {name: value for name, value in optional.items() if value is not None}
         span = self._tracer.start_span(
@@ -90,6 +100,7 @@ class Recorder:
     def _measure(self, outcome: Outcome) -> None:
         known: Attributes = {
             names.EDGE: outcome.edge,
+            names.CALLER: outcome.caller or _NOBODY,
             names.MODE: outcome.mode or "unknown",
             names.ENDING: outcome.ending,
             names.SIZE: names.size_of(outcome.findings.megapixels),

@@ -7,7 +7,7 @@ Each cap is checked on a walk that costs well under a second for the largest fil
 import logging
 from dataclasses import dataclass
 
-from shared_code.errors import ImageFormatInvalid
+from shared_code.errors import ImageFault, ImageFormatInvalid
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ class Cap:
         """Raises ImageFormatInvalid when `count` is above the cap."""
         if count > self.most:
             log.info("image refused: more than %d %s", self.most, self.what)
-            raise ImageFormatInvalid
+            raise ImageFormatInvalid(ImageFault.HOSTILE)
 
 
 PROFILE_BYTES = Cap("bytes of an ICC profile", 8 << 20, "the largest profiles, of printers, have about 4 MB")

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from shared_code.errors import (
     ImageDimensionNotAllowed,
+    ImageFault,
     ImageFormatInvalid,
     ImageSizeNotAllowed,
 )
@@ -63,7 +64,7 @@ def open_source(data: bytes) -> Source:
     with image_faults():
         recognised = recognise(data)
         if recognised is None:
-            raise ImageFormatInvalid
+            raise ImageFormatInvalid(ImageFault.UNKNOWN)
         row, content = recognised
         survey = row.survey(content)
         if not all(MIN_SIDE_PX <= side <= MAX_SIDE_PX for side in (survey.width, survey.height)):

@@ -6,7 +6,7 @@ Tags that are missing or wrong are mended as far as their meaning is certain.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from shared_code.errors import ImageFormatInvalid
+from shared_code.errors import ImageFault, ImageFormatInvalid
 from shared_code.picture import jpeg
 from shared_code.picture.caps import PROFILE_BYTES, Cap
 from shared_code.picture.exif import xmp_orientation
@@ -296,14 +296,17 @@ def _layout(
     CHUNKS.check(count)
     offsets = directory.numbers(offset_tag, count)
     sizes = directory.numbers(size_tag, count) or (0,) * count
-    if len(offsets) != count or len(sizes) != count or any(offset > file_bytes for offset in offsets):
+    if len(offsets) != count or len(sizes) != count:
         raise ImageFormatInvalid
+    if any(offset > file_bytes for offset in offsets):
+        raise ImageFormatInvalid(ImageFault.TRUNCATED)
     if not all(sizes):
         ordered = sorted(offsets)
         following = dict(zip(ordered, [*ordered[1:], file_bytes], strict=True))
         sizes = tuple(size or following[offset] - offset for offset, size in zip(offsets, sizes, strict=True))
     if sum(sizes) > _OVERLAP * file_bytes:
-        raise ImageFormatInvalid
+        cut = any(offset + size > file_bytes for offset, size in zip(offsets, sizes, strict=True))
+        raise ImageFormatInvalid(ImageFault.TRUNCATED if cut else ImageFault.HOSTILE)
     return Layout(offsets, sizes, across, down, tiled)
 
 

@@ -16,21 +16,30 @@ from PIL.Image import Resampling
 
 from shared_code.errors import (
     ImageDimensionNotAllowed,
+    ImageFault,
     ImageFormatInvalid,
     ImageSizeNotAllowed,
     ImageTooLargeForInstance,
 )
 from shared_code.picture.decoding import Picture, decode
+from shared_code.picture.fault import fault_of
 from shared_code.picture.header import Source, open_source
 from shared_code.picture.pillow import image_faults
 from shared_code.room.messages import REASON_BYTES, Answer, Job, Order, Reply, Request, Wanted
 
 _ANSWERS: dict[type[BaseException], Answer] = {
-    ImageFormatInvalid: Answer.FORMAT,
     ImageDimensionNotAllowed: Answer.DIMENSION,
     ImageTooLargeForInstance: Answer.MEMORY,
     ImageSizeNotAllowed: Answer.SIZE,
     MemoryError: Answer.MEMORY,
+}
+_FAULTS = {
+    ImageFault.CORRUPT: Answer.FORMAT,
+    ImageFault.TRUNCATED: Answer.TRUNCATED,
+    ImageFault.HOSTILE: Answer.HOSTILE,
+    ImageFault.HEIC: Answer.HEIC,
+    ImageFault.OTHER_FORMAT: Answer.OTHER_FORMAT,
+    ImageFault.UNKNOWN: Answer.UNKNOWN,
 }
 _BEHIND = (128, 128, 128)
 """What the network sees behind transparent pixels."""
@@ -87,7 +96,7 @@ def _do[Result](future: "Future[Result]", task: Callable[[], Result]) -> None:
 def serve(room: Room, workers: Workers) -> None:
     """Do the job."""
     if room.job.order == Order.PLAN:
-        room.channel.write(_answered(0, partial(_header, room.data)).pack())
+        room.channel.write(_answered(0, room.data, partial(_header, room.data)).pack())
         return
     picture = _Decoding(room, workers)
     while data := room.channel.read():
@@ -130,7 +139,8 @@ class _Decoding:
 
     def answer(self, request: Request) -> None:
         """Answer a request, however it ends."""
-        self._room.channel.write(_answered(request.id, partial(self._do, request)).pack())
+        reply = _answered(request.id, self._room.data, partial(self._do, request))
+        self._room.channel.write(reply.pack())
 
     def _opened(self) -> Source:
         source = open_source(self._room.data)
@@ -181,9 +191,11 @@ class _Decoding:
         self._room.pixels[request.offset : request.offset + len(pixels)] = pixels
 
 
-def _answered(id: int, work: Callable[[], Reply]) -> Reply:
+def _answered(id: int, data: bytes, work: Callable[[], Reply]) -> Reply:
     try:
         return work()
+    except ImageFormatInvalid as error:
+        return Reply(id, _FAULTS[fault_of(data, error.fault)], reason=_reason(error))
     except BaseException as error:
         answer = _ANSWERS.get(type(error), Answer.FAULT)
         return Reply(id, answer, reason=_reason(error))

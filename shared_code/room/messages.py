@@ -128,11 +128,17 @@ class Answer(IntEnum):
 
     DONE = 0
     FORMAT = 1
+    """Corrupt; the others that mean ImageFormatInvalid have the number of their own fault below."""
     DIMENSION = 2
     MEMORY = 3
     SIZE = 4
     FAULT = 5
     """Something that should not be."""
+    TRUNCATED = 6
+    HOSTILE = 7
+    HEIC = 8
+    OTHER_FORMAT = 9
+    UNKNOWN = 10
 
 
 @dataclass(frozen=True)

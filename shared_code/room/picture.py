@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Resampling
 
-from shared_code.errors import ImageFormatInvalid, SegmentError
+from shared_code.errors import ImageFault, ImageFormatInvalid, SegmentError
 from shared_code.progress import Progress
 from shared_code.room.lifecycle import End, Zygote
 from shared_code.room.messages import Answer, Job, Order, Reply, Request, Wanted
@@ -174,7 +174,7 @@ class Picture:
 
     def _lied(self, about: str) -> SegmentError:
         self._process.lied(about)
-        return ImageFormatInvalid()
+        return ImageFormatInvalid(ImageFault.HOSTILE)
 
     def _listen(self) -> None:
         while reply := self._process.reply():

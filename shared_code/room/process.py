@@ -7,12 +7,14 @@ import os
 import signal
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import copy_context
+from functools import partial
 
 from shared_code.errors import (
     ImageDimensionNotAllowed,
+    ImageFault,
     ImageFormatInvalid,
     ImageSizeNotAllowed,
     ImageTooLargeForInstance,
@@ -29,12 +31,17 @@ _WALL_S = 1.0
 _WALL_TIMES = 2.0
 """An answer may take that long beside so many times the CPU time, on a machine that others use too."""
 _GONE_S = 10.0
-_ERRORS: dict[int, type[SegmentError]] = {
+_ERRORS: dict[int, Callable[[], SegmentError]] = {
     Answer.FORMAT: ImageFormatInvalid,
     Answer.DIMENSION: ImageDimensionNotAllowed,
     Answer.MEMORY: ImageTooLargeForInstance,
     Answer.SIZE: ImageSizeNotAllowed,
-    Answer.FAULT: ImageFormatInvalid,
+    Answer.FAULT: partial(ImageFormatInvalid, ImageFault.HOSTILE),
+    Answer.TRUNCATED: partial(ImageFormatInvalid, ImageFault.TRUNCATED),
+    Answer.HOSTILE: partial(ImageFormatInvalid, ImageFault.HOSTILE),
+    Answer.HEIC: partial(ImageFormatInvalid, ImageFault.HEIC),
+    Answer.OTHER_FORMAT: partial(ImageFormatInvalid, ImageFault.OTHER_FORMAT),
+    Answer.UNKNOWN: partial(ImageFormatInvalid, ImageFault.UNKNOWN),
 }
 
 
@@ -133,7 +140,7 @@ class RoomProcess:
         error = _ERRORS.get(reply.answer)
         if error is None:
             self.lied("how it went")
-            return ImageFormatInvalid()
+            return ImageFormatInvalid(ImageFault.HOSTILE)
         if reply.told:
             self._log(logging.INFO, f"image refused: {reply.told}")
         return error()
@@ -159,7 +166,7 @@ class RoomProcess:
         if self._progress.abandoned or (self._ended_by_us and not self._told):
             return Abandoned()
         if self._told:
-            return ImageFormatInvalid()
+            return ImageFormatInvalid(ImageFault.HOSTILE)
         if end.unknown:
             return ServiceUnavailable()
         if end.signal == signal.SIGKILL:  # by the kernel, for want of memory
@@ -169,7 +176,7 @@ class RoomProcess:
             self._report(f"used its {self._job.cpu_s:.1f} s of CPU time")
         else:
             self._report(f"crashed: {end}")
-        return ImageFormatInvalid()
+        return ImageFormatInvalid(ImageFault.HOSTILE)
 
     def _report(self, what: str) -> None:
         """One line for the operator, with what finds the file again."""

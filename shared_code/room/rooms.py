@@ -4,7 +4,7 @@ Nothing that comes out of a room is believed: sizes are compared with what was p
 from where the service had them put.
 """
 
-from shared_code.errors import ImageFormatInvalid, ImageSizeNotAllowed
+from shared_code.errors import ImageFault, ImageFormatInvalid, ImageSizeNotAllowed
 from shared_code.limits import MAX_IMAGE_BYTES, MAX_SIDE_PX, MIN_SIDE_PX
 from shared_code.progress import Progress
 from shared_code.room.lifecycle import Zygote
@@ -67,7 +67,7 @@ def _checked_header(reply: Reply, file_bytes: int) -> Header:
     """Raises ImageFormatInvalid for what no header can say."""
     sides = (reply.width, reply.height)
     if not all(MIN_SIDE_PX <= side <= MAX_SIDE_PX for side in sides):
-        raise ImageFormatInvalid
+        raise ImageFormatInvalid(ImageFault.HOSTILE)
     pixels = reply.width * reply.height
     if not (
         0 < reply.bytes_per_pixel <= _MOST_PIXEL_BYTES
@@ -75,7 +75,7 @@ def _checked_header(reply: Reply, file_bytes: int) -> Header:
         and reply.scalable <= 1
         and reply.holds_whole <= 1
     ):
-        raise ImageFormatInvalid
+        raise ImageFormatInvalid(ImageFault.HOSTILE)
     return Header(
         reply.width,
         reply.height,

@@ -20,9 +20,12 @@ def line_of(instance: Instance, request_id: str) -> str:
     [
         (
             Request(body=encoded("JPEG", 1600, 1200)),
-            r"ending=sent mode=background\w+ megapixels=1\.92 .*",
+            r"ending=sent mode=background\w+ .* megapixels=1\.92 .*",
         ),
-        (Request(body=b"text"), r"ending=refused mode=background\w+ megapixels=- .* error=E-FORMAT .*"),
+        (
+            Request(body=b"text"),
+            r"ending=refused mode=background\w+ .* megapixels=- .* error=E-FORMAT reason=not_a_picture .*",
+        ),
     ],
     ids=["sent", "refused"],
 )
@@ -30,7 +33,7 @@ def test_every_picture_has_its_line(instance: Instance, request_: Request, told:
     reply = ask(instance, request_)
     wait_for_the_end_of_all_calls(instance)
     line = line_of(instance, reply.headers["request-id"])
-    assert re.fullmatch(f"edge=http {told}", line)
+    assert re.fullmatch(rf"edge=http caller=\S+ client_id=- {told}", line)
     if reply.status == 200:
         assert f" bytes={len(reply.body)} " in line
         assert " send=" in line

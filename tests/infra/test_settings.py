@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from shared_code.settings import MAX_DEADLINE_S, load_settings
+from shared_code.settings import MAX_DEADLINE_S, ApiKey, load_settings
 from telemetry.exporters import WORKERS_LOGGER
 from tests.infra.cli import SETS, resources
 from tests.support.hosts import PROJECT
@@ -80,7 +80,7 @@ def test_settings_are_taken_by_the_code(parameters: Path) -> None:
         assert "@Microsoft.KeyVault(SecretUri=" in settings[name]
         settings[name] = name
     loaded = load_settings(settings)
-    assert loaded.api_keys == ("SEGMENT_API_KEY_1", "SEGMENT_API_KEY_2")
+    assert loaded.api_keys == (ApiKey("key-1", "SEGMENT_API_KEY_1"), ApiKey("key-2", "SEGMENT_API_KEY_2"))
     assert loaded.allow_anonymous is False
     assert loaded.url_allowed_ports == DEFAULTS.url_allowed_ports
     assert (loaded.cutout.storage is None) == (parameters.stem == "minimal")

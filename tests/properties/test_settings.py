@@ -46,13 +46,24 @@ def test_any_values_of_all(environment: dict[str, str]) -> None:
         assert outcome.slots >= 1
 
 
+names = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}", fullmatch=True)
+padding = st.sampled_from(("", "=", "=="))
 keys = st.text(st.characters(codec="ascii", categories=("L", "N", "P"), exclude_characters=","), min_size=1)
 
 
 @given(st.lists(keys, max_size=4), st.sampled_from((",", ", ", " ,, ")))
 def test_keys_come_back(given_keys: list[str], separator: str) -> None:
     assume(not any(key.startswith("@Microsoft.KeyVault(") for key in given_keys))  # no secret
-    assert load_settings({"SEGMENT_API_KEYS": separator.join(given_keys)}).api_keys == tuple(given_keys)
+    loaded = load_settings({"SEGMENT_API_KEYS": separator.join(given_keys)}).api_keys
+    assert [key.key for key in loaded] == given_keys
+    assert [key.name for key in loaded] == [f"key-{number}" for number in range(1, 1 + len(given_keys))]
+
+
+@given(st.dictionaries(names, st.tuples(keys, padding).map("".join), max_size=4))
+def test_named_keys_come_back(given_keys: dict[str, str]) -> None:
+    words = [f"{name}={key}" for name, key in given_keys.items()]
+    loaded = load_settings({"SEGMENT_API_KEYS": ",".join(words)}).api_keys
+    assert {key.name: key.key for key in loaded} == given_keys
 
 
 @given(

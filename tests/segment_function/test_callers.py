@@ -9,6 +9,7 @@ from shared_code.settings import load_settings
 from tests.segment_function.asgi import request
 
 TWO = {"SEGMENT_API_KEYS": "first-key,second-key"}
+NAMED = {"SEGMENT_API_KEYS": "shop=first-key,second-key==,app=third=key=", "SEGMENT_API_KEY_1": "vault-key"}
 ANYONE = {"SEGMENT_ALLOW_ANONYMOUS": "true"}
 
 
@@ -23,6 +24,10 @@ def let_in(environment: dict[str, str], key: str | None) -> Caller:
         (TWO, "first-key", "key-1"),
         (TWO, "second-key", "key-2"),
         (TWO | ANYONE, "second-key", "key-2"),
+        (NAMED, "first-key", "shop"),
+        (NAMED, "second-key==", "key-2"),
+        (NAMED, "third=key=", "app"),
+        (NAMED, "vault-key", "key-1"),
         (ANYONE, None, "anonymous"),
         (ANYONE, "whatever", "anonymous"),
     ],
@@ -45,6 +50,11 @@ def test_lets_in(environment: dict[str, str], key: str | None, name: str) -> Non
         (TWO, "FIRST-KEY"),
         (TWO, "first-key,second-key"),
         (TWO, " first-key"),
+        (NAMED, "shop=first-key"),
+        (NAMED, "shop"),
+        (NAMED, "="),
+        (NAMED, "=="),
+        (NAMED, "key="),
         (TWO, "first-k\xe4y"),
         (TWO, "schlüssel"),
         (TWO | ANYONE, None),
@@ -85,4 +95,6 @@ def test_any_kind_of_credential_will_do(headers: dict[str, str], found: Caller |
 
 
 def test_no_key_is_printed() -> None:
-    assert "first-key" not in repr(Gate.of(load_settings(TWO)))
+    printed = repr(Gate.of(load_settings(NAMED)))
+    assert "shop" in printed
+    assert not any(secret in printed for secret in ("first-key", "second-key", "third", "vault-key"))

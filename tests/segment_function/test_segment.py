@@ -23,7 +23,7 @@ from tests.support.rooms import rooms
 pytestmark = pytest.mark.slow
 
 QUERY = "api-version=2023-02-01-preview&mode=backgroundRemoval"
-SETTINGS = replace(load_settings({"SEGMENT_MODEL": "u2netp", "SEGMENT_SLOTS": "1"}), api_keys=("key",))
+SETTINGS = load_settings({"SEGMENT_MODEL": "u2netp", "SEGMENT_SLOTS": "1", "SEGMENT_API_KEYS": "shop=key"})
 PHOTO = encoded("PNG", 600, 500)
 SHORT_S = 0.05
 LONG_S = 30
@@ -71,7 +71,9 @@ def test_a_picture_that_is_sent() -> None:
     assert (sent.status, sent.ended) == (200, True)
     (outcome,) = service.outcomes
     assert (outcome.ending, outcome.error_id, outcome.mode) == (Ending.SENT, None, "backgroundRemoval")
-    assert outcome.caller == "key-1"
+    assert (outcome.caller, outcome.bytes_in) == ("shop", len(PHOTO))
+    assert (outcome.findings.format, outcome.findings.cold_start) == ("PNG", True)
+    assert outcome.findings.network == "u2netp"
     assert (outcome.id, outcome.bytes_out) == (sent.headers["request-id"], len(sent.body))
     assert outcome.findings.megapixels == 0.3
     stages = [stage.name for stage in outcome.stages]

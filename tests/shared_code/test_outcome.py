@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from shared_code.errors import ImageFault
 from shared_code.outcome import Edge, Ending, Outcome, log_outcome, told
 from shared_code.progress import Findings, Stage, StageName
 from tests.support.hosts import PROJECT
@@ -14,7 +15,10 @@ OUTCOME = Outcome(
     edge=Edge.HTTP,
     ending=Ending.SENT,
     mode="backgroundRemoval",
-    findings=Findings(megapixels=12.19, uncertainty=0.034),
+    findings=Findings(megapixels=12.19, uncertainty=0.034, format="JPEG", network="u2net", cold_start=True),
+    caller="shop",
+    client_id="a-7",
+    bytes_in=2_345_678,
     error_id=None,
     bytes_out=8_123_456,
     began=1_700_000_000.0,
@@ -28,8 +32,9 @@ OUTCOME = Outcome(
     [
         (
             OUTCOME,
-            "picture 0b3e: edge=http ending=sent mode=backgroundRemoval megapixels=12.19 uncertainty=0.03 "
-            "error=- bytes=8123456 ms=512 receive=20 decode=59",
+            "picture 0b3e: edge=http caller=shop client_id=a-7 ending=sent mode=backgroundRemoval "
+            "format=JPEG bytes_in=2345678 network=u2net cold_start=true megapixels=12.19 uncertainty=0.03 "
+            "error=- reason=- bytes=8123456 ms=512 receive=20 decode=59",
         ),
         (
             replace(
@@ -38,12 +43,17 @@ OUTCOME = Outcome(
                 ending=Ending.REFUSED,
                 mode=None,
                 findings=Findings(),
-                error_id="E-401",
+                error_id="E-FORMAT",
+                image_fault=ImageFault.UNKNOWN,
+                caller=None,
+                client_id=None,
+                bytes_in=10,
                 bytes_out=0,
                 stages=(),
             ),
-            "picture 0b3e: edge=blob ending=refused mode=- megapixels=- uncertainty=- "
-            "error=E-401 bytes=0 ms=512 ",
+            "picture 0b3e: edge=blob caller=- client_id=- ending=refused mode=- format=- bytes_in=10 "
+            "network=- cold_start=- megapixels=- uncertainty=- error=E-FORMAT "
+            "reason=not_a_picture bytes=0 ms=512 ",
         ),
     ],
 )

@@ -8,6 +8,7 @@ import pytest
 from shared_code.modes import Mode
 from shared_code.settings import (
     MAX_DEADLINE_S,
+    ApiKey,
     CutoutSettings,
     Settings,
     SettingsError,
@@ -50,11 +51,14 @@ def test_empty_or_blank_is_the_default() -> None:
 
 READ = [
     # variable, value, field, parsed
-    ("SEGMENT_API_KEYS", "one", "api_keys", ("one",)),
-    ("SEGMENT_API_KEYS", " one, two ,,", "api_keys", ("one", "two")),
+    ("SEGMENT_API_KEYS", "one", "api_keys", (ApiKey("key-1", "one"),)),
+    ("SEGMENT_API_KEYS", " one, two ,,", "api_keys", (ApiKey("key-1", "one"), ApiKey("key-2", "two"))),
+    ("SEGMENT_API_KEYS", "two==, a.b = x=", "api_keys", (ApiKey("key-1", "two=="), ApiKey("a.b", "x="))),
+    ("SEGMENT_API_KEYS", "key-1=x,y", "api_keys", (ApiKey("key-1", "x"), ApiKey("key-2", "y"))),
     ("SEGMENT_API_KEYS", ",", "api_keys", ()),
-    ("SEGMENT_API_KEY_1", " one ", "api_keys", ("one",)),
-    ("SEGMENT_API_KEY_2", "two", "api_keys", ("two",)),
+    ("SEGMENT_API_KEY_1", " one ", "api_keys", (ApiKey("key-1", "one"),)),
+    ("SEGMENT_API_KEY_2", "two", "api_keys", (ApiKey("key-2", "two"),)),
+    ("SEGMENT_API_KEY_2", "shop=two", "api_keys", (ApiKey("shop", "two"),)),
     ("SEGMENT_ALLOW_ANONYMOUS", "true", "allow_anonymous", True),
     ("SEGMENT_ALLOW_ANONYMOUS", " TRUE ", "allow_anonymous", True),
     ("SEGMENT_ALLOW_ANONYMOUS", "False", "allow_anonymous", False),
@@ -140,6 +144,11 @@ def test_cutouts_are_not_written_where_pictures_are_read() -> None:
     [
         ("SEGMENT_API_KEYS", "one,@Microsoft.KeyVault(VaultName=kv;SecretName=a)"),
         ("SEGMENT_API_KEY_1", "@Microsoft.KeyVault(SecretUri=https://kv.example/secrets/a/)"),
+        ("SEGMENT_API_KEYS", "shop=@Microsoft.KeyVault(SecretUri=https://kv.example/secrets/a/)"),
+        ("SEGMENT_API_KEYS", "shop=one,shop=two"),
+        ("SEGMENT_API_KEYS", "my shop=one"),
+        ("SEGMENT_API_KEYS", "=one"),
+        ("SEGMENT_API_KEYS", f"{'n' * 33}=one"),
         ("SEGMENT_ALLOW_ANONYMOUS", "yes"),
         ("SEGMENT_ALLOW_ANONYMOUS", "1"),
         ("SEGMENT_MODELS_IN_MEMORY", "1"),

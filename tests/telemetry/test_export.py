@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import httpx
 import pytest
@@ -19,6 +20,7 @@ pytestmark = pytest.mark.slow
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 SECRET = "a-secret-of-the-query"
+CLIENT_ID = "6a3d2c1e-0000-4000-8000-0123456789ab"
 PATIENCE_S = 60
 HOSTS = {"embedded": embedded_host, "functions": functions_host}
 
@@ -30,7 +32,7 @@ def received(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         skip(HOW_TO_GET_ONE)
     with otlp_receiver() as receiver:
         settings = {
-            "SEGMENT_API_KEYS": ",".join(KEYS),
+            "SEGMENT_API_KEYS": f"shop={KEYS[0]},{KEYS[1]}",
             "SEGMENT_MODEL": "u2netp",
             "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.endpoint,
             "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
@@ -61,6 +63,7 @@ def post(url: str, content: bytes, content_type: str) -> httpx.Response:
         headers={
             "Ocp-Apim-Subscription-Key": KEYS[0],
             "Content-Type": content_type,
+            "x-ms-client-request-id": CLIENT_ID,
             "traceparent": f"00-{TRACE}-{PARENT}-01",
         },
         trust_env=False,
@@ -111,6 +114,55 @@ def test_metrics_arrive(received: Received) -> None:
     }
 
 
+def test_what_an_operator_asks(received: Received) -> None:
+    spans = {attribute(span, names.INPUT_BYTES): span for span in received.named(names.SPAN)}
+    assert spans.keys() == {str(len(PICTURES[0][0])), "10", "0"}
+    for span in spans.values():
+        assert attribute(span, names.CALLER) == "shop"
+        assert attribute(span, names.CLIENT_ID) == CLIENT_ID
+    sent = spans[str(len(PICTURES[0][0]))]
+    assert [attribute(sent, name) for name in (names.FORMAT, names.NETWORK)] == ["JPEG", "u2netp"]
+    assert attribute(sent, names.COLD_START) == "True"
+    assert attribute(spans["10"], names.REASON) == "not a picture"
+    assert attribute(spans["0"], names.REASON) == "address guard"
+
+
+def test_metrics_have_the_caller(received: Received) -> None:
+    for name in ("segment.pictures", "segment.picture.duration"):
+        metric = received.metrics[name]
+        points = [*metric.sum.data_points, *metric.histogram.data_points]
+        callers = {
+            it.value.string_value for point in points for it in point.attributes if it.key == names.CALLER
+        }
+        assert callers == {"shop"}
+
+
+@pytest.mark.parametrize(
+    ("variables", "name"),
+    [
+        ({}, "segment-function"),
+        ({"OTEL_SERVICE_NAME": "cut-outs"}, "cut-outs"),
+        ({"OTEL_RESOURCE_ATTRIBUTES": "service.name=of-the-shop,deployment.environment=test"}, "of-the-shop"),
+        ({"OTEL_SERVICE_NAME": "wins", "OTEL_RESOURCE_ATTRIBUTES": "service.name=loses"}, "wins"),
+    ],
+    ids=["none", "OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES", "both"],
+)
+def test_the_service_has_the_name_that_it_is_given(
+    variables: dict[str, str], name: str, tmp_path: Path
+) -> None:
+    with otlp_receiver() as receiver:
+        settings = {
+            "SEGMENT_ALLOW_ANONYMOUS": "true",
+            "SEGMENT_MODEL": "u2netp",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.endpoint,
+            "OTEL_BSP_SCHEDULE_DELAY": "200",
+        }
+        with embedded_host(tmp_path / "log.txt", settings | variables) as host:
+            assert post(host.url, b"no picture", "image/jpeg").status_code == 400
+            wait_for(lambda: len(receiver.named(names.SPAN)) >= 1)
+        assert {service for service, _ in receiver.spans} == {name}
+
+
 def test_nothing_secret_is_told(received: Received) -> None:
     ours = [span.SerializeToString() for service, span in received.spans if service == "segment-function"]
     ours += [metric.SerializeToString() for metric in received.metrics.values()]
@@ -121,4 +173,7 @@ def test_nothing_secret_is_told(received: Received) -> None:
 
 
 def attribute(span: Span, name: str) -> str:
-    return next((str(it.value.string_value) for it in span.attributes if it.key == name), "")
+    values = (
+        getattr(it.value, str(it.value.WhichOneof("value"))) for it in span.attributes if it.key == name
+    )
+    return str(next(values, ""))

@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
-from shared_code.errors import UrlFault
+from shared_code.errors import ImageFault, UrlFault
 from shared_code.outcome import Edge, Ending, Outcome
 from shared_code.progress import Findings, Stage, StageName
 from telemetry import names
@@ -22,7 +22,10 @@ SENT = Outcome(
     edge=Edge.HTTP,
     ending=Ending.SENT,
     mode="backgroundRemoval",
-    findings=Findings(megapixels=12.0, uncertainty=0.04),
+    findings=Findings(megapixels=12.0, uncertainty=0.04, format="JPEG", network="u2net", cold_start=False),
+    caller="shop",
+    client_id="a-7",
+    bytes_in=2_000_000,
     error_id=None,
     bytes_out=7_800_000,
     began=1_700_000_000.0,
@@ -72,9 +75,15 @@ def test_a_picture_is_a_span_with_a_child_for_each_stage(memory: Memory) -> None
     picture = spans["picture"]
     assert picture.attributes == {
         "segment.request.id": "an-id",
+        "segment.client.request.id": "a-7",
         "segment.edge": "http",
+        "segment.caller": "shop",
         "segment.ending": "sent",
         "segment.mode": "backgroundRemoval",
+        "segment.network": "u2net",
+        "faas.coldstart": False,
+        "segment.input.bytes": 2_000_000,
+        "segment.picture.format": "JPEG",
         "segment.picture.megapixels": 12.0,
         "segment.uncertainty": 0.04,
         "segment.output.bytes": 7_800_000,
@@ -87,6 +96,21 @@ def test_a_picture_is_a_span_with_a_child_for_each_stage(memory: Memory) -> None
         assert span.parent.span_id == picture.context.span_id
         assert span.start_time == 1_700_000_000_000_000_000 + stage.begin_ms * 1_000_000
         assert span.end_time == 1_700_000_000_000_000_000 + stage.end_ms * 1_000_000
+
+
+@pytest.mark.parametrize(
+    "faults", [{"image_fault": ImageFault.HEIC}, {"url_fault": UrlFault.PORT}], ids=["image", "url"]
+)
+def test_a_span_says_why_the_picture_was_refused(memory: Memory, faults: dict[str, str]) -> None:
+    memory.recorder(replace(REFUSED, **faults))  # type: ignore[arg-type]
+    assert (memory.spans["picture"].attributes or {})["segment.reason"] == str(*faults.values())
+
+
+def test_nobody_let_in(memory: Memory) -> None:
+    memory.recorder(replace(REFUSED, caller=None))
+    assert "segment.caller" not in (memory.spans["picture"].attributes or {})
+    (pictures,) = memory.points["segment.pictures"]
+    assert (pictures.attributes or {})["segment.caller"] == "none"
 
 
 def test_the_callers_trace_goes_on(memory: Memory) -> None:
@@ -127,6 +151,7 @@ def test_metrics_of_a_picture(memory: Memory) -> None:
     assert pictures.value == 1
     assert pictures.attributes == {
         "segment.edge": "http",
+        "segment.caller": "shop",
         "segment.mode": "backgroundRemoval",
         "segment.ending": "sent",
         "segment.picture.size": "4 to 16",

@@ -231,7 +231,7 @@ def test_garbage_is_no_reply(faulty: Rooms) -> None:
 
 
 def test_errors_are_a_closed_list() -> None:
-    assert all(error.status == 400 for error in process._ERRORS.values())
+    assert all(error().status == 400 for error in process._ERRORS.values())
 
 
 def test_a_header_costs_no_more_for_a_large_picture() -> None:
