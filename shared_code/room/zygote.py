@@ -20,7 +20,7 @@ from contextlib import suppress
 
 from PIL import BmpImagePlugin, GifImagePlugin, Image, ImageCms, TiffImagePlugin, WebPImagePlugin
 
-from shared_code.process import tune_allocator
+from shared_code.process import give_back_memory, tune_allocator
 from shared_code.room import inside
 from shared_code.room.messages import JOB_FDS, Ended, Job, Order, Request
 from shared_code.room.wall import Allowance, Part, Wall
@@ -51,6 +51,7 @@ def main(control_fd: int, serve: Serve = inside.serve) -> None:
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     gc.collect()
     gc.freeze()
+    give_back_memory()  # a fork copies the tables of all pages
     with suppress(BrokenPipeError, ConnectionResetError):
         wall = Wall(_CHANNEL_FD)
         control.sendall(Ended(0, _parts_of(wall)).pack())

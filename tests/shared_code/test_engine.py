@@ -2,9 +2,10 @@ import asyncio
 import gc
 import io
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import aclosing
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,10 +26,13 @@ from shared_code.matte.built import read_catalogue
 from shared_code.matte.networks import NetworkStore, State
 from shared_code.modes import Mode
 from shared_code.progress import StageName
+from shared_code.room.lifecycle import Zygote
+from shared_code.room.rooms import Rooms
 from shared_code.settings import load_settings
 from shared_code.stream import PictureStream
 from tests.shared_code.matte.networks import FlatNetwork, GatedNetwork, OneNetwork
 from tests.shared_code.picture.samples import png
+from tests.support.faulty_zygote import marked
 from tests.support.photos import encoded, photo
 from tests.support.rooms import plan, rooms
 from tests.support.visits import new_visit
@@ -139,7 +143,7 @@ def test_a_network_that_fails_leaves_nothing_behind() -> None:
 
 def test_many_at_once_are_all_answered() -> None:
     async def scene() -> None:
-        engine = engine_of(FlatNetwork(), budget_mb=64)
+        engine = engine_of(FlatNetwork(), budget_mb=64, wait_s=4 * LONG_S)
         names = ["PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF"] * 3
         calls = [cut(engine, encoded(form, 120 + n, 90), REMOVAL) for n, form in enumerate(names)]
 
@@ -389,3 +393,36 @@ def test_the_stream_is_made_of_strips() -> None:
         np.testing.assert_array_equal(cutout[450:750, 640:960, :3], source[450:750, 640:960])
 
     run(scene())
+
+
+async def until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(LONG_S):
+        while not true():  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks at processes in /proc")
+@pytest.mark.parametrize("where", ["plan", "picture"])
+def test_nothing_is_free_before_the_process_has_gone(where: str) -> None:
+    """A caller who leaves, while a decoder does not end by itself."""
+    faulty = Rooms(Zygote("tests.support.faulty_zygote"), threads=2)
+
+    def rooms_now() -> str:
+        pid = faulty.zygote.pid
+        return Path(f"/proc/{pid}/task/{pid}/children").read_text()
+
+    async def scene() -> None:
+        settings = replace(BASE, slots=1, slot_wait_s=LONG_S)
+        engine = Engine(settings, OneNetwork(FlatNetwork()), faulty)
+        await read(await cut(engine, encoded("PNG", 60, 50), REMOVAL))
+        call = asyncio.create_task(cut(engine, marked(where, "sleep"), REMOVAL))
+        await until(lambda: bool(rooms_now()) and (where == "plan" or engine.usage.slots_used == 1))
+        call.cancel()
+        await asyncio.wait([call])
+        await until(lambda: engine.usage.slots_used + engine.usage.slots_waiting == 0)
+        assert not rooms_now()
+        await all_memory_is_free(engine)
+        await read(await cut(engine, encoded("PNG", 60, 50), REMOVAL))
+
+    run(scene())
+    faulty.close()
