@@ -3,7 +3,8 @@
 import io
 import struct
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -38,14 +39,18 @@ def pixels(data: bytes) -> NDArray[np.uint8]:
     return np.asarray(picture.rows(0, picture.height, picture.width, picture.height))
 
 
+def lowest_bits(values: Array, bits: int) -> NDArray[np.uint8]:
+    """The digits of numbers (rows, columns) or (columns): 0 or 1, in a row, the highest first."""
+    digits = np.unpackbits(values.astype(">u4")[..., None].view(np.uint8), axis=-1)
+    return digits[..., 32 - bits :].reshape(*values.shape[:-1], -1)
+
+
 def lzw(data: bytes) -> bytes:
     """Every byte as it is, in codes of 9 bits, the table cleared before it grows (TIFF 6.0, section 13)."""
-    codes = []
+    codes: list[int] = []
     for at in range(0, len(data), 200):
         codes += [256, *data[at : at + 200]]
-    bits = "".join(f"{code:09b}" for code in [*codes, 257])
-    bits += "0" * (-len(bits) % 8)
-    return int(bits, 2).to_bytes(len(bits) // 8)
+    return np.packbits(lowest_bits(np.array([*codes, 257]), 9)).tobytes()
 
 
 def pack_bits(data: bytes) -> bytes:
@@ -68,8 +73,7 @@ def packed_rows(values: Array, bits: int, order: str) -> list[bytes]:
     if bits == 24:
         parts = values.astype(order + "u4").view(np.uint8).reshape(len(values), -1, 4)
         return [row.tobytes() for row in (parts[..., :3] if order == "<" else parts[..., 1:])]
-    text = ("".join(f"{int(value):0{bits}b}" for value in row) for row in values)
-    return [int(row + "0" * (-len(row) % 8), 2).to_bytes(-(-len(row) // 8)) for row in text]
+    return [row.tobytes() for row in np.packbits(lowest_bits(values, bits), axis=-1)]
 
 
 def differences(chunk: Array, predictor: int) -> Array:
@@ -180,96 +184,81 @@ def expected_of(colours: str) -> Array:
     return np.dstack([shown, ALPHA]) if "alpha" in colours else shown
 
 
-def close(data: bytes, expected: Array, levels: float = 1) -> None:
+def close(data: bytes, expected: Array, levels: float = 1, what: object = None) -> None:
+    """`what` the file is, where a test reads several."""
     found = pixels(data).astype(int)
-    assert found.shape == expected.shape
+    assert found.shape == expected.shape, what
     opaque = found[..., 3] > 0 if found.shape[2] == 4 else np.ones(found.shape[:2], bool)
-    assert np.abs(found - expected)[opaque].max() <= levels
-    assert found.shape[2] == 3 or np.abs(found - expected)[..., 3].max() <= levels
+    assert np.abs(found - expected)[opaque].max() <= levels, what
+    assert found.shape[2] == 3 or np.abs(found - expected)[..., 3].max() <= levels, what
 
 
-@pytest.mark.parametrize("planar", [False, True])
+def each(**choices: Iterable[Any]) -> Iterator[dict[str, Any]]:
+    """All combinations of options, by their names."""
+    return (dict(zip(choices, chosen, strict=True)) for chosen in product(*choices.values()))
+
+
 @pytest.mark.parametrize("bits", [8, 16])
-@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("form", LAYOUTS)
 @pytest.mark.parametrize("colours", COLOURS)
-def test_layouts(colours: str, form: str, kind: str, bits: int, planar: bool) -> None:
+def test_layouts(colours: str, form: str, bits: int) -> None:
     photometric, extra, channels = COLOURS[colours]
     samples = np.dstack([scaled(channel, bits) for channel in channels])
-    for order in "<>":
-        options: dict[str, Any] = {
-            "compression": KINDS[kind],
-            "planar": planar,
-            "order": order,
-            **LAYOUTS[form],
-        }
-        close(layout(samples, bits, photometric, extra=extra, **options), expected_of(colours), 0)
+    for options in each(compression=KINDS.values(), planar=(False, True), order="<>"):
+        data = layout(samples, bits, photometric, extra=extra, **LAYOUTS[form], **options)
+        close(data, expected_of(colours), 0, options)
 
 
 @pytest.mark.parametrize("bits", [*range(1, 17), 24, 32])
 @pytest.mark.parametrize("colours", ["gray", "gray, white is 0", "gray and alpha", "RGB", "RGB and alpha"])
 @pytest.mark.parametrize("form", ["strips", "tiles"])
-@pytest.mark.parametrize("planar", [False, True])
-def test_depths(colours: str, bits: int, form: str, planar: bool) -> None:
+def test_depths(colours: str, bits: int, form: str) -> None:
     photometric, extra, channels = COLOURS[colours]
     samples = np.dstack([scaled(channel, bits) for channel in channels])
-    for order, big in ("<", False), (">", True):
-        data = layout(
-            samples, bits, photometric, extra=extra, planar=planar, order=order, big=big, **LAYOUTS[form]
-        )
-        close(data, expected_of(colours), 1 if bits > 7 else 255 / (2**bits - 1))
+    for options in each(planar=(False, True), order="<>"):
+        big = options["order"] == ">"
+        data = layout(samples, bits, photometric, extra=extra, big=big, **LAYOUTS[form], **options)
+        close(data, expected_of(colours), 1 if bits > 7 else 255 / (2**bits - 1), options)
 
 
 @pytest.mark.parametrize("bits", [1, 4, 8, 12, 16])
-@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("colours", ["gray", "RGB", "RGB and alpha"])
-def test_bits_in_reversed_order(colours: str, kind: str, bits: int) -> None:
+def test_bits_in_reversed_order(colours: str, bits: int) -> None:
     photometric, extra, channels = COLOURS[colours]
     samples = np.dstack([scaled(channel, bits) for channel in channels])
-    data = layout(samples, bits, photometric, extra=extra, compression=KINDS[kind], fill_order=2, rows=9)
-    close(data, expected_of(colours), 1 if bits > 7 else 255 / (2**bits - 1))
+    for kind, compression in KINDS.items():
+        data = layout(samples, bits, photometric, extra=extra, compression=compression, fill_order=2, rows=9)
+        close(data, expected_of(colours), 1 if bits > 7 else 255 / (2**bits - 1), kind)
 
 
-@pytest.mark.parametrize("kind", ["LZW", "deflate"])
 @pytest.mark.parametrize("form", ["strips", "tiles"])
-@pytest.mark.parametrize("planar", [False, True])
 @pytest.mark.parametrize("colours", ["gray", "RGB", "RGB and alpha", "RGB, alpha and spot"])
 @pytest.mark.parametrize("bits", [8, 16, 32])
-def test_differences(bits: int, colours: str, planar: bool, form: str, kind: str) -> None:
+def test_differences(bits: int, colours: str, form: str) -> None:
     photometric, extra, channels = COLOURS[colours]
     samples = np.dstack([scaled(channel, bits) for channel in channels])
-    for order in "<>":
-        options: dict[str, Any] = {
-            "compression": KINDS[kind],
-            "planar": planar,
-            "order": order,
-            "predictor": 2,
-        }
-        data = layout(samples, bits, photometric, extra=extra, **LAYOUTS[form], **options)
-        close(data, expected_of(colours))
+    for options in each(compression=(LZW, DEFLATE), planar=(False, True), order="<>"):
+        data = layout(samples, bits, photometric, extra=extra, predictor=2, **LAYOUTS[form], **options)
+        close(data, expected_of(colours), 1, options)
 
 
 @pytest.mark.parametrize("predictor", [1, 2, 3])
-@pytest.mark.parametrize("planar", [False, True])
 @pytest.mark.parametrize("colours", ["gray", "gray, white is 0", "RGB", "RGB and alpha"])
-@pytest.mark.parametrize(("bits", "dtype"), [(16, np.float16), (32, np.float32), (64, np.float64)])
-@pytest.mark.parametrize("highest", [1, 255, 65_535])
-def test_floats(highest: int, bits: int, dtype: type, colours: str, planar: bool, predictor: int) -> None:
-    if bits == 16 and highest > 255:
-        pytest.skip("beyond 16 bits of float")
+@pytest.mark.parametrize(
+    ("bits", "dtype", "highest"),
+    [
+        *((16, np.float16, highest) for highest in (1, 255)),
+        *((32, np.float32, highest) for highest in (1, 255, 65_535)),
+        *((64, np.float64, highest) for highest in (1, 255, 65_535)),
+    ],
+)
+def test_floats(highest: int, bits: int, dtype: type, colours: str, predictor: int) -> None:
     photometric, extra, channels = COLOURS[colours]
     samples: Array = np.dstack([channel / 255 * highest for channel in channels]).astype(dtype)
-    for order in "<>":
-        for form in ("strips", "tiles"):
-            options: dict[str, Any] = {
-                "planar": planar,
-                "order": order,
-                "predictor": predictor,
-                "form": 3,
-                **LAYOUTS[form],
-            }
-            options |= {"compression": DEFLATE} if predictor > 1 else {}
-            close(layout(samples, bits, photometric, extra=extra, **options), expected_of(colours))
+    compression = DEFLATE if predictor > 1 else NONE
+    for options in each(planar=(False, True), order="<>", tile=(None, LAYOUTS["tiles"]["tile"])):
+        options |= {"rows": 7, "form": 3, "predictor": predictor, "compression": compression}
+        close(layout(samples, bits, photometric, extra=extra, **options), expected_of(colours), 1, options)
 
 
 @pytest.mark.parametrize(("bits", "dtype"), [(8, np.int8), (16, np.int16), (32, np.int32)])
@@ -285,31 +274,24 @@ def test_signed_samples_below_0_are_black(colours: str, bits: int, dtype: type) 
 
 
 @pytest.mark.parametrize("bits", [8, 16])
-@pytest.mark.parametrize("planar", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("order", "<>")
 @pytest.mark.parametrize("colours", ["gray", "RGB"])
-def test_premultiplied_alpha(colours: str, order: str, kind: str, planar: bool, bits: int) -> None:
+def test_premultiplied_alpha(colours: str, kind: str, bits: int) -> None:
     photometric, _, channels = COLOURS[colours]
     most = (1 << bits) - 1
     alpha = scaled(ALPHA, bits)
     stored = [
         (scaled(channel, bits).astype(np.uint64) * alpha // most).astype(alpha.dtype) for channel in channels
     ]
-    data = layout(
-        np.dstack([*stored, alpha]),
-        bits,
-        photometric,
-        extra=[1],
-        planar=planar,
-        order=order,
-        compression=KINDS[kind],
-    )
+    samples = np.dstack([*stored, alpha])
     expected = np.dstack([expected_of(colours), ALPHA])
-    found = pixels(data).astype(int)
-    np.testing.assert_array_equal(found[..., 3], ALPHA)
     visible = ALPHA > 200
-    assert np.abs(found - expected)[visible].max() <= 2
+    for options in each(planar=(False, True), order="<>"):
+        found = pixels(
+            layout(samples, bits, photometric, extra=[1], compression=KINDS[kind], **options)
+        ).astype(int)
+        np.testing.assert_array_equal(found[..., 3], ALPHA, str(options))
+        assert np.abs(found - expected)[visible].max() <= 2, options
 
 
 MAP = np.random.default_rng(3).integers(0, 256, (3, 256))
@@ -318,8 +300,7 @@ MAP = np.random.default_rng(3).integers(0, 256, (3, 256))
 @pytest.mark.parametrize("scale", [1, 256, 257])
 @pytest.mark.parametrize("bits", [1, 2, 4, 8, 16])
 @pytest.mark.parametrize("alpha", ["none", "alpha", "planar", "spot"])
-@pytest.mark.parametrize("kind", ["none", "deflate"])
-def test_palettes(kind: str, alpha: str, bits: int, scale: int) -> None:
+def test_palettes(alpha: str, bits: int, scale: int) -> None:
     count = 1 << bits
     indices = np.random.default_rng(4).integers(0, min(count, 256), (HEIGHT, WIDTH)).astype(np.uint8)
     colours = np.zeros((3, count), int)
@@ -327,18 +308,19 @@ def test_palettes(kind: str, alpha: str, bits: int, scale: int) -> None:
     colours[:, 0] = 255 if scale == 1 else 3  # one of 8 bits must be telling
     stored = indices.astype(np.uint16 if bits == 16 else np.uint8)
     second = {"none": [], "spot": [scaled(NOISE, bits)]}.get(alpha, [scaled(ALPHA, bits)])
-    data = layout(
-        np.dstack([stored, *second]),
-        bits,
-        PALETTE,
-        extra={"none": None, "spot": [0]}.get(alpha, [2]),
-        planar=alpha == "planar",
-        compression=KINDS[kind],
-        tags={320: (3, (colours * scale).reshape(-1).tolist())},
-    )
-    found = pixels(data)
-    np.testing.assert_array_equal(found[..., :3], colours.T[indices])
-    assert found.shape[2] == (4 if alpha in ("alpha", "planar") else 3)
+    for compression in (NONE, DEFLATE):
+        data = layout(
+            np.dstack([stored, *second]),
+            bits,
+            PALETTE,
+            extra={"none": None, "spot": [0]}.get(alpha, [2]),
+            planar=alpha == "planar",
+            compression=compression,
+            tags={320: (3, (colours * scale).reshape(-1).tolist())},
+        )
+        found = pixels(data)
+        np.testing.assert_array_equal(found[..., :3], colours.T[indices], str(compression))
+        assert found.shape[2] == (4 if alpha in ("alpha", "planar") else 3), compression
 
 
 def test_a_palette_that_is_too_short() -> None:
@@ -349,10 +331,8 @@ def test_a_palette_that_is_too_short() -> None:
 
 
 @pytest.mark.parametrize("bits", [8, 16])
-@pytest.mark.parametrize("planar", [False, True])
 @pytest.mark.parametrize("extra", [None, [0], [2], [2, 0]])
-@pytest.mark.parametrize("kind", KINDS)
-def test_cmyk(kind: str, extra: Sequence[int] | None, planar: bool, bits: int) -> None:
+def test_cmyk(extra: Sequence[int] | None, bits: int) -> None:
     inks = np.asarray(PHOTO.convert("CMYK")).astype(int)
     inks[..., 3] = ALPHA // 3
     more = [ALPHA if meaning else NOISE for meaning in extra or []]
@@ -362,16 +342,14 @@ def test_cmyk(kind: str, extra: Sequence[int] | None, planar: bool, bits: int) -
     )
     if extra and 2 in extra:
         expected = np.dstack([expected, ALPHA])
-    for order in "<>":
-        options: dict[str, Any] = {"planar": planar, "order": order, "compression": KINDS[kind], "rows": 9}
-        close(layout(samples, bits, CMYK, extra=extra, **options), expected)
+    for options in each(planar=(False, True), order="<>", compression=KINDS.values()):
+        close(layout(samples, bits, CMYK, extra=extra, rows=9, **options), expected, 1, options)
 
 
 @pytest.mark.parametrize("alpha", [False, True])
 @pytest.mark.parametrize("planar", [False, True])
 @pytest.mark.parametrize(("bits", "photometric"), [(8, CIE_LAB), (16, CIE_LAB), (8, ICC_LAB), (16, ICC_LAB)])
-@pytest.mark.parametrize("order", "<>")
-def test_lab(order: str, bits: int, photometric: int, planar: bool, alpha: bool) -> None:
+def test_lab(bits: int, photometric: int, planar: bool, alpha: bool) -> None:
     lightness = np.tile(np.linspace(0, 100, WIDTH), (HEIGHT, 1))
     a, b = (np.tile(np.linspace(-20, 20, HEIGHT)[:, None], (1, WIDTH)) * sign for sign in (1, -1))
     if photometric == CIE_LAB:
@@ -381,13 +359,14 @@ def test_lab(order: str, bits: int, photometric: int, planar: bool, alpha: bool)
     hues = [np.round((hue + offset) * step).astype(np.int64).astype(f"u{bits // 8}") for hue in (a, b)]
     light = np.round(lightness / 100 * white).astype(f"u{bits // 8}")
     samples = np.dstack([light, *hues, *([scaled(ALPHA, bits)] if alpha else [])])
-    data = layout(samples, bits, photometric, extra=[2] if alpha else None, planar=planar, order=order)
-    found = pixels(data).astype(int)
-    assert found.shape[2] == 3 + alpha
     expected = srgb_of(np.stack([lightness, a, b], axis=2))
     inside = ((expected > 20) & (expected < 250)).all(2)
-    assert np.abs(found[..., :3] - expected)[inside].max() <= 4
-    assert np.abs(found[..., :3] - expected)[inside].mean() < 1
+    for order in "<>":
+        data = layout(samples, bits, photometric, extra=[2] if alpha else None, planar=planar, order=order)
+        found = pixels(data).astype(int)
+        assert found.shape[2] == 3 + alpha, order
+        assert np.abs(found[..., :3] - expected)[inside].max() <= 4, order
+        assert np.abs(found[..., :3] - expected)[inside].mean() < 1, order
 
 
 def srgb_of(lab: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -403,9 +382,8 @@ def srgb_of(lab: NDArray[np.float64]) -> NDArray[np.float64]:
 
 @pytest.mark.parametrize("subsampling", [(1, 1), (2, 1), (2, 2), (4, 1), (4, 2), (1, 2)])
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("order", "<>")
 @pytest.mark.parametrize("rows", [HEIGHT, 8])
-def test_chunky_ycbcr(rows: int, order: str, kind: str, subsampling: tuple[int, int]) -> None:
+def test_chunky_ycbcr(rows: int, kind: str, subsampling: tuple[int, int]) -> None:
     across, down = subsampling
     smooth = Image.linear_gradient("L").resize((WIDTH, HEIGHT))
     colours = np.asarray(Image.merge("RGB", [smooth, smooth.rotate(180), smooth]).convert("YCbCr"))
@@ -433,9 +411,10 @@ def test_chunky_ycbcr(rows: int, order: str, kind: str, subsampling: tuple[int, 
     }
     shown = Image.frombytes("YCbCr", (WIDTH, HEIGHT), colours.tobytes())
     expected = np.asarray(shown.convert("RGB")).astype(int)
-    found = pixels(tiff_of(WIDTH, HEIGHT, tags, body, order)).astype(int)
-    assert np.abs(found - expected).max() <= 12 * down
-    assert np.abs(found - expected).mean() < 3
+    for order in "<>":
+        found = pixels(tiff_of(WIDTH, HEIGHT, tags, body, order)).astype(int)
+        assert np.abs(found - expected).max() <= 12 * down, order
+        assert np.abs(found - expected).mean() < 3, order
 
 
 @pytest.mark.parametrize("colours", ["RGB", "RGB and alpha"])
