@@ -67,7 +67,7 @@ class Seen:
     """What is stored at one moment: the source, its cut-out and its error document, None what is not."""
 
     source: SourceBlob | None
-    png: OutputBlob | None = None
+    picture: OutputBlob | None = None
     error: OutputBlob | None = None
 
 
@@ -177,13 +177,13 @@ def decide(known: Known) -> Action:
     source = seen.source
     if source is None:
         return Finish(Conclusion.GONE)
-    outputs = (seen.png, seen.error)
+    outputs = (seen.picture, seen.error)
     right = next((output for output in outputs if output and output.source_etag == source.etag), None)
     if right is None:
         if source.set_aside is not None:
             return Finish(source.set_aside)
         if known.refusal is not None:
             return Explain(source, known.refusal.document, seen.error)
-        return Make(source, seen.png)
-    stale = seen.error if right is seen.png else seen.png
+        return Make(source, seen.picture)
+    stale = seen.error if right is seen.picture else seen.picture
     return Finish(known.conclusion) if stale is None else Tidy(stale)

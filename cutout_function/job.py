@@ -27,10 +27,11 @@ from cutout_function.decision import (
     decide,
 )
 from cutout_function.event import Ignored
-from cutout_function.names import error_name, png_name
+from cutout_function.names import error_name, picture_name
 from cutout_function.storage import ChangedError, Inbox, Outbox, OutputMetadata, StagedOutput
 from shared_code.admission import Hold
 from shared_code.deadline import Deadline
+from shared_code.encode.answer_formats import PNG, AnswerFormat
 from shared_code.errors import ImageSizeNotAllowed, SegmentError
 from shared_code.limits import MAX_IMAGE_BYTES
 from shared_code.modes import Mode
@@ -47,10 +48,12 @@ class UnsettledError(RuntimeError):
     """The source or its outputs changed faster than they could be brought into line."""
 
 
-class Png(Protocol):
+class Made(Protocol):
     """A cut-out while it is made, to be closed by whoever asked for it."""
 
-    media_type: str
+    @property
+    def media_type(self) -> str:
+        """Of its file."""
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         """Its bytes."""
@@ -65,8 +68,18 @@ class Maker(Protocol):
     def hold(self) -> Hold:
         """The memory of a file that will arrive."""
 
-    async def cut_out(self, data: bytes, mode: Mode, visit: Visit) -> Png:
-        """The cut-out. Raises SegmentError: status 400 says that the picture is at fault."""
+    async def cut_out(
+        self,
+        data: bytes,
+        mode: Mode,
+        visit: Visit,
+        network_name: str | None = None,
+        wanted: AnswerFormat = PNG,
+    ) -> Made:
+        """The cut-out, in the format that is wanted or as PNG.
+
+        Raises SegmentError: status 400 says that the picture is at fault.
+        """
 
 
 @dataclass(frozen=True)
@@ -77,6 +90,7 @@ class CutoutJob:
     outbox: Outbox
     maker: Maker
     mode: Mode
+    format: AnswerFormat
     sink: OutcomeSink
     arrival: Arrival
     deadline: Deadline
@@ -117,10 +131,10 @@ class CutoutJob:
         for name in action.names:
             source = await self.inbox.look(name)
             if source is not None:
-                png, error = await asyncio.gather(
-                    self.outbox.look(png_name(name)), self.outbox.look(error_name(name))
+                picture, error = await asyncio.gather(
+                    self.outbox.look(picture_name(name, self.format)), self.outbox.look(error_name(name))
                 )
-                return Seen(source, png, error)
+                return Seen(source, picture, error)
         return Seen(None)
 
     async def _make(self, action: Make) -> News:
@@ -130,7 +144,7 @@ class CutoutJob:
             with Visit(self.arrival, self.deadline, self.maker.hold(), self.sink) as visit:
                 visit.mode = self.mode
                 try:
-                    upload = await self._upload_png(source, visit)
+                    upload = await self._upload_picture(source, visit)
                     await self._commit(upload, source, visit.findings, action.replaced)
                 except ChangedError:
                     visit.end(Ending.CHANGED)
@@ -156,13 +170,14 @@ class CutoutJob:
             raise ChangedError
         await self.outbox.commit(upload, OutputMetadata(source.etag, findings), replaced)
 
-    async def _upload_png(self, source: SourceBlob, visit: Visit) -> StagedOutput:
+    async def _upload_picture(self, source: SourceBlob, visit: Visit) -> StagedOutput:
         with visit.progress.stage(StageName.RECEIVE):
             picture = await self._picture(source, visit)
-        async with aclosing(await self.maker.cut_out(picture, self.mode, visit)) as png:
+        async with aclosing(await self.maker.cut_out(picture, self.mode, visit, wanted=self.format)) as made:
             del picture
             with visit.progress.stage(StageName.SEND):
-                return await self.outbox.upload(png_name(source.name), _counted(png, visit), png.media_type)
+                name = picture_name(source.name, self.format)
+                return await self.outbox.upload(name, _counted(made, visit), made.media_type)
 
     async def _picture(self, source: SourceBlob, visit: Visit) -> bytes:
         if not 1 <= source.size_bytes <= MAX_IMAGE_BYTES:
@@ -179,8 +194,8 @@ class CutoutJob:
         return picture
 
 
-async def _counted(png: AsyncIterable[bytes], visit: Visit) -> AsyncIterator[bytes]:
-    async for part in png:
+async def _counted(made: AsyncIterable[bytes], visit: Visit) -> AsyncIterator[bytes]:
+    async for part in made:
         visit.bytes_out += len(part)
         yield part
 

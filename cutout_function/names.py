@@ -5,14 +5,14 @@ The ending is added to the whole name, so that `a.jpg` and `a.png` have outputs 
 
 import re
 
-from shared_code.encode.png import PngEncoder
+from shared_code.encode.answer_formats import PNG, AnswerFormat
 
 _SEPARATOR = re.compile(r"[/\\]")  # Blob Storage takes one for the other
 
 
-def png_name(name: str) -> str:
-    """The cut-out of the blob `name`."""
-    return name + PngEncoder.ending
+def picture_name(name: str, format: AnswerFormat = PNG) -> str:
+    """The cut-out of the blob `name`, where that format is asked for."""
+    return name + format.ending
 
 
 def error_name(name: str) -> str:

@@ -62,7 +62,16 @@ class Cutouts:
         # In a thread, since the first call imports for long while others wait for the event loop.
         storage = await asyncio.to_thread(_connected, cutout)
         names = watched_names(parsed, storage.account, cutout.input_container)
-        job = CutoutJob(storage.inbox, storage.outbox, self.engine, cutout.mode, self.sink, arrival, deadline)
+        job = CutoutJob(
+            storage.inbox,
+            storage.outbox,
+            self.engine,
+            cutout.mode,
+            cutout.format,
+            self.sink,
+            arrival,
+            deadline,
+        )
         async with deadline.limit(TooManyRequests):
             conclusion = await job.settle(names)
         name = f"{names[0]!r} " if isinstance(names, tuple) else ""

@@ -14,7 +14,7 @@ from azure.core.exceptions import ResourceExistsError
 from azure.storage.blob import BlobServiceClient, ContentSettings
 from azure.storage.queue import QueueClient
 
-from cutout_function.names import error_name, png_name
+from cutout_function.names import error_name, picture_name
 from cutout_function.store import connect
 from local_host.events import NewBlob, blob_created, queue_message
 from shared_code.settings import CutoutSettings, load_settings
@@ -81,7 +81,7 @@ def _cut_out(picture: Path, uploader: Uploader, settings: CutoutSettings) -> boo
     content = uploader.fetch(output)
     Path(output).write_bytes(content)
     print(f"{picture}: {output}, {len(content)} bytes")
-    return output == png_name(blob.name)
+    return output == picture_name(blob.name, settings.format)
 
 
 async def _output(blob: NewBlob, settings: CutoutSettings) -> str | None:
@@ -90,7 +90,7 @@ async def _output(blob: NewBlob, settings: CutoutSettings) -> str | None:
     with suppress(TimeoutError):
         async with asyncio.timeout(_PATIENCE_S):
             while True:
-                for name in (png_name(blob.name), error_name(blob.name)):
+                for name in (picture_name(blob.name, settings.format), error_name(blob.name)):
                     seen = await outbox.look(name)
                     if seen is not None and seen.source_etag == blob.etag:
                         return name

@@ -84,7 +84,7 @@ class SegmentApi:
         """The cut-out; nothing of the picture that came is held any more."""
         with visit.progress.stage(StageName.RECEIVE):
             image = await self._image(call, exchange, visit)
-        cut_out = self.engine.cut_out(image, call.mode, visit, call.network)
+        cut_out = self.engine.cut_out(image, call.mode, visit, call.network, call.format)
         return await while_connected(exchange.request.receive, cut_out)
 
     async def _image(self, call: Call, exchange: Exchange, visit: Visit) -> bytes:

@@ -7,6 +7,8 @@ from urllib.parse import parse_qsl
 
 from azurefunctions.extensions.http.fastapi import Request
 
+from segment_function.accept import preferred
+from shared_code.encode.answer_formats import PNG, AnswerFormat
 from shared_code.errors import ContentTypeNotSupported, ModeInvalid, ResourceNotFound
 from shared_code.modes import Mode
 
@@ -25,16 +27,17 @@ class BodyKind(Enum):
 
 @dataclass(frozen=True)
 class Call:
-    """A valid call of the API; `network` is None for the default one."""
+    """A valid call of the API; `network` is None for the default one, `format` is the preferred one."""
 
     mode: Mode
     network: str | None
     body: BodyKind
     content_type: str
+    format: AnswerFormat = PNG
 
 
 def parse_call(request: Request, networks: Container[str]) -> Call:
-    """Check api-version, model-name, mode and content type of `request`.
+    """Check api-version, model-name, mode and content type of `request`, and see what it accepts.
 
     Raises ResourceNotFound, ModeInvalid or ContentTypeNotSupported.
     """
@@ -46,7 +49,8 @@ def parse_call(request: Request, networks: Container[str]) -> Call:
         raise ResourceNotFound
     mode = _mode(parameters.get("mode"))
     content_type = request.headers.get("content-type", "")
-    return Call(mode, network, _body_kind(content_type), content_type)
+    body = _body_kind(content_type)
+    return Call(mode, network, body, content_type, preferred(",".join(request.headers.getlist("accept"))))
 
 
 def _mode(value: str | None) -> Mode:

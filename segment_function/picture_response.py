@@ -54,6 +54,7 @@ class PictureResponse(Response):
     def __init__(self, stream: PictureStream, exchange: Exchange, visit: Visit, stall_s: float) -> None:
         headers = exchange.headers()
         headers["Content-Type"] = stream.media_type
+        headers["Vary"] = "Accept"
         headers |= {header.name: header.value(visit.findings) for header in PICTURE_HEADERS}
         super().__init__(None, 200, headers)
         del self.headers["content-length"]

@@ -9,18 +9,19 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, suppress
 from contextvars import copy_context
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 from shared_code import pipeline
 from shared_code.admission import Hold, MemoryBudget, Reservation, Slots
+from shared_code.encode.answer_formats import PNG, AnswerFormat, WholeEncoder
+from shared_code.encode.encoder import Encoder
 from shared_code.encode.png import png_encoder
 from shared_code.errors import TooManyRequests
 from shared_code.matte.network import OnnxNetwork
 from shared_code.matte.networks import NetworkStore
 from shared_code.modes import MODES, Mode
 from shared_code.picture.fault import format_of
-from shared_code.pipeline import Plan, Style
+from shared_code.pipeline import Cutout, Plan, Style
 from shared_code.process import cores, give_back_memory
 from shared_code.progress import Progress, StageName
 from shared_code.room.rooms import Rooms
@@ -51,9 +52,11 @@ class Engine:
 
     def __init__(self, settings: Settings, networks: NetworkStore, rooms: Rooms) -> None:
         self._style = Style(settings.edge_colour)
-        self._encoder = partial(png_encoder, gray_palette=settings.matte_png == "indexed")
+        self._gray_palette = settings.matte_png == "indexed"
+        self._qualities = settings.qualities
+        self._budget_bytes = settings.memory_budget_mb << 20
         self._slots = Slots(settings.slots, settings.slot_wait_s)
-        self._budget = MemoryBudget(settings.memory_budget_mb << 20, settings.slot_wait_s, self._rest)
+        self._budget = MemoryBudget(self._budget_bytes, settings.slot_wait_s, self._rest)
         self._headers = ThreadPoolExecutor(_HEADERS_AT_ONCE, "header")
         self._pictures = ThreadPoolExecutor(settings.slots, "picture")
         self._strips = RoundRobinExecutor(cores(), "strip")
@@ -72,9 +75,16 @@ class Engine:
         return self._budget.hold()
 
     async def cut_out(
-        self, data: bytes, mode: Mode, visit: Visit, network_name: str | None = None
+        self,
+        data: bytes,
+        mode: Mode,
+        visit: Visit,
+        network_name: str | None = None,
+        wanted: AnswerFormat = PNG,
     ) -> PictureStream:
         """Cut the foreground out of the picture in `data`. All that can fail has happened on return.
+
+        It is written in the format that is wanted; where that does not take it, as PNG.
 
         The caller owns the stream, and closes it; `data` is not held any more. Without a `network_name` the
         network is the mode's own, or else the default. Cancelled, the work ends with the stage that it is in.
@@ -90,7 +100,7 @@ class Engine:
         stay = _Stay()
         try:
             stay.holds(self._slots.place())
-            plan = await self._plan(data, mode, progress, stay)
+            plan = await self._plan(data, mode, wanted, progress, stay)
             waiting_ms = progress.elapsed_ms
             network_name = network_name or MODES[mode].network
             network = await self.networks.get(network_name)
@@ -101,7 +111,7 @@ class Engine:
             def work() -> PictureStream:
                 picture = self.rooms.open(data, pipeline.work(plan, network, len(data)), progress)
                 cutout = pipeline.cut_out(plan, picture, network, self._style, progress)
-                encoder = self._encoder(cutout.width, cutout.height, cutout.pixels)
+                encoder = self._encoder(plan.format, cutout)
                 return PictureStream(cutout, encoder, self._strips, reservation, progress, stay.end)
 
             stay.gives_back(await self._slots.take())
@@ -115,6 +125,11 @@ class Engine:
             stay.fail()
             raise
 
+    def _encoder(self, format: AnswerFormat, cutout: Cutout) -> Encoder[Any]:
+        if format.whole is None:
+            return png_encoder(cutout.width, cutout.height, cutout.pixels, gray_palette=self._gray_palette)
+        return WholeEncoder(format, format.whole, cutout.width, self._qualities[format.name])
+
     def _rest(self) -> None:
         if self._resting is not None:
             self._resting.cancel()
@@ -125,7 +140,9 @@ class Engine:
         if self._budget.at_rest:
             self._headers.submit(_give_back_free_memory, self.networks.loaded)
 
-    async def _plan(self, data: bytes, mode: Mode, progress: Progress, stay: "_Stay") -> Plan:
+    async def _plan(
+        self, data: bytes, mode: Mode, wanted: AnswerFormat, progress: Progress, stay: "_Stay"
+    ) -> Plan:
         """Raises TooManyRequests when headers that came before keep this one waiting."""
         with progress.stage(StageName.HEADER):
             planning = self._headers.submit(copy_context().run, self.rooms.header, data, progress)
@@ -136,7 +153,7 @@ class Engine:
                 raise TooManyRequests from None
         megapixels = header.width * header.height / 1e6
         progress.findings = replace(progress.findings, megapixels=megapixels)
-        return pipeline.plan(header, mode)
+        return pipeline.plan(header, mode, wanted, self._budget_bytes)
 
 
 class _Stay:

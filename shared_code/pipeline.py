@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Resampling
 
+from shared_code.encode.answer_formats import PNG, AnswerFormat
 from shared_code.encode.compose import combine_alpha, cutout_rows
 from shared_code.encode.encoder import Pixels
 from shared_code.matte import edge_colour
@@ -57,8 +58,8 @@ class Style:
 class Plan:
     """What will be made of a picture, decided on its header.
 
-    `width` and `height` are the output's; the picture is decoded at 1/`scale` and all of it takes about
-    `peak_bytes` of memory, in all processes.
+    `width` and `height` are the output's, and `format` the one it is written in; the picture is decoded at
+    1/`scale` and all of it takes about `peak_bytes` of memory, in all processes.
     """
 
     header: Header
@@ -67,6 +68,7 @@ class Plan:
     height: int
     scale: int
     peak_bytes: int
+    format: AnswerFormat = PNG
 
     @property
     def pixels(self) -> Pixels:
@@ -137,8 +139,21 @@ class Cutout:
         self._picture.when_gone(act)
 
 
-def plan(header: Header, mode: Mode) -> Plan:
-    """Decide what to make of a picture."""
+def plan(header: Header, mode: Mode, wanted: AnswerFormat = PNG, most_bytes: float = math.inf) -> Plan:
+    """Decide what to make of a picture.
+
+    It becomes a PNG, whatever is wanted, when the format does not take it or would take more than
+    `most_bytes` of memory.
+    """
+    planned = _plan(header, mode)
+    whole, width, height = wanted.whole, planned.width, planned.height
+    if whole is None or not whole.takes(width, height):
+        return planned
+    peak_bytes = planned.peak_bytes + whole.peak_bytes(width, height, planned.pixels)
+    return replace(planned, format=wanted, peak_bytes=peak_bytes) if peak_bytes <= most_bytes else planned
+
+
+def _plan(header: Header, mode: Mode) -> Plan:
     width, height = header.width, header.height
     wanted = guide_size(width, height)
     product = MODES[mode]

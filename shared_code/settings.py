@@ -9,6 +9,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from itertools import count
 from typing import Literal
 
+from shared_code.encode.answer_formats import ANSWER_FORMATS, PNG, AnswerFormat
 from shared_code.modes import Mode
 
 MAX_DEADLINE_S = 220
@@ -56,6 +57,7 @@ class CutoutSettings:
     input_container: str
     output_container: str
     mode: Mode
+    format: AnswerFormat = PNG
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,10 @@ class TelemetrySettings:
 
 @dataclass(frozen=True)
 class Settings:
-    """The app settings of docs/settings.md, parsed. Secrets stay out of the printed form."""
+    """The app settings of docs/settings.md, parsed. Secrets stay out of the printed form.
+
+    `qualities`: of the colours, 1 to 100, by the name of each format of the answer that has one.
+    """
 
     api_keys: tuple[ApiKey, ...]
     allow_anonymous: bool
@@ -77,6 +82,7 @@ class Settings:
     models_in_memory: int
     matte_png: MattePng
     edge_colour: EdgeColour
+    qualities: Mapping[str, int]
     slots: int
     slot_wait_s: float
     deadline_s: float
@@ -103,6 +109,11 @@ def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         models_in_memory=read("SEGMENT_MODELS_IN_MEMORY", "2", _integer(2, 16)),
         matte_png=read("SEGMENT_MATTE_PNG", "gray", _choice("gray", "indexed")),
         edge_colour=read("SEGMENT_EDGE_COLOUR", "foreground", _choice("foreground", "source")),
+        qualities={
+            row.name: read(f"SEGMENT_{row.name.upper()}_QUALITY", str(row.whole.quality), _integer(1, 100))
+            for row in ANSWER_FORMATS
+            if row.whole
+        },
         slots=read("SEGMENT_SLOTS", "0", _integer(0, 64)) or (os.process_cpu_count() or 1),
         slot_wait_s=read("SEGMENT_SLOT_WAIT_S", "10", _integer(0, 200)),
         deadline_s=read("SEGMENT_DEADLINE_S", "210", _integer(10, MAX_DEADLINE_S)),
@@ -146,6 +157,7 @@ def _cutout_settings(read: _Reader) -> CutoutSettings:
         input_container=read("CUTOUT_INPUT_CONTAINER", "uploads", _resource_name(63)),
         output_container=read("CUTOUT_OUTPUT_CONTAINER", "cutouts", _resource_name(63)),
         mode=read("CUTOUT_MODE", "backgroundRemoval", _choice(*Mode)),
+        format=read("CUTOUT_FORMAT", PNG.name, _format),
     )
     if cutout.input_container == cutout.output_container:
         raise SettingsError(
@@ -230,6 +242,11 @@ def _choice[T: str](*choices: T) -> Callable[[str], T]:
         raise ValueError(f"must be one of {', '.join(choices)}")
 
     return parse
+
+
+def _format(value: str) -> AnswerFormat:
+    names = [row.name for row in ANSWER_FORMATS]
+    return ANSWER_FORMATS[names.index(_choice(*names)(value))]
 
 
 def _resource_name(most: int) -> Callable[[str], str]:

@@ -9,10 +9,12 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Self
 
+import numpy as np
+
 from shared_code.admission import Reservation
 from shared_code.encode.encoder import EncodedStrip, Encoder
 from shared_code.pipeline import Cutout
-from shared_code.progress import Progress, StageName
+from shared_code.progress import Abandoned, Progress, StageName
 from shared_code.round_robin import RoundRobinExecutor
 
 
@@ -22,8 +24,9 @@ class PictureStream:
     It is its own iterator, so that a loop that reads it keeps it alive.
 
     Its memory is accounted for until it is closed: all of the picture while strips are being made, then the
-    encoded bytes that are not handed out yet, so that a slow reader holds little. Strips that are not begun
-    when it is closed are never made. Dropped without that, it is closed by the garbage collector, some day.
+    encoded bytes that the reader has not done with, so that a slow one holds little. Strips that are not
+    begun when it is closed are never made; a format that needs all rows at once has one strip of them.
+    Dropped without that, it is closed by the garbage collector, some day.
     """
 
     def __init__[Strip: EncodedStrip](
@@ -39,10 +42,16 @@ class PictureStream:
         self.media_type = encoder.media_type
         self.width = cutout.width
         self.height = cutout.height
-        self._share = _Share(len(cutout.strip_tops), reservation, progress, cutout.close)
+        strips = 1 if encoder.at_once else len(cutout.strip_tops)
+        share = self._share = _Share(strips, reservation, progress, cutout.close)
+        jobs: list[Callable[[], Strip]] = (
+            [partial(_made_at_once, encoder, cutout, lambda: share.closed)]
+            if encoder.at_once
+            else [partial(_made, encoder, cutout, top) for top in cutout.strip_tops]
+        )
         cutout.when_closed(self._share.picture_gone)
         cutout.when_closed(gone)
-        made = threads.submit(partial(_made, encoder, cutout, top) for top in cutout.strip_tops)
+        made = threads.submit(jobs)
         for strip in made:
             strip.add_done_callback(self._share.made)
         self._bytes = _joined(encoder, made, self._share)
@@ -69,15 +78,32 @@ def _made[Strip: EncodedStrip](encoder: Encoder[Strip], cutout: Cutout, top: int
     return encoder.strip(cutout.rows(top))
 
 
+def _made_at_once[Strip: EncodedStrip](
+    encoder: Encoder[Strip], cutout: Cutout, is_given_up: Callable[[], bool]
+) -> Strip:
+    """One strip of all rows. Raises Abandoned between two strips of them, and before they are encoded."""
+    rows = np.empty((cutout.height, cutout.width * cutout.pixels.value), np.uint8)
+    for top in cutout.strip_tops:
+        if is_given_up():
+            raise Abandoned
+        strip = cutout.rows(top)
+        rows[top : top + len(strip)] = strip
+    if is_given_up():
+        raise Abandoned
+    return encoder.strip(rows)
+
+
 async def _joined[Strip: EncodedStrip](
     encoder: Encoder[Strip], strips: deque[Future[Strip]], share: "_Share"
 ) -> AsyncGenerator[bytes]:
-    yield encoder.head()
+    if head := encoder.head():
+        yield head
     while strips:
         strip = await asyncio.wrap_future(strips.popleft())
-        share.handed_out(len(strip.data))
         yield encoder.join(strip)
-    yield encoder.tail()
+        share.handed_out(len(strip.data))
+    if tail := encoder.tail():
+        yield tail
 
 
 def _close[Strip: EncodedStrip](strips: deque[Future[Strip]], share: "_Share") -> None:
@@ -97,7 +123,8 @@ class _Share:
         self._picture_gone = False
         self._done = done
         self._encoded_bytes = 0
-        self._closed = False
+        self.closed = False
+        """Whether nobody wants it any more."""
         self._reservation = reservation
         self._progress = progress
         self._begin_ms = progress.elapsed_ms
@@ -123,7 +150,7 @@ class _Share:
             self._adjust()
 
     def handed_out(self, size_bytes: int) -> None:
-        """The bytes of a strip are the reader's now."""
+        """The reader has done with the bytes of a strip."""
         with self._lock:
             self._encoded_bytes -= size_bytes
             self._adjust()
@@ -131,11 +158,11 @@ class _Share:
     def close(self) -> None:
         """Nothing is held any more, but by threads that still make a strip, and they fail."""
         with self._lock:
-            self._closed = True
+            self.closed = True
             self._adjust()
         self._done()
 
     def _adjust(self) -> None:
         """While strips are made, all of the picture is held."""
         if self._unmade == 0 and self._picture_gone:
-            self._reservation.shrink(0 if self._closed else self._encoded_bytes)
+            self._reservation.shrink(0 if self.closed else self._encoded_bytes)

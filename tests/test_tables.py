@@ -8,6 +8,7 @@ from segment_client.folder import PICTURES
 from segment_client.options import Mode as ClientMode
 from segment_function.pages.assets import HOME_PAGE
 from segment_function.pages.openapi import openapi_json
+from shared_code.encode.answer_formats import ANSWER_FORMATS
 from shared_code.matte.built import read_catalogue
 from shared_code.modes import MODES, Mode
 from shared_code.picture.formats import FORMATS
@@ -38,6 +39,15 @@ def test_the_client_takes_files_of_every_format() -> None:
 def test_the_page_has_the_modes() -> None:
     html = HOME_PAGE.path.read_text(encoding="utf-8")
     assert set(re.findall(r'name="mode" value="(\w+)" data-kind="[^"]+" data-word="\w+"', html)) == VALUES
+
+
+def test_the_docs_have_the_formats_of_the_answer() -> None:
+    page = (PROJECT / "docs" / "api.md").read_text(encoding="utf-8")
+    document = openapi_json((), "").decode()
+    for row in ANSWER_FORMATS:
+        quality = f"`SEGMENT_{row.name.upper()}_QUALITY`" if row.whole else ""
+        assert re.search(rf"^\| `{row.media_type}` \|.*\| {quality} ?\| \w", page, re.MULTILINE)
+        assert f"`{row.media_type}`: {row.description}" in document
 
 
 def test_the_template_offers_no_other() -> None:

@@ -15,7 +15,7 @@ from segment_function.call import API_VERSIONS
 from segment_function.callers import CREDENTIALS
 from segment_function.fetch.target import MAX_URL_CHARS
 from segment_function.picture_response import PICTURE_HEADERS
-from shared_code.encode.png import PngEncoder
+from shared_code.encode.answer_formats import ANSWER_FORMATS
 from shared_code.errors import SegmentError, all_errors
 from shared_code.limits import MAX_IMAGE_BYTES, MAX_SIDE_PX, MIN_SIDE_PX
 from shared_code.matte.networks import State
@@ -92,7 +92,8 @@ def openapi_document(networks: tuple[str, ...], default_network: str) -> JsonObj
 
 
 def _segment(operation_id: str, summary: str) -> JsonObject:
-    png = "\n\n".join(f"`{mode}`: {product.description}" for mode, product in MODES.items())
+    modes = "\n\n".join(f"`{mode}`: {product.description}" for mode, product in MODES.items())
+    formats = "\n\n".join(f"`{row.media_type}`: {row.description}" for row in ANSWER_FORMATS)
     statuses = sorted({error.status for error in all_errors()})
     return {
         "operationId": operation_id,
@@ -108,9 +109,9 @@ def _segment(operation_id: str, summary: str) -> JsonObject:
         "requestBody": _ref("requestBodies", "Picture"),
         "responses": {
             "200": {
-                "description": png,
+                "description": f"{modes}\n\n{formats}",
                 "headers": _common_headers() | _picture_headers(),
-                "content": {PngEncoder.media_type: {"schema": _BINARY}},
+                "content": {row.media_type: {"schema": _BINARY} for row in ANSWER_FORMATS},
             },
             **{str(status): _ref("responses", str(status)) for status in statuses},
         },
@@ -232,10 +233,11 @@ def _common_headers() -> JsonObject:
 
 
 def _picture_headers() -> JsonObject:
-    return {
+    described: JsonObject = {
         header.name: _header(header.description, {"type": "string", "pattern": header.pattern}, True)
         for header in PICTURE_HEADERS
     }
+    return described | {"Vary": _header("The answer depends on `Accept`.", {"const": "Accept"}, True)}
 
 
 def _header(description: str, schema: JsonObject, required: bool) -> JsonObject:

@@ -1,1 +1,1 @@
-"""What goes out: composed rows, PNG."""
+"""What goes out: composed rows, in the formats of the answer."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from enum import Enum
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,9 +26,13 @@ class EncodedStrip(Protocol):
 class Encoder[Strip: EncodedStrip](Protocol):
     """Writes one picture: `head`, then `join` for each strip in order, then `tail`."""
 
-    media_type: ClassVar[str]
-    ending: ClassVar[str]
-    """Of file names, with its dot."""
+    @property
+    def media_type(self) -> str:
+        """Of the file."""
+
+    @property
+    def at_once(self) -> bool:
+        """Whether `strip` has to be given all rows of the picture at once."""
 
     def head(self) -> bytes:
         """Everything before the first row."""

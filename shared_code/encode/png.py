@@ -77,7 +77,7 @@ class PngEncoder:
     """An Encoder that writes one PNG."""
 
     media_type: ClassVar[str] = "image/png"
-    ending: ClassVar[str] = ".png"
+    at_once: ClassVar[bool] = False
 
     def __init__(self, width: int, height: int, colour: PngColour) -> None:
         self._width = width

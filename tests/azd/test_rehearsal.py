@@ -9,7 +9,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from cutout_function.names import png_name
+from cutout_function.names import picture_name
 from telemetry.names import SLOTS_USED
 from tests.azd.azure import Azure
 from tests.azd.conftest import new_laptop
@@ -81,7 +81,7 @@ def test_app_has_the_settings_of_the_site_and_no_other(first: Screen, azure: Azu
 
 def test_picture_in_the_account_is_cut_out(first: Screen, person: Person) -> None:
     person.upload("uploads", "photo.jpg", encoded("JPEG", 200, 150))
-    image = Image.open(io.BytesIO(person.wait_for("cutouts", png_name("photo.jpg"))))
+    image = Image.open(io.BytesIO(person.wait_for("cutouts", picture_name("photo.jpg"))))
     assert (image.mode, image.size) == ("RGBA", (200, 150))
 
 

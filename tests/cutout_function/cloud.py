@@ -10,12 +10,13 @@ from azure.storage.queue import QueueClient
 
 from cutout_function.decision import Conclusion
 from cutout_function.event import Ignored
-from cutout_function.job import CutoutJob, Png
+from cutout_function.job import CutoutJob, Made
 from cutout_function.storage import Inbox, Outbox
 from cutout_function.store import Storage, connect
 from local_host.upload import Uploader
 from shared_code.admission import Hold, MemoryBudget
 from shared_code.deadline import Deadline
+from shared_code.encode.answer_formats import PNG, AnswerFormat
 from shared_code.errors import ImageFormatInvalid
 from shared_code.limits import MAX_IMAGE_BYTES
 from shared_code.modes import Mode
@@ -90,6 +91,7 @@ class Cloud:
             outbox or self.storage.outbox,
             maker,
             Mode.BACKGROUND_REMOVAL,
+            self.settings.format,
             maker.outcomes.append,
             Arrival("a message", Edge.BLOB),
             deadline or Deadline.after(LONG_S),
@@ -127,7 +129,14 @@ class MakerFake:
     def hold(self) -> Hold:
         return self.budget.hold()
 
-    async def cut_out(self, data: bytes, mode: Mode, visit: Visit) -> Png:
+    async def cut_out(
+        self,
+        data: bytes,
+        mode: Mode,
+        visit: Visit,
+        network_name: str | None = None,
+        wanted: AnswerFormat = PNG,
+    ) -> Made:
         self.pictures.append(data)
         if self._meanwhile is not None:
             await self._meanwhile(len(self.pictures))
@@ -135,15 +144,14 @@ class MakerFake:
             raise ImageFormatInvalid
         visit.progress.findings = Findings(uncertainty=0.125)
         visit.held.release()
-        return PngFake(b"cut-out of " + data)
+        return MadeFake(b"cut-out of " + data, wanted.media_type)
 
 
-class PngFake:
+class MadeFake:
     """A cut-out in four pieces."""
 
-    media_type = "image/png"
-
-    def __init__(self, content: bytes) -> None:
+    def __init__(self, content: bytes, media_type: str) -> None:
+        self.media_type = media_type
         self._content = content
 
     async def __aiter__(self) -> AsyncIterator[bytes]:

@@ -16,7 +16,7 @@ import pytest
 from azure.storage.blob import ContentSettings
 from PIL import Image
 
-from cutout_function.names import error_name, png_name
+from cutout_function.names import error_name, picture_name
 from local_host.events import NewBlob, blob_created, queue_message
 from shared_code.errors import ImageDimensionNotAllowed, ImageFormatInvalid
 from tests.cutout_function.cloud import Cloud, new_cloud
@@ -75,10 +75,10 @@ def test_a_picture_is_cut_out(
     blob = served.uploader.upload(name, encoded(form, 320, 200))
     served.queue.send_message(in_queue(blob))
     wait_for(lambda: is_empty(served))
-    with Image.open(io.BytesIO(served.uploader.fetch(png_name(name)))) as image:
+    with Image.open(io.BytesIO(served.uploader.fetch(picture_name(name)))) as image:
         assert (image.format, image.mode, image.size) == ("PNG", "RGBA", (320, 200))
         assert image.getchannel("A").getextrema() == (0, 255)
-    assert source_etag(served, png_name(name)) == blob.etag
+    assert source_etag(served, picture_name(name)) == blob.etag
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_a_bad_picture_gets_the_contracts_error(
     served.uploader.announce(served.uploader.upload(name, content))
     wait_for(lambda: is_empty(served))
     assert served.uploader.fetch(error_name(name)) == error.body()
-    assert not served.outputs.get_blob_client(png_name(name)).exists()
+    assert not served.outputs.get_blob_client(picture_name(name)).exists()
 
 
 def test_a_packed_picture_is_cut_out(served: Cloud) -> None:
@@ -128,7 +128,7 @@ def test_an_upload_in_two_steps(served_with_log: tuple[Cloud, Path], begin: str,
     whole = cloud.uploader.upload(name, encoded("JPEG", 80, 70))
     cloud.queue.send_message(queue_message(with_api(whole, end)))
     wait_for(lambda: is_empty(cloud))
-    assert source_etag(cloud, png_name(name)) == whole.etag
+    assert source_etag(cloud, picture_name(name)) == whole.etag
 
 
 def test_a_renamed_blob_is_cut_out_under_its_new_name(served: Cloud) -> None:
@@ -138,7 +138,7 @@ def test_a_renamed_blob_is_cut_out_under_its_new_name(served: Cloud) -> None:
     event = {**blob_created(blob), "eventType": "Microsoft.Storage.BlobRenamed"}
     served.queue.send_message(queue_message({**event, "data": {"api": "RenameFile", **urls}}))
     wait_for(lambda: is_empty(served))
-    assert source_etag(served, png_name(blob.name)) == blob.etag
+    assert source_etag(served, picture_name(blob.name)) == blob.etag
 
 
 def test_what_is_left_alone_is_logged(served_with_log: tuple[Cloud, Path]) -> None:
@@ -206,12 +206,12 @@ def test_many_blobs_with_duplicates_broken_ones_and_killed_hosts(cloud: Cloud, t
                 os.kill(host.pid, signal.SIGKILL)
 
     assert sorted(cloud.outputs.list_blob_names()) == sorted(
-        [png_name(name) for name in good] + [error_name(name) for name in bad]
+        [picture_name(name) for name in good] + [error_name(name) for name in bad]
     )
     etags = {blob.name: blob.etag for blob in blobs}
     for name, size in good.items():
-        assert source_etag(cloud, png_name(name)) == etags[name]
-        with Image.open(io.BytesIO(cloud.uploader.fetch(png_name(name)))) as image:
+        assert source_etag(cloud, picture_name(name)) == etags[name]
+        with Image.open(io.BytesIO(cloud.uploader.fetch(picture_name(name)))) as image:
             assert image.size == size
             image.load()
     for name in bad:

@@ -2,16 +2,18 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 from azure.core.exceptions import ResourceNotFoundError
 
 from cutout_function.decision import Conclusion, OutputBlob, SourceBlob
 from cutout_function.event import Ignored
-from cutout_function.job import Png, UnsettledError
+from cutout_function.job import Made, UnsettledError
 from cutout_function.storage import ChangedError, OutputMetadata, StagedOutput
 from cutout_function.store import OutputContainer, SourceContainer
 from shared_code.deadline import Deadline
+from shared_code.encode.answer_formats import PNG, WEBP, AnswerFormat
 from shared_code.errors import (
     ImageDimensionNotAllowed,
     ImageFormatInvalid,
@@ -26,7 +28,7 @@ from shared_code.limits import MAX_IMAGE_BYTES
 from shared_code.modes import Mode
 from shared_code.outcome import Ending
 from shared_code.visit import Visit
-from tests.cutout_function.cloud import Cloud, MakerFake, PngFake
+from tests.cutout_function.cloud import Cloud, MadeFake, MakerFake
 
 NAMES = (
     "photo.jpg",
@@ -235,11 +237,21 @@ def test_two_deliveries_at_once(cloud: Cloud, picture: bytes) -> None:
     assert len(cloud.written()) == 1
 
 
+def test_another_format_has_its_own_ending(cloud: Cloud) -> None:
+    cloud.uploader.upload("a.jpg", b"one")
+    webp = replace(cloud, settings=replace(cloud.settings, format=WEBP))
+    assert webp.settle("a.jpg") is Conclusion.CUT_OUT
+    assert webp.settle("a.jpg") is Conclusion.ALREADY_DONE
+    assert cloud.written() == {"a.jpg.webp": b"cut-out of one"}
+    properties = cloud.outputs.get_blob_client("a.jpg.webp").get_blob_properties()
+    assert properties.content_settings.content_type == "image/webp"
+
+
 class Crash(BaseException):
     """The end of the process, as far as the job can see."""
 
 
-class CrashingPng(PngFake):
+class CrashingMade(MadeFake):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         yield b"x" * (5 << 20)
         raise Crash
@@ -248,8 +260,15 @@ class CrashingPng(PngFake):
 @pytest.mark.parametrize("before", [None, b"zero"], ids=["first output", "older output"])
 def test_a_crash_in_the_middle_of_the_upload(cloud: Cloud, before: bytes | None) -> None:
     class Crashing(MakerFake):
-        async def cut_out(self, data: bytes, mode: Mode, visit: Visit) -> Png:
-            return CrashingPng(b"")
+        async def cut_out(
+            self,
+            data: bytes,
+            mode: Mode,
+            visit: Visit,
+            network_name: str | None = None,
+            wanted: AnswerFormat = PNG,
+        ) -> Made:
+            return CrashingMade(b"", wanted.media_type)
 
     if before is not None:
         cloud.uploader.upload("a", before)

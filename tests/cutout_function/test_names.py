@@ -5,7 +5,7 @@ import pytest
 import requests
 from azure.storage.blob import ContainerClient
 
-from cutout_function.names import error_name, is_addressable, is_folder, png_name
+from cutout_function.names import error_name, is_addressable, is_folder, picture_name
 
 UPLOADS = ContainerClient("https://pictures.blob.core.windows.net", "uploads")
 ADDRESSABLE = [
@@ -52,19 +52,19 @@ def requested_name(name: str) -> str:
 
 
 def test_names() -> None:
-    assert png_name("f/a.jpg") == "f/a.jpg.png"
+    assert picture_name("f/a.jpg") == "f/a.jpg.png"
     assert error_name("f/a.jpg") == "f/a.jpg.error.json"
 
 
 def test_no_two_inputs_share_an_output() -> None:
     inputs = ["a" + "".join(ends) for ends in product(["", ".png", ".error.json", ".jpg"], repeat=3)]
     inputs = sorted(set(inputs))
-    outputs = [name(one) for one in inputs for name in (png_name, error_name)]
+    outputs = [name(one) for one in inputs for name in (picture_name, error_name)]
     assert len(set(outputs)) == 2 * len(inputs)
 
 
 @pytest.mark.parametrize("name", ADDRESSABLE)
-@pytest.mark.parametrize("called", [str, png_name, error_name])
+@pytest.mark.parametrize("called", [str, picture_name, error_name])
 def test_a_request_reaches_the_blob_that_is_named(name: str, called: type[str]) -> None:
     assert is_addressable(name)
     assert requested_name(called(name)) == called(name)

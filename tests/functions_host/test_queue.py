@@ -16,7 +16,7 @@ import pytest
 from azure.core.exceptions import ResourceNotFoundError
 from PIL import Image
 
-from cutout_function.names import error_name, png_name
+from cutout_function.names import error_name, picture_name
 from local_host.events import NewBlob, blob_created, queue_message
 from shared_code.errors import ImageDimensionNotAllowed, ImageFormatInvalid, ImageSizeNotAllowed
 from tests.cutout_function.cloud import Cloud, new_cloud
@@ -45,7 +45,7 @@ class Served:
 
     def image(self, name: str) -> Image.Image:
         """The cut-out of an upload, decoded."""
-        image = Image.open(io.BytesIO(self.cloud.uploader.fetch(png_name(name))))
+        image = Image.open(io.BytesIO(self.cloud.uploader.fetch(picture_name(name))))
         image.load()
         return image
 
@@ -109,7 +109,7 @@ def test_each_kind_of_event(served: Served) -> None:
     for number, (kind, (make, wanted)) in enumerate(EVENTS.items()):
         blob = cloud.uploader.upload(f"50%25 {kind} #1?.jpg", encoded("JPEG", 100 + number, 80))
         cloud.queue.send_message(queue_message(make(blob)))
-        expected |= {png_name(blob.name)} if wanted else set()
+        expected |= {picture_name(blob.name)} if wanted else set()
     errors = {
         "empty.jpg": (b"", ImageSizeNotAllowed()),
         "text.jpg": (b"not a picture", ImageFormatInvalid()),
@@ -151,10 +151,10 @@ def test_one_result_for_each_of_a_hundred(served: Served) -> None:
     wait_for_outputs(len(blobs))
 
     outputs = set(cloud.outputs.list_blob_names()) - before
-    assert outputs == {png_name(name) for name in good} | {error_name(name) for name in bad}
+    assert outputs == {picture_name(name) for name in good} | {error_name(name) for name in bad}
     etags = {blob.name: blob.etag for blob in blobs}
     for name, size in good.items():
-        assert served.source_etag(png_name(name)) == etags[name]
+        assert served.source_etag(picture_name(name)) == etags[name]
         assert served.image(name).size == size
     for name in bad:
         assert served.source_etag(error_name(name)) == etags[name]

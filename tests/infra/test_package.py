@@ -15,7 +15,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from cutout_function.names import png_name
+from cutout_function.names import picture_name
 from shared_code.errors import AccessDenied, ImageFormatInvalid, SegmentError
 from tests.cutout_function.cloud import Cloud, new_cloud
 from tests.functions_host import Instance, functions_host
@@ -235,6 +235,6 @@ def test_it_refuses_as_documented(content: bytes, key: str, error: SegmentError,
 def test_it_cuts_out_a_blob(deployed: Deployed) -> None:
     cloud = deployed.cloud
     cloud.uploader.announce(cloud.uploader.upload("photo.jpg", encoded("JPEG", 200, 150)))
-    wait_for(lambda: png_name("photo.jpg") in cloud.written(), PATIENCE_S)
-    image = Image.open(io.BytesIO(cloud.written()[png_name("photo.jpg")]))
+    wait_for(lambda: picture_name("photo.jpg") in cloud.written(), PATIENCE_S)
+    image = Image.open(io.BytesIO(cloud.written()[picture_name("photo.jpg")]))
     assert (image.mode, image.size) == ("RGBA", (200, 150))

@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from cutout_function.event import Ignored, MalformedMessageError, parse_event, watched_names
-from cutout_function.names import error_name, is_addressable, is_folder, png_name
+from cutout_function.names import error_name, is_addressable, is_folder, picture_name
 from local_host.events import NewBlob, blob_created, queue_message
 from tests.properties.strategies import damaged
 from tests.support.cloud_events import blob_created_cloud_event
@@ -53,7 +53,7 @@ def test_a_name_comes_back(name: str, make: Maker) -> None:
 @given(names, names)
 def test_no_two_outputs_have_one_name(one: str, other: str) -> None:
     assume(one != other)
-    assert len({png_name(one), png_name(other), error_name(one), error_name(other)}) == 4 or one in (
+    assert len({picture_name(one), picture_name(other), error_name(one), error_name(other)}) == 4 or one in (
         other + ".error.json",
         other + ".png",
     )
@@ -62,7 +62,7 @@ def test_no_two_outputs_have_one_name(one: str, other: str) -> None:
 @given(names)
 def test_an_output_is_addressed_as_its_source(name: str) -> None:
     assume(is_addressable(name) and not is_folder(name))
-    for output in (png_name(name), error_name(name)):
+    for output in (picture_name(name), error_name(name)):
         assert output.startswith(name)
         assert is_addressable(output)
         assert not is_folder(output)

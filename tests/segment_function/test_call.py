@@ -1,6 +1,7 @@
 import pytest
 
 from segment_function.call import BodyKind, Call, parse_call
+from shared_code.encode.answer_formats import PNG, WEBP, AnswerFormat
 from shared_code.errors import ContentTypeNotSupported, ModeInvalid, ResourceNotFound, SegmentError
 from shared_code.modes import Mode
 from tests.segment_function.asgi import request
@@ -81,6 +82,14 @@ def test_content_type(headers: dict[str, str], kind: BodyKind) -> None:
     call = parse_call(request(query=f"{VERSION}&{MODE}", headers=headers), NETWORKS)
     assert call.body is kind
     assert call.content_type == headers.get("Content-Type", "")
+
+
+@pytest.mark.parametrize(
+    ("headers", "format"),
+    [({}, PNG), ({"Accept": "application/json"}, PNG), ({"Accept": "image/webp"}, WEBP)],
+)
+def test_accept(headers: dict[str, str], format: AnswerFormat) -> None:
+    assert parse_call(request(query=f"{VERSION}&{MODE}", headers=headers), NETWORKS).format is format
 
 
 @pytest.mark.parametrize(

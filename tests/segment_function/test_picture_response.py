@@ -78,6 +78,7 @@ def test_sent_whole() -> None:
     assert (sent.status, sent.body, sent.headers["content-type"]) == (200, b"onetwo", "image/png")
     assert [message.get("body") for message in sent.messages[1:]] == [b"one", b"two", b""]
     assert sent.headers["x-segment-uncertainty"] == "0.13"
+    assert sent.headers["vary"] == "Accept"
     assert "content-length" not in sent.headers
     assert sent.ended
     assert scene.ending == (Ending.SENT, None, 6)

@@ -12,6 +12,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from shared_code import pipeline
+from shared_code.encode.answer_formats import ANSWER_FORMATS, PNG, WEBP, AnswerFormat
 from shared_code.engine import Engine
 from shared_code.errors import (
     ImageDimensionNotAllowed,
@@ -40,6 +42,7 @@ from tests.support.visits import new_visit
 pytestmark = pytest.mark.slow
 
 REMOVAL, MATTING = Mode.BACKGROUND_REMOVAL, Mode.FOREGROUND_MATTING
+WHOLE = [row for row in ANSWER_FORMATS if row.whole]
 LONG_S = 30
 BASE = load_settings({"SEGMENT_MODEL": "u2netp", "SEGMENT_SLOTS": "2", "SEGMENT_SLOT_WAIT_S": str(LONG_S)})
 
@@ -426,3 +429,86 @@ def test_nothing_is_free_before_the_process_has_gone(where: str) -> None:
 
     run(scene())
     faulty.close()
+
+
+async def bytes_of(
+    engine: Engine, data: bytes, mode: Mode, wanted: AnswerFormat
+) -> tuple[str, NDArray[np.uint8]]:
+    stream = await engine.cut_out(data, mode, new_visit(engine), wanted=wanted)
+    return stream.media_type, np.asarray((await read(stream)).convert("RGBA"))
+
+
+@pytest.mark.parametrize("row", WHOLE, ids=lambda row: row.name)
+@pytest.mark.parametrize("mode", Mode)
+def test_another_format_of_the_same_picture(row: AnswerFormat, mode: Mode) -> None:
+    async def scene() -> None:
+        engine = engine_of(FlatNetwork())
+        data = encoded("JPEG", 700, 1100)
+        _, expected = await bytes_of(engine, data, mode, PNG)
+        media_type, found = await bytes_of(engine, data, mode, row)
+        assert media_type == row.media_type
+        assert (found[..., 3] == expected[..., 3]).all()
+        difference = np.abs(found.astype(int) - expected)
+        assert difference.max() == 0 if mode is MATTING else difference.mean() < 4
+        await all_memory_is_free(engine)
+
+    run(scene())
+
+
+@pytest.mark.parametrize("row", WHOLE, ids=lambda row: row.name)
+@pytest.mark.parametrize(
+    ("size", "mode", "budget_mb", "wanted"),
+    [
+        ((400, 300), REMOVAL, 1080, True),
+        ((400, 300), REMOVAL, 64, True),
+        ((1600, 1200), REMOVAL, 64, False),
+        ((1600, 1200), REMOVAL, 1080, True),
+        ((4600, 3500), MATTING, 1080, False),
+    ],
+)
+def test_what_is_too_large_for_a_format_is_a_png(
+    row: AnswerFormat, size: tuple[int, int], mode: Mode, budget_mb: int, wanted: bool
+) -> None:
+    async def scene() -> None:
+        engine = engine_of(FlatNetwork(), budget_mb=budget_mb)
+        stream = await engine.cut_out(encoded("JPEG", *size), mode, new_visit(engine), wanted=row)
+        assert stream.media_type == (row if wanted else PNG).media_type
+        await stream.aclose()
+        await all_memory_is_free(engine)
+
+    run(scene())
+
+
+def test_the_largest_cutouts_fit_the_default_budget() -> None:
+    for row in WHOLE:
+        planned = pipeline.plan(rooms().header(png(4000, 4000)), REMOVAL, row, 1080 << 20)
+        assert planned.format is row
+
+
+@pytest.mark.parametrize("row", WHOLE, ids=lambda row: row.name)
+def test_a_whole_format_that_nobody_waits_for_gives_everything_back(row: AnswerFormat) -> None:
+    async def scene() -> None:
+        engine = engine_of(FlatNetwork())
+        stream = await engine.cut_out(encoded("JPEG", 2400, 1800), REMOVAL, new_visit(engine), wanted=row)
+        await stream.aclose()
+        assert [piece async for piece in stream] == []
+        await all_memory_is_free(engine)
+
+    run(scene())
+
+
+def test_a_whole_file_is_held_until_its_reader_has_done_with_it() -> None:
+    async def scene() -> None:
+        engine = engine_of(FlatNetwork())
+        stream = await engine.cut_out(encoded("JPEG", 600, 500), REMOVAL, new_visit(engine), wanted=WEBP)
+        async with aclosing(stream):
+            pieces = aiter(stream)
+            file = await anext(pieces)
+            for _ in range(100 * LONG_S):
+                if engine.usage.memory_bytes == len(file):
+                    break
+                await asyncio.sleep(0.01)
+            assert engine.usage.memory_bytes == len(file)
+        await all_memory_is_free(engine)
+
+    run(scene())

@@ -5,6 +5,7 @@ from operator import attrgetter
 
 import pytest
 
+from shared_code.encode.answer_formats import PNG, WEBP
 from shared_code.modes import Mode
 from shared_code.settings import (
     MAX_DEADLINE_S,
@@ -27,6 +28,7 @@ DEFAULTS = Settings(
     models_in_memory=2,
     matte_png="gray",
     edge_colour="foreground",
+    qualities={"webp": 80, "avif": 60},
     slots=os.process_cpu_count() or 1,
     slot_wait_s=10,
     deadline_s=210,
@@ -35,7 +37,7 @@ DEFAULTS = Settings(
     url_input=True,
     url_allowed_networks=(),
     url_allowed_ports=frozenset((80, 443)),
-    cutout=CutoutSettings(None, "cutout-events", "uploads", "cutouts", Mode.BACKGROUND_REMOVAL),
+    cutout=CutoutSettings(None, "cutout-events", "uploads", "cutouts", Mode.BACKGROUND_REMOVAL, PNG),
     telemetry=TelemetrySettings("", ""),
 )
 
@@ -82,6 +84,9 @@ READ = [
     ("CUTOUT_QUEUE", "q" * 56, "cutout.queue", "q" * 56),
     ("CUTOUT_INPUT_CONTAINER", "i" * 63, "cutout.input_container", "i" * 63),
     ("CUTOUT_OUTPUT_CONTAINER", "0-0", "cutout.output_container", "0-0"),
+    ("SEGMENT_WEBP_QUALITY", "100", "qualities", {"webp": 100, "avif": 60}),
+    ("SEGMENT_AVIF_QUALITY", " 1", "qualities", {"webp": 80, "avif": 1}),
+    ("CUTOUT_FORMAT", "webp", "cutout.format", WEBP),
     ("CUTOUT_MODE", "foregroundMatting", "cutout.mode", "foregroundMatting"),
     ("CUTOUT_STORAGE", "Key=x;", "cutout.storage", StorageConnection("Key=x;", "", "", "")),
 ]
@@ -177,6 +182,10 @@ def test_cutouts_are_not_written_where_pictures_are_read() -> None:
         ("CUTOUT_OUTPUT_CONTAINER", "-ab"),
         ("CUTOUT_OUTPUT_CONTAINER", "$web"),
         ("CUTOUT_MODE", "backgroundremoval"),
+        ("CUTOUT_FORMAT", "jpeg"),
+        ("CUTOUT_FORMAT", "WEBP"),
+        ("SEGMENT_WEBP_QUALITY", "0"),
+        ("SEGMENT_AVIF_QUALITY", "101"),
         ("CUTOUT_STORAGE__credential", "workloadidentity"),
     ],
 )

@@ -182,6 +182,6 @@ def test_answers_have_the_described_type_and_headers(
     assert str(response.status_code) == status
     assert response.headers["content-type"].partition(";")[0] == media_type
     described = ("paths", path, method, "responses", status)
-    assert part(*described, "content").keys() == {media_type}
+    assert media_type in part(*described, "content")
     for name in part(*described, "headers"):
         assert name in response.headers or not part(*described, "headers", name)["required"]
