@@ -21,7 +21,7 @@ from shared_code.matte.network import OnnxNetwork
 from shared_code.matte.networks import load_network
 from shared_code.matte.refine import Guide, guide_size, refine
 from shared_code.modes import Mode
-from shared_code.picture.decoding import Picture, decode
+from shared_code.picture.decoding import DecodedImage, decode
 from shared_code.picture.header import open_source
 from shared_code.pipeline import Cutout, preview_scale, preview_size
 from tests.support.rooms import cut_out, plan, rooms
@@ -77,13 +77,13 @@ def _inflated(deflated: bytes) -> NDArray[np.uint8]:
 
 
 def _measure(photo: bytes, network: OnnxNetwork) -> dict[str, float]:
-    """The steps of `pipeline.cut_out` and of each strip, in order."""
+    """The steps of `pipeline.make_cutout` and of each strip, in order."""
     planned = plan(photo, Mode.BACKGROUND_REMOVAL)
     header, source = planned.header, open_source(photo)
     scale = max(planned.scale, preview_scale(header, network.side))
     whole = decode(source, planned.scale)
 
-    def make_preview() -> Picture:
+    def make_preview() -> DecodedImage:
         larger = decode(source, scale) if scale > planned.scale else whole
         return larger.averaged(*preview_size(header, network.side))
 

@@ -110,7 +110,7 @@ class Engine:
 
             def work() -> PictureStream:
                 picture = self.rooms.open(data, pipeline.work(plan, network, len(data)), progress)
-                cutout = pipeline.cut_out(plan, picture, network, self._style, progress)
+                cutout = pipeline.make_cutout(plan, picture, network, self._style, progress)
                 encoder = self._encoder(plan.format, cutout)
                 return PictureStream(cutout, encoder, self._strips, reservation, progress, stay.end)
 

@@ -201,7 +201,7 @@ def work(plan: Plan, network: MattingNetwork, file_bytes: int) -> Work:
     )
 
 
-def cut_out(
+def make_cutout(
     plan: Plan, picture: Picture, network: MattingNetwork, style: Style, progress: Progress | None = None
 ) -> Cutout:
     """Find the matte of a picture that is being decoded; what the network found is in the progress then.
@@ -212,14 +212,14 @@ def cut_out(
     process has ended then.
     """
     try:
-        return _cut_out(plan, picture, network, style, progress or Progress())
+        return _make_cutout(plan, picture, network, style, progress or Progress())
     except BaseException:
         picture.close()
         picture.wait_until_gone()
         raise
 
 
-def _cut_out(
+def _make_cutout(
     plan: Plan, picture: Picture, network: MattingNetwork, style: Style, progress: Progress
 ) -> Cutout:
     # The network needs a small picture only: while it computes, the whole is decoded.

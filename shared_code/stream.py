@@ -40,8 +40,6 @@ class PictureStream:
     ) -> None:
         """`gone` is called when the picture is needed no more and its process has ended, on any thread."""
         self.media_type = encoder.media_type
-        self.width = cutout.width
-        self.height = cutout.height
         strips = 1 if encoder.at_once else len(cutout.strip_tops)
         share = self._share = _Share(strips, reservation, progress, cutout.close)
         jobs: list[Callable[[], Strip]] = (

@@ -30,7 +30,7 @@ _BLOCK_PIXELS = 1 << 20
 
 
 @dataclass(frozen=True)
-class Picture:
+class DecodedImage:
     """A decoded image and how to read it.
 
     `width` and `height` are of the upright picture at the size it was decoded at. Everything the methods
@@ -73,7 +73,7 @@ class Picture:
         size = (width, height) if self._orientation < 5 else (height, width)
         return self._upright(small._reduced(1).resize(size, resampling, box=(0, 0, *small._extent)))
 
-    def averaged(self, width: int, height: int) -> "Picture":
+    def averaged(self, width: int, height: int) -> "DecodedImage":
         """For thumbnails of at most that size: averaged to at least 1.5 times as much, or itself."""
         block = block_side(min(self.width / width, self.height / height))
         if block == 1:
@@ -82,7 +82,7 @@ class Picture:
         upright = image.size if self._orientation < 5 else image.size[::-1]
         stored = Stored(image, self.has_alpha)
         extent = (self._extent[0] / block, self._extent[1] / block)  # it ends in partial pixels too
-        return Picture(*upright, self.has_alpha, stored, self._orientation, extent, lambda strip: strip)
+        return DecodedImage(*upright, self.has_alpha, stored, self._orientation, extent, lambda strip: strip)
 
     def _reduced(self, factor: int) -> Image.Image:
         image = self._stored.image
@@ -129,7 +129,7 @@ class Picture:
         return 0, top, width, bottom
 
 
-def decode(source: Source, scale: int) -> Picture:
+def decode(source: Source, scale: int) -> DecodedImage:
     """Decode `source` at 1/`scale` of its size (`scale.decode_scale` tells what is possible).
 
     Raises ImageFormatInvalid for truncated or corrupt data, and ImageTooLargeForInstance should memory run
@@ -145,7 +145,7 @@ def decode(source: Source, scale: int) -> Picture:
             width, height = height, width
         extent = (survey.width / scale, survey.height / scale)
         to_srgb = _converter(stored, source)
-        return Picture(width, height, stored.has_alpha, stored, survey.orientation, extent, to_srgb)
+        return DecodedImage(width, height, stored.has_alpha, stored, survey.orientation, extent, to_srgb)
 
 
 def _converter(stored: Stored, source: Source) -> Convert:

@@ -21,7 +21,7 @@ from shared_code.errors import (
     ImageSizeNotAllowed,
     ImageTooLargeForInstance,
 )
-from shared_code.picture.decoding import Picture, decode
+from shared_code.picture.decoding import DecodedImage, decode
 from shared_code.picture.fault import fault_of
 from shared_code.picture.header import Source, open_source
 from shared_code.picture.pillow import image_faults
@@ -148,10 +148,10 @@ class _Decoding:
             raise ImageFormatInvalid
         return source
 
-    def _decode_whole(self) -> Picture:
+    def _decode_whole(self) -> DecodedImage:
         return decode(self._source.result(), self._room.job.scale)
 
-    def _make_preview(self) -> Picture:
+    def _make_preview(self) -> DecodedImage:
         job = self._room.job
         if job.preview_scale <= job.scale:
             larger = self._whole.result()

@@ -319,7 +319,7 @@ from shared_code import pipeline
 from shared_code.process import tune_process
 from shared_code.encode.png import PngColour, deflate_strip
 from shared_code.modes import Mode
-from shared_code.pipeline import Style, cut_out
+from shared_code.pipeline import Style, make_cutout
 from tests.shared_code.matte.networks import FlatNetwork
 from tests.support.rooms import plan, rooms
 
@@ -334,7 +334,7 @@ def whole(path, mode):
     before = status("VmRSS")
     network = FlatNetwork()
     picture = rooms().open(data, pipeline.work(planned, network, len(data)))
-    cutout = cut_out(planned, picture, network, Style())
+    cutout = make_cutout(planned, picture, network, Style())
     for top in cutout.strip_tops:
         deflate_strip(cutout.rows(top), PngColour.GRAY if mode is Mode.FOREGROUND_MATTING else PngColour.RGBA)
     cutout.close()

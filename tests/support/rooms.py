@@ -36,6 +36,6 @@ def cut_out(
     """All that the engine does, without its admission; whoever drops the cut-out ends its room."""
     planned = plan(data, mode)
     picture = rooms().open(data, pipeline.work(planned, network, len(data)), progress)
-    cutout = pipeline.cut_out(planned, picture, network, style or Style(), progress)
+    cutout = pipeline.make_cutout(planned, picture, network, style or Style(), progress)
     weakref.finalize(cutout, picture.close)
     return cutout

@@ -10,7 +10,7 @@ from PIL import Image, ImageCms, ImageOps
 from PIL.Image import Resampling
 
 from shared_code.errors import ImageFormatInvalid
-from shared_code.picture.decoding import Picture, decode
+from shared_code.picture.decoding import DecodedImage, decode
 from shared_code.picture.header import open_source
 from shared_code.picture.scale import decode_scale
 from tests.shared_code.picture.samples import (
@@ -41,15 +41,15 @@ UPRIGHT: dict[int, Callable[[Array], Array]] = {
 """EXIF orientation to what a viewer does with the stored rows, in numpy's words."""
 
 
-def open_picture(data: bytes, scale: int = 1) -> Picture:
+def open_picture(data: bytes, scale: int = 1) -> DecodedImage:
     return decode(open_source(data), scale)
 
 
-def whole(picture: Picture) -> Image.Image:
+def whole(picture: DecodedImage) -> Image.Image:
     return picture.rows(0, picture.height, picture.width, picture.height)
 
 
-def in_strips(picture: Picture, width: int, height: int, rows: int) -> Array:
+def in_strips(picture: DecodedImage, width: int, height: int, rows: int) -> Array:
     tops = range(0, height, rows)
     return np.vstack([np.asarray(picture.rows(top, min(height, top + rows), width, height)) for top in tops])
 

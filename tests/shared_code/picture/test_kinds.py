@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 from shared_code.errors import ImageFormatInvalid, SegmentError
-from shared_code.picture.decoding import Picture, decode
+from shared_code.picture.decoding import DecodedImage, decode
 from shared_code.picture.header import open_source
 from tests.shared_code.picture.samples import (
     PNG_MAGIC,
@@ -36,7 +36,7 @@ PHOTO = Image.fromarray(RGB)  # without the profile that the file has
 GRAY = np.asarray(PHOTO.convert("L"))
 
 
-def picture_of(data: bytes) -> Picture:
+def picture_of(data: bytes) -> DecodedImage:
     return decode(open_source(data), 1)
 
 

@@ -56,7 +56,7 @@ def cut_out(where: Rooms, data: bytes, progress: Progress | None = None) -> Cuto
     planned = pipeline.plan(where.header(data, progress), Mode.BACKGROUND_REMOVAL)
     network = FlatNetwork()
     opened = where.open(data, pipeline.work(planned, network, len(data)), progress)
-    return pipeline.cut_out(planned, opened, network, Style(), progress)
+    return pipeline.make_cutout(planned, opened, network, Style(), progress)
 
 
 def made(cutout: Cutout) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
