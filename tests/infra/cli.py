@@ -52,10 +52,7 @@ class Bicep:
 
     def build(self, template: Path) -> dict[str, Any]:
         """The template as Azure Resource Manager takes it. Raises RuntimeError with what was found."""
-        done = self("build", "--no-restore", "--stdout", template)
-        if done.returncode:
-            raise RuntimeError(done.stderr)
-        built: dict[str, Any] = json.loads(done.stdout)
+        built: dict[str, Any] = json.loads(_built(self, template))
         return built
 
     def snapshot(
@@ -63,6 +60,14 @@ class Bicep:
     ) -> subprocess.CompletedProcess[str]:
         """Evaluate the template with a parameter file; `validate` compares with the snapshot beside it."""
         return self("snapshot", parameters, "--mode", mode, *_PLACE, settings=settings)
+
+
+@cache
+def _built(bicep: Bicep, template: Path) -> str:
+    done = bicep("build", "--no-restore", "--stdout", template)
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+    return done.stdout
 
 
 def find_bicep(environment: Mapping[str, str] = os.environ) -> Bicep | None:
