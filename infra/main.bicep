@@ -480,6 +480,8 @@ output AZURE_KEY_VAULT_NAME string = vaultName
 output AZURE_STORAGE_ACCOUNT_NAME string = storageName
 // Read by azd with the sign-in of the person, who has a role for it, and handed to the hook after the deployment.
 // In a closed network the vault is closed to that machine.
-output API_KEY_SECRET string = deployerIsPerson && !vnetEnabled ? 'akvs://${subscription().subscriptionId}/${vaultName}/api-key-1' : ''
+output API_KEY_SECRET string = deployerIsPerson && !vnetEnabled
+  ? 'akvs://${subscription().subscriptionId}/${vaultName}/api-key-1'
+  : ''
 output SERVICE_API_NAME string = appName
 output SERVICE_API_ENDPOINT string = api.outputs.endpoint
