@@ -325,4 +325,5 @@ def test_workbook_shows_every_query(parameters: Path) -> None:
     queries = json.loads((MAIN.parent / "queries.json").read_text())["workbook"]
     shown = {item["name"]: item["content"]["query"] for item in workbook["items"] if item["type"] == 3}
     assert shown == {query["name"]: "\n".join(query["query"]) for query in queries}
-    assert shown.keys() == {"requests", "latency", "pictures", "refusals", "queue-age", "instances", "cost"}
+    panels = {"requests", "latency", "pictures", "callers", "refusals", "queue-age", "instances", "cost"}
+    assert shown.keys() == panels
