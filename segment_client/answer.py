@@ -1,4 +1,4 @@
-"""What the service answers: a PNG that is checked as it comes, or an error document."""
+"""What the service answers: a PNG or WEBP that is checked as it comes, or an error document."""
 
 import asyncio
 import email.utils
@@ -10,18 +10,19 @@ from typing import BinaryIO
 import httpx
 
 from segment_client.errors import Broken, NotOurs, Refused, Unwritable, parse_document
+from segment_client.options import Format
 
 _PIECE_BYTES = 1 << 18
 _MAX_ANSWER_BYTES = 1 << 29  # a matte of 16 000 x 16 000 pixels that deflate does nothing for is half of it
 _MAX_ERROR_BYTES = 1 << 16
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _END = b"\0\0\0\0IEND\xaeB`\x82"
-_HEAD_BYTES = 24
+_HEAD_BYTES = 30
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A PNG that came whole: its pixels and bytes, and what the service said beside it.
+    """A picture that came whole: its pixels and bytes, and what the service said beside it.
 
     `uncertainty`: how undecided the network was, 0 sure .. 1; None where the service does not say.
     """
@@ -32,46 +33,94 @@ class Answer:
     uncertainty: float | None
     request_id: str
     attempts: int = 1
+    format: Format = Format.PNG
 
 
-class PngStream:
-    """Watches a PNG pass by in pieces, and keeps its first 24 and last 12 bytes (W3C PNG, 5.2, 5.6)."""
+class AnswerStream:
+    """Watches a PNG or WEBP pass by in pieces, and keeps its first 30 and last 12 bytes."""
 
     def __init__(self) -> None:
         self._head = b""
         self._tail = b""
         self.bytes = 0
 
+    @property
+    def format(self) -> Format:
+        """Which of the two it is."""
+        return Format.WEBP if self._head.startswith(b"RIFF") else Format.PNG
+
     def feed(self, piece: bytes) -> None:
-        """The next bytes. Raises NotOurs as soon as they cannot be a PNG's."""
+        """The next bytes. Raises NotOurs as soon as they can be of neither."""
         if len(self._head) < _HEAD_BYTES:
             self._head += piece[: _HEAD_BYTES - len(self._head)]
-            if not _SIGNATURE.startswith(self._head[: len(_SIGNATURE)]):
-                raise NotOurs("The endpoint answered with something that is not a PNG.")
+            if not (_may_be_png(self._head) or _may_be_webp(self._head)):
+                raise NotOurs("The endpoint answered with something that is neither a PNG nor a WEBP.")
         self._tail = (self._tail + piece[-len(_END) :])[-len(_END) :]
         self.bytes += len(piece)
 
     def size(self) -> tuple[int, int]:
-        """Width and height in pixels, at the end. Raises Broken when the end is not that of a PNG."""
-        if self._tail != _END or self._head[12:16] != b"IHDR":
+        """Width and height in pixels, at the end. Raises Broken when the file is not whole."""
+        size = _webp_size(self._head) if self.format is Format.WEBP else _png_size(self._head)
+        if size is None or not self._is_whole:
             raise Broken(f"The answer broke off after {self.bytes} bytes.")
-        return int.from_bytes(self._head[16:20]), int.from_bytes(self._head[20:24])
+        return size
+
+    @property
+    def _is_whole(self) -> bool:
+        if self.format is Format.WEBP:
+            return self.bytes == 8 + int.from_bytes(self._head[4:8], "little")
+        return self._tail == _END
+
+
+def _may_be_png(head: bytes) -> bool:
+    return _SIGNATURE.startswith(head[: len(_SIGNATURE)])
+
+
+def _may_be_webp(head: bytes) -> bool:
+    return b"RIFF".startswith(head[:4]) and b"WEBP".startswith(head[8:12])
+
+
+def _png_size(head: bytes) -> tuple[int, int] | None:
+    """Of W3C PNG, 5.2 and 5.6."""
+    if len(head) < 24 or head[12:16] != b"IHDR":
+        return None
+    return int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
+
+
+def _webp_size(head: bytes) -> tuple[int, int] | None:
+    """Of the first chunk, by RFC 9649, 2.7.1 and 3.4, and RFC 6386, 9.1."""
+    if len(head) < _HEAD_BYTES:
+        return None
+    match head[12:16]:
+        case b"VP8X":
+            return 1 + int.from_bytes(head[24:27], "little"), 1 + int.from_bytes(head[27:30], "little")
+        case b"VP8L":
+            bits = int.from_bytes(head[21:25], "little")
+            return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+        case b"VP8 ":
+            width, height = int.from_bytes(head[26:28], "little"), int.from_bytes(head[28:30], "little")
+            return width & 0x3FFF, height & 0x3FFF
+    return None
 
 
 async def receive(response: httpx.Response, sink: BinaryIO) -> Answer:
-    """Write the PNG of an answer into `sink`. Raises Broken, NotOurs, Unwritable, and what httpx raises."""
-    png = PngStream()
+    """Write the picture of an answer into `sink`.
+
+    Raises Broken, NotOurs, Unwritable, and what httpx raises.
+    """
+    picture = AnswerStream()
     async for piece in response.aiter_bytes(_PIECE_BYTES):
-        png.feed(piece)
-        if png.bytes > _MAX_ANSWER_BYTES:
+        picture.feed(piece)
+        if picture.bytes > _MAX_ANSWER_BYTES:
             raise NotOurs(f"The endpoint answered with more than {_MAX_ANSWER_BYTES} bytes.")
         try:
             await asyncio.to_thread(sink.write, piece)
         except OSError as error:
             raise Unwritable(error.strerror or str(error)) from error
-    width, height = png.size()
+    width, height = picture.size()
     uncertainty = number(response.headers.get("x-segment-uncertainty"))
-    return Answer(width, height, png.bytes, uncertainty, response.headers.get("apim-request-id", ""))
+    request_id = response.headers.get("apim-request-id", "")
+    return Answer(width, height, picture.bytes, uncertainty, request_id, format=picture.format)
 
 
 async def refusal(response: httpx.Response, model: str = "") -> Refused:

@@ -73,6 +73,11 @@ def _add(command: argparse.ArgumentParser, endpoint: str | None) -> None:
     add("--background", metavar="COLOUR|FILE", help="put behind the cut-out: '#fff', white, or a picture")
     add("--format", choices=list(Format), default=Format.PNG, help="default: %(default)s")
     add("--quality", type=int, metavar="N", help=f"of webp and jpeg, 1 to 100; default: {QUALITY}")
+    add(
+        "--transfer",
+        choices=[Format.PNG, Format.WEBP],
+        help="format of the service's answers; default: webp, or png where --format is png or with --quality",
+    )
     add("--concurrency", type=int, default=4, metavar="N", help="pictures at a time; default: %(default)s")
     add("--report", type=Path, metavar="CSV", help="write a row for each picture")
     add("--watch", action="store_true", help="stay, and cut out what comes into the folders")
@@ -126,8 +131,10 @@ def _checked(given: argparse.Namespace) -> Arguments:
 def _look(given: argparse.Namespace) -> Look:
     if given.quality is not None and given.format == Format.PNG:
         raise ValueError("--quality goes with --format webp or jpeg")
-    quality = QUALITY if given.quality is None else given.quality
-    return Look(Mode(given.mode), given.background, Format(given.format), given.model, quality)
+    transfer = None if given.transfer is None else Format(given.transfer)
+    return Look(
+        Mode(given.mode), given.background, Format(given.format), given.model, given.quality, transfer
+    )
 
 
 def _source(given: str) -> PathOrUrl:

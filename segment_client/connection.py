@@ -1,4 +1,4 @@
-"""Pictures to the service and PNGs back, over as many connections as pictures are under way."""
+"""Pictures to the service and cut-outs back, over as many connections as pictures are under way."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ from segment_client import __version__
 from segment_client.answer import Answer, receive, refusal
 from segment_client.circuit import Circuit
 from segment_client.errors import Broken, ClientError, Unreachable, Untrusted, Unwritable
-from segment_client.options import Look, Service
+from segment_client.options import Format, Look, Service
 from segment_client.retry import persist
 
 _PATH = "/computervision/imageanalysis:segment"
@@ -48,7 +48,7 @@ class Connection:
         await self._http.aclose()
 
     async def segment(self, picture: BytesOrUrl, look: Look, sink: BinaryIO) -> Answer:
-        """Write the PNG of a picture into `sink`, whole; what failed attempts wrote is removed.
+        """Write the answer to a picture into `sink`, whole; what failed attempts wrote is removed.
 
         Raises ClientError: Unwritable where `sink` takes no more.
         """
@@ -93,7 +93,7 @@ class Connection:
             _PATH,
             params={"api-version": _API_VERSION, "mode": look.mode}
             | ({"model-name": look.model} if look.model else {}),
-            headers={"Content-Type": content_type},
+            headers={"Content-Type": content_type} | _accept(look),
             content=content,
         )
 
@@ -105,6 +105,11 @@ class Connection:
             address = self._http.base_url.netloc.decode("ascii")
             return Untrusted(f"{address} speaks no TLS: the endpoint perhaps begins with http://.")
         return Unreachable(f"No connection: {_reason(error)}.")
+
+
+def _accept(look: Look) -> dict[str, str]:
+    """Nothing for PNG, which is what an older service sends too."""
+    return {} if look.transferred is Format.PNG else {"Accept": f"image/{look.transferred}"}
 
 
 def _empty(sink: BinaryIO) -> None:

@@ -6,7 +6,7 @@ ClientError
 ├── Unreachable   C-CONNECT  no connection; waited for
 ├── Untrusted     C-TLS      no trusted TLS connection to the endpoint is possible; ends the run
 ├── Broken        C-STREAM   the answer broke off, or did not end in time; tried again
-├── NotOurs       C-ANSWER   the answer is neither a PNG nor an error
+├── NotOurs       C-ANSWER   the answer is neither a picture nor an error
 ├── NotTaken      C-FORMAT   by its name a picture, of a format that the service does not take
 ├── Unreadable    C-READ     the picture cannot be read here
 ├── Unwritable    C-WRITE    the cut-out cannot be written here

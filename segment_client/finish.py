@@ -1,14 +1,15 @@
-"""From the answer's PNG to what was asked for: on a colour or a picture, in another format."""
+"""From the answer to what was asked for: on a colour or a picture, in another format."""
 
 import zlib
 from typing import Any, BinaryIO
 
 from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
+from PIL.WebPImagePlugin import WebPImageFile
 
 from segment_client.background import Background, read_background
 from segment_client.errors import Broken
-from segment_client.options import Format, Look, Mode
+from segment_client.options import QUALITY, Format, Look, Mode
 
 _WHITE = "#fff"
 
@@ -22,17 +23,21 @@ class Finisher:
     def __init__(self, look: Look) -> None:
         self._format = look.format
         self._mode = "L" if look.mode is Mode.FOREGROUND_MATTING else "RGBA"
-        self._options: dict[str, Any] = {} if look.format is Format.PNG else {"quality": look.quality}
+        self._options: dict[str, Any] = (
+            {} if look.format is Format.PNG else {"quality": look.quality or QUALITY}
+        )
         given = look.background
         if given is None and look.format is Format.JPEG:
             given = _WHITE
         self._background: Background | None = None if given is None else read_background(given)
         behind = self._background.identity if self._background else ""
-        quality = "" if look.format is Format.PNG else str(look.quality)
-        self.identity = " ".join((look.mode, look.model, look.format, quality, behind))
+        quality = "" if look.format is Format.PNG else str(look.quality or QUALITY)
+        # Of PNG nothing is said, as before there was a choice: records of then hold on.
+        transferred = () if look.transferred is Format.PNG else (f"by {look.transferred}",)
+        self.identity = " ".join((look.mode, look.model, look.format, quality, behind, *transferred))
 
     def __call__(self, answer: BinaryIO, result: BinaryIO) -> None:
-        """Read the PNG at the start of `answer`, write the result. Raises OSError where that fails.
+        """Read the PNG or WEBP at the start of `answer`, write the result. Raises OSError where that fails.
 
         The result is sRGB and says nothing else: no profile, no metadata.
         """
@@ -45,12 +50,14 @@ class Finisher:
 
 def _read(answer: BinaryIO, mode: str) -> Image.Image:
     answer.seek(0)
+    plugin = WebPImageFile if answer.read(4) == b"RIFF" else PngImageFile
+    answer.seek(0)
     try:
-        with PngImageFile(answer) as image:  # not Image.open, which refuses the largest mattes the API makes
+        with plugin(answer) as image:  # not Image.open, which refuses the largest mattes the API makes
             image.load()
             return image if image.mode == mode else image.convert(mode)
     except (OSError, SyntaxError, ValueError, zlib.error) as error:
-        raise Broken("The answer is a PNG that cannot be read.") from error
+        raise Broken("The answer is a picture that cannot be read.") from error
 
 
 def _composed(cutout: Image.Image, background: Background) -> Image.Image:

@@ -14,7 +14,7 @@ from segment_client.connection import Connection
 from segment_client.errors import ClientError, Unreadable, Unwritable
 from segment_client.finish import Finisher
 from segment_client.folder import Found, Lost, Placed
-from segment_client.options import Look
+from segment_client.options import Format, Look
 from segment_client.payload import Payload, read_payload, stamp_of
 from segment_client.record import Record, Sent
 from segment_client.saving import Part, Saver, modified_ns
@@ -105,10 +105,10 @@ class Maker:
                 answer = await self._connection.segment(payload.content, self._look, part.file)
             except Unwritable as error:
                 raise Unwritable(f"{target}: {error}") from error
-            return answer, await _uninterrupted(lambda: self._save(part, payload))
+            return answer, await _uninterrupted(lambda: self._save(part, payload, answer.format))
 
-    def _save(self, part: Part, payload: Payload) -> int:
-        if self._look.is_answer:
+    def _save(self, part: Part, payload: Payload, answered: Format) -> int:
+        if self._look.is_answer(answered):
             size = self._saver.put(part)
         else:
             with self._saver.beside(part.target) as finished:

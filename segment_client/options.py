@@ -77,23 +77,27 @@ class Look:
     """What is made of a picture.
 
     `model` is the name of a network that the service has installed, "" for its default. `quality` is that of
-    JPEG and WEBP, 1 to 100.
+    JPEG and WEBP, 1 to 100; None for 90, or the service's own where its WEBP is the result. `transfer` is the
+    format of the service's answer, PNG or WEBP; None chooses by `format` and `quality`.
     `background` is a colour as CSS writes it (`#fff`, `white`, `rgb(255, 255, 255)`) or the file of a picture
     that is scaled and cropped to fit; JPEG, which has no transparency, is put on white where it is None.
-    Raises ValueError for a background behind a matte, and for a quality out of range.
+    Raises ValueError for a background behind a matte, for a quality out of range, and for JPEG as `transfer`.
     """
 
     mode: Mode = Mode.BACKGROUND_REMOVAL
     background: str | Path | None = None
     format: Format = Format.PNG
     model: str = ""
-    quality: int = QUALITY
+    quality: int | None = None
+    transfer: Format | None = None
 
     def __post_init__(self) -> None:
         if self.mode is Mode.FOREGROUND_MATTING and self.background is not None:
             raise ValueError("a matte has no background")
-        if not 1 <= self.quality <= 100:
+        if self.quality is not None and not 1 <= self.quality <= 100:
             raise ValueError("quality is 1 to 100")
+        if self.transfer is Format.JPEG:
+            raise ValueError("answers are transferred as png or webp")
 
     @property
     def suffix(self) -> str:
@@ -101,6 +105,16 @@ class Look:
         return f".{self.format}"
 
     @property
-    def is_answer(self) -> bool:
-        """Whether the answer's bytes are the result."""
-        return self.format is Format.PNG and self.background is None
+    def transferred(self) -> Format:
+        """The format that the service is asked for; it may answer PNG all the same."""
+        if self.transfer is not None:
+            return self.transfer
+        return Format.PNG if self.format is Format.PNG or self.quality is not None else Format.WEBP
+
+    def is_answer(self, answered: Format) -> bool:
+        """Whether the bytes of an answer in that format are the result."""
+        return (
+            answered is self.format
+            and self.background is None
+            and (self.quality is None or answered is Format.PNG)
+        )

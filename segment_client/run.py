@@ -39,13 +39,13 @@ async def cutout(picture: BytesOrUrl, service: Service, look: Look | None = None
     """
     look = look or Look()
     finisher = Finisher(look)
-    png = io.BytesIO()
+    answered = io.BytesIO()
     async with Connection(service) as connection:
-        answer = await connection.segment(picture, look, png)
-    if look.is_answer:
-        return CutOut(png.getvalue(), answer)
+        answer = await connection.segment(picture, look, answered)
+    if look.is_answer(answer.format):
+        return CutOut(answered.getvalue(), answer)
     result = io.BytesIO()
-    await asyncio.to_thread(finisher, png, result)
+    await asyncio.to_thread(finisher, answered, result)
     return CutOut(result.getvalue(), answer)
 
 

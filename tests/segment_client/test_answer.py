@@ -1,14 +1,29 @@
 import pytest
+from PIL import Image
 
-from segment_client.answer import PngStream
+from segment_client.answer import AnswerStream
 from segment_client.errors import Broken, NotOurs
+from tests.shared_code.picture.samples import saved
 from tests.support.photos import encoded
 
+RGBA = Image.radial_gradient("L").resize((61, 52)).convert("RGBA")
+RGBA.putalpha(RGBA.getchannel("R"))
+RGB = RGBA.convert("RGB")
 PNG = encoded("PNG", 61, 52)
+WEBPS = [saved(image, "WEBP", **how) for image in (RGB, RGBA) for how in ({}, {"lossless": True})]
+
+
+@pytest.mark.parametrize("piece", [1, 7, 1000])
+@pytest.mark.parametrize("webp", WEBPS, ids=["lossy", "lossless", "alpha", "lossless alpha"])
+def test_a_webp(webp: bytes, piece: int) -> None:
+    assert size(webp, piece) == (61, 52)
+    for cut in (webp[:-1], webp[:40], webp[:20], webp + b"x"):
+        with pytest.raises(Broken, match=f"after {len(cut)} bytes"):
+            size(cut, piece)
 
 
 def size(data: bytes, piece: int) -> tuple[int, int]:
-    stream = PngStream()
+    stream = AnswerStream()
     for start in range(0, len(data), piece):
         stream.feed(data[start : start + piece])
     assert stream.bytes == len(data)
@@ -31,7 +46,7 @@ def test_more_than_one() -> None:
         size(PNG + b"\n", 5)
 
 
-@pytest.mark.parametrize("data", [b"<", b"<html>", b"\x89PNX", b"\xff\xd8\xff"])
+@pytest.mark.parametrize("data", [b"<", b"<html>", b"\x89PNX", b"\xff\xd8\xff", b"RIFX", b"RIFF\0\0\0\0WAVE"])
 def test_none(data: bytes) -> None:
     with pytest.raises(NotOurs):
         size(data, 3)

@@ -63,6 +63,40 @@ def test_mattes(form: Format) -> None:
     assert (image.getpixel((5, 10)), image.getpixel((35, 10))) == (255, 0)
 
 
+@pytest.mark.parametrize(
+    ("look", "transferred", "result_of"),
+    [
+        (Look(), Format.PNG, Format.PNG),
+        (Look(background="#fff"), Format.PNG, None),
+        (Look(transfer=Format.WEBP), Format.WEBP, Format.PNG),
+        (Look(format=Format.WEBP), Format.WEBP, Format.WEBP),
+        (Look(format=Format.WEBP, quality=90), Format.PNG, None),
+        (Look(format=Format.WEBP, background="#fff"), Format.WEBP, None),
+        (Look(format=Format.JPEG), Format.WEBP, None),
+        (Look(format=Format.JPEG, transfer=Format.PNG), Format.PNG, None),
+    ],
+)
+def test_transfer(look: Look, transferred: Format, result_of: Format | None) -> None:
+    """What is asked for, and the answer whose bytes are the result."""
+    assert look.transferred is transferred
+    answers = [form for form in (Format.PNG, Format.WEBP) if look.is_answer(form)]
+    assert answers == ([result_of] if result_of else [])
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "L"])
+def test_an_answer_in_webp(mode: str) -> None:
+    data, result = io.BytesIO(), io.BytesIO()
+    Image.open(answer(mode)).save(data, "WEBP", lossless=True, exact=True)
+    kind = Mode.FOREGROUND_MATTING if mode == "L" else Mode.BACKGROUND_REMOVAL
+    Finisher(Look(kind, transfer=Format.WEBP))(data, result)
+    assert Image.open(result).tobytes() == Image.open(answer(mode)).tobytes()
+
+
+def test_jpeg_is_no_transfer() -> None:
+    with pytest.raises(ValueError, match="png or webp"):
+        Look(transfer=Format.JPEG)
+
+
 def test_a_picture_is_cropped_to_fit(tmp_path: Path) -> None:
     ground = Image.new("RGB", (30, 100), (0, 0, 255))  # lies on its side: 100 x 30
     ground.paste((0, 255, 0), (0, 0, 30, 40))

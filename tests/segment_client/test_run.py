@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import io
 import os
 import random
 import signal
@@ -16,6 +17,7 @@ from segment_client import Look, Mode, Outcome, Result, Service, cutout, cutouts
 from segment_client.connection import Connection
 from segment_client.folder import Placed
 from segment_client.maker import Maker
+from segment_client.options import Format
 from segment_client.record import FILE_NAME
 from tests.support.client_runs import HASTY, collect
 from tests.support.faults import Fault, faulty_proxy
@@ -230,6 +232,20 @@ def test_one_picture_in_memory(small_host: Host) -> None:
     assert (matte.answer.width, matte.answer.height) == (64, 60)
     assert matte.answer.bytes == len(matte.data)
     assert matte.answer.request_id
+
+
+def test_one_picture_transferred_as_webp(small_host: Host) -> None:
+    service = Service(small_host.url, KEYS[1])
+    made, plain = (
+        asyncio.run(cutout(PICTURE, service, Look(transfer=transfer))) for transfer in (Format.WEBP, None)
+    )
+    own = asyncio.run(cutout(PICTURE, service, Look(format=Format.WEBP)))
+    assert (own.answer.format, own.answer.width, own.answer.height) == (Format.WEBP, 64, 60)
+    assert own.data.startswith(b"RIFF")
+    assert len(own.data) == own.answer.bytes
+    assert made.answer.format is Format.WEBP
+    alphas = [Image.open(io.BytesIO(one.data)).convert("RGBA").getchannel("A") for one in (made, plain, own)]
+    assert alphas[0].tobytes() == alphas[1].tobytes() == alphas[2].tobytes()
 
 
 def test_a_folder_that_cannot_be_written(small_host: Host, tmp_path: Path) -> None:
