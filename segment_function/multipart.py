@@ -12,7 +12,7 @@ from typing import Final
 
 from shared_code.errors import ImageFault, ImageFormatInvalid, ImageSizeNotAllowed
 from shared_code.limits import MAX_IMAGE_BYTES
-from shared_code.picture.signatures import SIGNATURE_BYTES, begins_as_picture
+from shared_code.picture.formats import SIGNATURE_BYTES, begins_as_picture
 
 MAX_PARTS: Final = 1000
 MAX_PART_HEADER_BYTES: Final = 16 << 10

@@ -10,7 +10,8 @@ from azurefunctions.extensions.http.fastapi import Request, Response
 
 from segment_function.answer import Work, answer_page
 from segment_function.api import ALIAS, ROUTE, SegmentApi
-from segment_function.pages.assets import HOME_ASSETS, HOME_PAGE, Asset
+from segment_function.pages.assets import HOME_ASSETS, HTML, Asset
+from segment_function.pages.home import home_page
 from segment_function.pages.openapi import openapi_json
 from segment_function.pages.swagger import SWAGGER_PAGE, swagger_assets
 from segment_function.responses import Exchange, content_response
@@ -44,7 +45,7 @@ def pages_blueprint(api: SegmentApi) -> func.Blueprint:
     serve("status", "status", _status(api.engine.rooms))
     serve("ready", "ready", _ready(networks))
     serve("openapi", "openapi.json", _openapi(networks))
-    serve("swagger", "swagger", _page(SWAGGER_PAGE, _SWAGGER_POLICY))
+    serve("swagger", "swagger", _page(SWAGGER_PAGE.read, _SWAGGER_POLICY))
     serve("swagger_file", "swagger/{file}", _file(swagger_assets))
     serve("static_file", "static/{file}", _file(lambda: HOME_ASSETS))
 
@@ -56,7 +57,7 @@ def pages_blueprint(api: SegmentApi) -> func.Blueprint:
         if req.method == "POST" and path in (ROUTE.lower(), ALIAS):
             return await api.segment(req)
         is_home = req.method == "GET" and not path
-        return await answer_page(req, region, _page(HOME_PAGE, _HOME_POLICY) if is_home else not_found)
+        return await answer_page(req, region, _page(home_page, _HOME_POLICY) if is_home else not_found)
 
     return blueprint
 
@@ -94,11 +95,11 @@ def _openapi(networks: NetworkStore) -> Work:
     return work
 
 
-def _page(page: Asset, policy: str) -> Work:
+def _page(read: Callable[[], bytes], policy: str) -> Work:
     """Answers an HTML page under a Content-Security-Policy."""
 
     async def work(exchange: Exchange) -> Response:
-        response = content_response(page.read(), page.media_type, exchange)
+        response = content_response(read(), HTML, exchange)
         response.headers["Content-Security-Policy"] = policy
         response.headers["Cache-Control"] = "no-cache"
         return response

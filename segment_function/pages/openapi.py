@@ -20,7 +20,7 @@ from shared_code.errors import SegmentError, all_errors
 from shared_code.limits import MAX_IMAGE_BYTES, MAX_SIDE_PX, MIN_SIDE_PX
 from shared_code.matte.networks import State
 from shared_code.modes import MODES, Mode
-from shared_code.picture.formats import FORMATS
+from shared_code.picture.formats import format_names
 
 type JsonObject = dict[str, object]
 
@@ -152,9 +152,8 @@ def _parameters(networks: tuple[str, ...], default_network: str) -> JsonObject:
 
 
 def _picture() -> JsonObject:
-    *names, last = (name for row in FORMATS for name in row.names)
     limits = (
-        f"{', '.join(names)} or {last}, detected from the content (the first frame or page counts); "
+        f"{format_names()}, detected from the content (the first frame or page counts); "
         f"1 to {MAX_IMAGE_BYTES} bytes, each side {MIN_SIDE_PX} to {MAX_SIDE_PX} pixels."
     )
     form: JsonObject = {"type": "object", "properties": {"image": _BINARY}, "required": ["image"]}

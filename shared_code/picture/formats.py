@@ -1,11 +1,13 @@
-"""The accepted formats: one row each. What is not in this table cannot be reached by a file.
+"""The accepted formats, one row each: a file cannot reach a decoder that is not in this table.
 
-Recognition, decoding and memory follow from it; docs/api.md and the page are tested against it.
+Recognition, decoding, memory, the API's description and the web page follow from it. Tests compare it with
+docs/api.md and with the suffixes that the client sends.
 """
 
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from shared_code.picture import bmp, gif, icon, jpeg, png, run_length, tiff, tiff_directory, tiff_page, webp
 from shared_code.picture.caps import Cap
@@ -21,6 +23,7 @@ class Format:
 
     names: as docs/api.md gives them; those behind the first are the same to the decoder.
     begins: how its files begin.
+    signature: a longer beginning, where `begins` alone is too short to tell a picture from other data.
     plugin: Pillow's name of the one decoder that it may reach; empty where it reaches none.
     survey: walks the structure, before the decoder sees it. Raises ImageFormatInvalid, or whatever a cut
     file makes Python raise.
@@ -42,6 +45,7 @@ class Format:
     plugin: str = ""
     bytes_per_pixel: Mapping[str | None, float] = field(default_factory=lambda: _BY_MODE)
     scalable: bool = False
+    signature: re.Pattern[bytes] | None = None
     unwrap: Callable[[bytes], bytes] | None = None
     """Gives the file that a container of this format holds, which is then recognised anew."""
 
@@ -98,6 +102,8 @@ BMP = Format(
     media_type="image/bmp",
     endings=(".bmp",),
     begins=re.compile(rb"BM"),
+    # With the size of a header that a bitmap may have.
+    signature=re.compile(rb"BM.{12}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\0\0\0", re.DOTALL),
     survey=bmp.survey,
     load=bmp.load,
     orientation="none",
@@ -133,6 +139,7 @@ ICO = Format(
     media_type="image/x-icon",
     endings=(".ico",),
     begins=re.compile(rb"\x00\x00\x01\x00"),
+    signature=re.compile(rb"\x00\x00\x01\x00[^\x00]"),  # at least one image
     survey=icon.survey,
     load=icon.load,
     orientation="none",
@@ -142,6 +149,21 @@ ICO = Format(
 )
 
 FORMATS = (JPEG, PNG, GIF, BMP, WEBP, TIFF, ICO)
+
+
+def format_names() -> str:
+    """All names in a sentence: "A, B or C"."""
+    *names, last = (name for row in FORMATS for name in row.names)
+    return f"{', '.join(names)} or {last}"
+
+
+SIGNATURE_BYTES: Final = 18
+"""`begins_as_picture` needs no more bytes than these, from the beginning of a file."""
+
+
+def begins_as_picture(data: bytes | bytearray) -> bool:
+    """Whether `data` begins as a file of an accepted format does; the rest of it may be anything."""
+    return any((row.signature or row.begins).match(data) for row in FORMATS)
 
 
 def recognise(data: bytes) -> tuple[Format, bytes] | None:

@@ -20,14 +20,14 @@ from contextlib import suppress
 
 from PIL import BmpImagePlugin, GifImagePlugin, Image, ImageCms, TiffImagePlugin, WebPImagePlugin
 
+from shared_code.picture.formats import FORMATS
 from shared_code.process import give_back_memory, tune_allocator
 from shared_code.room import inside
 from shared_code.room.messages import JOB_FDS, Ended, Job, Order, Request
 from shared_code.room.wall import Allowance, Part, Wall
 
 PLUGINS = (BmpImagePlugin, GifImagePlugin, TiffImagePlugin, WebPImagePlugin)
-"""Imported here: Pillow would import them all when it misses one."""
-_WARM_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF")
+"""Imported here: Pillow imports every plugin when it misses one, which takes longer."""
 _WARM_SIDE = 64
 _MIB = 1 << 20
 _MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024
@@ -59,13 +59,20 @@ def main(control_fd: int, serve: Serve = inside.serve) -> None:
 
 
 def _warm() -> None:
-    """Decode a small picture of every format: what Pillow and numpy import on first use is there then."""
+    """Decode a small picture of each format that Pillow writes, so that first-use imports are done.
+
+    The plugins of the others are imported.
+    """
+    Image.preinit()
+    if {row.plugin for row in FORMATS if row.plugin} - Image.OPEN.keys():
+        Image.init()
     image = Image.linear_gradient("L").resize((_WARM_SIDE, _WARM_SIDE)).convert("RGB")
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    for form in _WARM_FORMATS:
-        file = io.BytesIO()
-        image.save(file, form, icc_profile=profile)
-        inside.rehearse(file.getvalue())
+    for row in FORMATS:
+        if row.name in Image.SAVE:
+            file = io.BytesIO()
+            image.save(file, row.name, icc_profile=profile)
+            inside.rehearse(file.getvalue())
 
 
 def _parts_of(wall: Wall) -> Part:

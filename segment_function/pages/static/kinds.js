@@ -39,14 +39,20 @@ const ADVICE = {
   ZIP: "Unpack it, then drop the folder.",
 };
 
-// The endings by which a picture in a folder is known where the system has no type for it.
-export const PICTURE_ENDING = /\.(jpe?g|png|gif|bmp|webp|ico|tiff?|mpo|hei[cf]|avif|jxl|dng|nef|arw|cr[23]|orf|rw2|raf)$/i;
+const FOREIGN_ENDING = /\.(hei[cf]|avif|jxl|dng|nef|arw|cr[23]|orf|rw2|raf)$/i;
 
-// { name, advice } of a known format, or null.
+// Whether a name is that of a picture, accepted or not. The file input lists the accepted endings.
+export function isPictureName(name) {
+  const ending = name.slice(name.lastIndexOf(".")).toLowerCase();
+  return document.getElementById("file").accept.split(",").includes(ending) || FOREIGN_ENDING.test(name);
+}
+
+// { name, advice } of a known format that the service does not accept, or null.
 export async function foreignKind(file) {
   const head = new Uint8Array(await file.slice(0, HEAD_BYTES).arrayBuffer());
   const text = Array.from(head, (byte) => String.fromCharCode(byte)).join("");
   const name = BY_CONTENT.find(([pattern]) => pattern.test(text))?.[1]
     ?? BY_NAME.find(([pattern]) => pattern.test(file.name))?.[1];
-  return name ? { name, advice: ADVICE[name.split(" (")[0]] ?? "Save it as JPEG or PNG, then drop that." } : null;
+  const isAccepted = name && document.getElementById("formats").textContent.split(/,? /).includes(name);
+  return name && !isAccepted ? { name, advice: ADVICE[name.split(" (")[0]] ?? "Save it as JPEG or PNG, then drop that." } : null;
 }

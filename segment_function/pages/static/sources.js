@@ -1,6 +1,6 @@
 // Where pictures come from: chosen, dropped, pasted, in a folder, a sample, or on the web.
 
-import { PICTURE_ENDING } from "./kinds.js";
+import { isPictureName } from "./kinds.js";
 
 const $ = (id) => document.getElementById(id);
 
@@ -33,7 +33,7 @@ function give(inputs, leftOut = 0) {
 
 // In a folder lie other things too; what is dropped or chosen by itself is tried, whatever it is called.
 function isPicture({ name, type }) {
-  return !name.startsWith(".") && (type.startsWith("image/") || PICTURE_ENDING.test(name));
+  return !name.startsWith(".") && (type.startsWith("image/") || isPictureName(name));
 }
 
 function giveFolder(files) {

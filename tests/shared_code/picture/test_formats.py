@@ -4,7 +4,15 @@ import pytest
 from PIL import Image
 
 from shared_code.picture.caps import Cap
-from shared_code.picture.formats import FORMATS, ICO, PNG, Format, recognise
+from shared_code.picture.formats import (
+    FORMATS,
+    ICO,
+    PNG,
+    SIGNATURE_BYTES,
+    Format,
+    begins_as_picture,
+    recognise,
+)
 from tests.shared_code.picture.samples import icon, icon_bitmap, saved
 from tests.support.hosts import PROJECT
 from tests.support.photos import encoded, photo
@@ -21,6 +29,7 @@ def number(value: int) -> str:
 def test_a_file_is_recognised_by_its_row_alone(row: Format) -> None:
     data = encoded(row.name, 64, 64) if row is not ICO else icon((64, 64, 32, icon_bitmap(photo())))
     assert [other.name for other in FORMATS if other.begins.match(data)] == [row.name]
+    assert begins_as_picture(data[:SIGNATURE_BYTES])
 
 
 def test_an_icon_is_unwrapped_as_it_is_recognised() -> None:
