@@ -1,13 +1,18 @@
-"""`python -m local_host`: serve the functions on this machine only."""
+"""`python -m local_host`: serve the functions, to this machine alone unless `SEGMENT_HOST` says otherwise."""
 
+import argparse
 import logging
 import os
+import signal
 import sys
 import threading
+from contextlib import suppress
+from http.client import HTTPConnection, HTTPException
+from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
-from shared_code.settings import Settings, SettingsError
+from shared_code.settings import IPAddress, Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
     from azure.functions import FunctionApp
@@ -15,18 +20,62 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp
 
+_CHECK_S = 4
 _CALLS_END_S = 6
 _THREADS_END_S = 2
 """After SIGTERM: how long calls may go on, and then the engine's threads."""
 
 
-def main() -> None:
-    """Listen on loopback, on the port in `PORT` (7071 unless set)."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("azure.core").setLevel(logging.WARNING)  # its lines hold every header
+class _Stopped(SystemExit):
+    """SIGTERM came while it served."""
+
+
+def main(arguments: list[str]) -> None:
+    """Listen at `SEGMENT_HOST`, on the port in `PORT` (7071 unless set); or ask whether another does."""
+    parser = argparse.ArgumentParser("python -m local_host", description="Serve the functions on HTTP.")
+    parser.add_argument("--check", action="store_true", help="exit 0 if a host is ready there, 1 if none is")
+    check = parser.parse_args(arguments).check
     port = os.environ.get("PORT", "7071")
     if not port.isdecimal() or not 1 <= int(port) <= 65_535:
         sys.exit(f"PORT must be a number from 1 to 65535, not {port!r}")
+    if check:
+        sys.exit(_trouble(int(port)))
+    # As process 1 of a container, one without a handler would not hear it.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    _serve(int(port))
+
+
+def _stop(*_: object) -> NoReturn:
+    raise _Stopped(0)
+
+
+def _trouble(port: int) -> str | None:
+    """Why the host is not ready, None when it is."""
+    try:
+        host = load_settings().host
+    except SettingsError as error:
+        return str(error)
+    connection = HTTPConnection(str(_reachable(host)), port, timeout=_CHECK_S)
+    try:
+        connection.request("GET", "/ready")
+        answer = connection.getresponse()
+        return None if answer.status == 200 else answer.read().decode()
+    except (OSError, HTTPException) as error:
+        return f"no answer: {error}"
+    finally:
+        connection.close()
+
+
+def _reachable(host: IPAddress) -> IPAddress:
+    """An address at which who listens at `host` is reached from this machine."""
+    if not host.is_unspecified:
+        return host
+    return ip_address("127.0.0.1" if host.version == 4 else "::1")
+
+
+def _serve(port: int) -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("azure.core").setLevel(logging.WARNING)  # its lines hold every header
     try:
         import function_app  # before anything else is imported: it begins to load the network
     except SettingsError as error:
@@ -36,15 +85,17 @@ def main() -> None:
     from local_host.protocol import HEAD_BYTES, HalfCloseProtocol
 
     server = _server(function_app.app, function_app.settings)
-    uvicorn.run(
-        server,
-        host="127.0.0.1",
-        port=int(port),
-        http=HalfCloseProtocol,
-        h11_max_incomplete_event_size=HEAD_BYTES,
-        log_config=None,
-        timeout_graceful_shutdown=_CALLS_END_S,
-    )
+    signal.signal(signal.SIGTERM, _stop)
+    with suppress(_Stopped):  # uvicorn hears SIGTERM first, and when it has ended passes it on
+        uvicorn.run(
+            server,
+            host=str(function_app.settings.host),
+            port=port,
+            http=HalfCloseProtocol,
+            h11_max_incomplete_event_size=HEAD_BYTES,
+            log_config=None,
+            timeout_graceful_shutdown=_CALLS_END_S,
+        )
     # Python waits for the engine's threads; what they still make is for nobody.
     end = threading.Timer(_THREADS_END_S, os._exit, [0])
     end.daemon = True
@@ -73,4 +124,4 @@ def _server(app: "FunctionApp", settings: Settings) -> "ASGIApp":
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

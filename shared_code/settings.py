@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from itertools import count
 from typing import Literal
 
@@ -18,6 +18,7 @@ MAX_DEADLINE_S = 220
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 """Of a caller, in records."""
 
+type IPAddress = IPv4Address | IPv6Address
 type IPNetwork = IPv4Network | IPv6Network
 type MattePng = Literal["gray", "indexed"]
 type EdgeColour = Literal["foreground", "source"]
@@ -77,6 +78,7 @@ class Settings:
 
     api_keys: tuple[ApiKey, ...]
     allow_anonymous: bool
+    host: IPAddress
     region: str
     model: str
     models_in_memory: int
@@ -104,6 +106,7 @@ def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     settings = Settings(
         api_keys=_api_keys(read),
         allow_anonymous=read("SEGMENT_ALLOW_ANONYMOUS", "false", _boolean),
+        host=read("SEGMENT_HOST", "127.0.0.1", _address),
         region=read("SEGMENT_REGION", "", str.strip),
         model=read("SEGMENT_MODEL", "", str.strip),
         models_in_memory=read("SEGMENT_MODELS_IN_MEMORY", "2", _integer(2, 16)),
@@ -128,6 +131,11 @@ def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
             otlp_endpoint=read("OTEL_EXPORTER_OTLP_ENDPOINT", "", str.strip),
         ),
     )
+    if settings.allow_anonymous and not settings.host.is_loopback:
+        raise SettingsError(
+            "SEGMENT_ALLOW_ANONYMOUS: only where this machine alone may call, "
+            f"and SEGMENT_HOST is {settings.host}"
+        )
     for name, seconds in (("SLOT_WAIT", settings.slot_wait_s), ("STALL", settings.stall_s)):
         if seconds >= settings.deadline_s:
             raise SettingsError(
@@ -270,6 +278,10 @@ def _integer(least: int, most: int) -> Callable[[str], int]:
         return int(value)
 
     return parse
+
+
+def _address(value: str) -> IPAddress:
+    return ip_address(value.strip())
 
 
 def _networks(value: str) -> tuple[IPNetwork, ...]:

@@ -37,6 +37,7 @@ LEFT_ALONE = {
     "CUTOUT_STORAGE": "a connection string has a key; the identity takes its place",
     "OTEL_EXPORTER_OTLP_ENDPOINT": "telemetry goes to Application Insights",
     "SEGMENT_ALLOW_ANONYMOUS": "in the cloud every call needs a key",
+    "SEGMENT_HOST": "the platform chooses where it listens",
     "SEGMENT_API_KEYS": "the vault's two keys have settings of their own",
 }
 every_set = pytest.mark.parametrize("parameters", SETS, ids=lambda path: path.stem)

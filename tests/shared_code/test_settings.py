@@ -1,6 +1,6 @@
 import json
 import os
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from operator import attrgetter
 
 import pytest
@@ -23,6 +23,7 @@ from tests.support.variables import documented_variables
 DEFAULTS = Settings(
     api_keys=(),
     allow_anonymous=False,
+    host=ip_address("127.0.0.1"),
     region="",
     model="",
     models_in_memory=2,
@@ -64,6 +65,8 @@ READ = [
     ("SEGMENT_ALLOW_ANONYMOUS", "true", "allow_anonymous", True),
     ("SEGMENT_ALLOW_ANONYMOUS", " TRUE ", "allow_anonymous", True),
     ("SEGMENT_ALLOW_ANONYMOUS", "False", "allow_anonymous", False),
+    ("SEGMENT_HOST", " 0.0.0.0 ", "host", ip_address("0.0.0.0")),
+    ("SEGMENT_HOST", "::1", "host", ip_address("::1")),
     ("SEGMENT_REGION", " westeurope ", "region", "westeurope"),
     ("SEGMENT_MODEL", "u2netp", "model", "u2netp"),
     ("SEGMENT_MODELS_IN_MEMORY", "16", "models_in_memory", 16),
@@ -139,6 +142,17 @@ def test_a_call_ends_before_the_platform_ends_it() -> None:
     assert function_timeout_s >= MAX_DEADLINE_S + 240 + 60  # the host's own patience with who does not read
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1"])
+def test_this_machine_may_call_without_a_key(host: str) -> None:
+    assert load_settings({"SEGMENT_ALLOW_ANONYMOUS": "true", "SEGMENT_HOST": host}).allow_anonymous
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2", "fe80::1", "::ffff:10.0.0.1"])
+def test_no_other_machine_may_call_without_a_key(host: str) -> None:
+    with pytest.raises(SettingsError, match=r"^SEGMENT_ALLOW_ANONYMOUS: only where this machine alone"):
+        load_settings({"SEGMENT_ALLOW_ANONYMOUS": "true", "SEGMENT_HOST": host})
+
+
 def test_cutouts_are_not_written_where_pictures_are_read() -> None:
     with pytest.raises(SettingsError, match=r"^CUTOUT_OUTPUT_CONTAINER: must differ"):
         load_settings({"CUTOUT_OUTPUT_CONTAINER": "uploads"})
@@ -155,6 +169,8 @@ def test_cutouts_are_not_written_where_pictures_are_read() -> None:
         ("SEGMENT_API_KEYS", "=one"),
         ("SEGMENT_API_KEYS", f"{'n' * 33}=one"),
         ("SEGMENT_ALLOW_ANONYMOUS", "yes"),
+        ("SEGMENT_HOST", "localhost"),
+        ("SEGMENT_HOST", "0.0.0.0:80"),
         ("SEGMENT_ALLOW_ANONYMOUS", "1"),
         ("SEGMENT_MODELS_IN_MEMORY", "1"),
         ("SEGMENT_MODELS_IN_MEMORY", "17"),

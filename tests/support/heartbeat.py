@@ -38,4 +38,4 @@ def watch(log: Path) -> None:
 
 if __name__ == "__main__":
     watch(Path(sys.argv[1]))
-    main()
+    main([])

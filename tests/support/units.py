@@ -27,6 +27,7 @@ LONGEST_FIRST = (
     "tests/cutout_function/test_end_to_end.py",
     "tests/functions_host/test_function_timeout.py",
     "the shared Functions host",
+    "tests/container/test_image.py",
     "tests/model_build/test_built.py",
     "tests/infra/test_package.py",
     "tests/segment_client/test_run.py",
