@@ -96,7 +96,7 @@ def test_no_foreign_host_is_named(host: Host, path: str) -> None:
 
 def test_the_page_offers_what_the_service_accepts(host: Host) -> None:
     html = get(host, "/").text
-    offered = re.search(r'accept="(image/jpeg[^"]*)"', html)
+    offered = re.search(r'id="file"[^>]* accept="([^"]+)"', html.replace("\n", " "))
     told = re.search('<small id="formats">([A-Z, ]+) or ([A-Z]+), up to (\\d+) MB each</small>', html)
     assert offered is not None
     assert told is not None
