@@ -4,6 +4,7 @@ import sys
 import time
 
 from bench import (
+    answer_formats,
     cold_start,
     cost,
     deployed,
@@ -25,6 +26,7 @@ _ALL = (
     limits,
     image_path,
     stages,
+    answer_formats,
     cold_start,
     deployed,
     endpoint,
