@@ -132,6 +132,17 @@ param developerType string = 'Group'
 @description('Whether the Key Vault of a deleted environment is brought back with its keys; its name is taken for a week.')
 param recoverVault bool = false
 
+// Callers without keys
+
+@description('Who may call with an access token of Microsoft Entra ID: object ids or app roles, separated by commas, each alone or as name=id; nobody if empty.')
+param entraCallers string = ''
+
+@description('Client ids of app registrations of your own that tokens may be for, separated by commas.')
+param entraAppIds string = ''
+
+@description('Whether the API keys let callers in; if not, only access tokens do.')
+param keysEnabled bool = true
+
 // Watching
 
 @description('Days that telemetry is kept.')
@@ -373,9 +384,15 @@ var settings = {
   PYTHON_APPLICATIONINSIGHTS_LOGGER_NAME: 'telemetry'
   SEGMENT_API_KEY_1: '@Microsoft.KeyVault(SecretUri=${keyVault.outputs.uri}secrets/${keyVault.outputs.keyNames[0]}/)'
   SEGMENT_API_KEY_2: '@Microsoft.KeyVault(SecretUri=${keyVault.outputs.uri}secrets/${keyVault.outputs.keyNames[1]}/)'
+  SEGMENT_KEYS: keysEnabled ? 'on' : 'off'
   SEGMENT_MEMORY_BUDGET_MB: string(memoryBudgetMB)
   SEGMENT_REGION: location
   SEGMENT_URL_ALLOWED_PORTS: join(imageUrlPorts, ',')
+}
+var entraSettings = {
+  SEGMENT_ENTRA_APP_IDS: entraAppIds
+  SEGMENT_ENTRA_CALLERS: entraCallers
+  SEGMENT_ENTRA_TENANT: tenant().tenantId
 }
 var cutoutSettings = {
   AzureWebJobsStorage__queueServiceUri: storage.outputs.queueEndpoint
@@ -399,7 +416,12 @@ module api 'modules/function.bicep' = {
     serviceName: serviceName
     identityId: identity.outputs.id
     packageContainerUrl: '${storage.outputs.blobEndpoint}${packageContainer}'
-    settings: union(settings, cutoutsEnabled ? cutoutSettings : {}, moreSettings)
+    settings: union(
+      settings,
+      cutoutsEnabled ? cutoutSettings : {},
+      empty(entraCallers) ? {} : entraSettings,
+      moreSettings
+    )
     instanceMemoryMB: instanceMemoryMB
     maximumInstanceCount: maximumInstanceCount
     alwaysReadyInstances: readyInstances

@@ -4,11 +4,13 @@ import hashlib
 import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Protocol
 
 from azurefunctions.extensions.http.fastapi import Request
 
-from shared_code.errors import AccessDenied
+from segment_function.entra import Tokens, challenge
+from shared_code.errors import AccessDenied, SegmentError, TokenInvalid
 from shared_code.settings import ApiKey, Settings
 
 KEY_HEADER = "Ocp-Apim-Subscription-Key"
@@ -50,7 +52,8 @@ class KeyCheck:
     @classmethod
     def of(cls, settings: Settings) -> "KeyCheck":
         """As the settings say."""
-        return cls(settings.api_keys, settings.allow_anonymous)
+        anonymous = settings.allow_anonymous and settings.keys and settings.entra is None
+        return cls(settings.api_keys if settings.keys else (), anonymous)
 
     async def __call__(self, request: Request) -> Caller | None:
         """Compare the request's key with every configured one, in time that tells nothing of them."""
@@ -62,8 +65,26 @@ class KeyCheck:
         return Caller(self.keys[matches.index(True)].name) if any(matches) else None
 
 
+@dataclass(frozen=True)
+class TokenCheck:
+    """Access tokens of Microsoft Entra ID; without a tenant nobody has one."""
+
+    tokens: Tokens | None
+
+    @classmethod
+    def of(cls, settings: Settings) -> "TokenCheck":
+        """As the settings say."""
+        return cls(Tokens.of(settings))
+
+    async def __call__(self, request: Request) -> Caller | None:
+        """Who has signed in. Raises TokenInvalid, PermissionDenied or ServiceUnavailable."""
+        name = None if self.tokens is None else await self.tokens.caller(request)
+        return None if name is None else Caller(name)
+
+
 CREDENTIALS: Final = (
     Credential("subscriptionKey", {"type": "apiKey", "in": "header", "name": KEY_HEADER}, KeyCheck.of),
+    Credential("entraToken", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}, TokenCheck.of),
 )
 
 
@@ -72,19 +93,25 @@ class Gate:
     """Lets a caller in who has a valid credential of any kind; the kinds are asked in order."""
 
     checks: tuple[Check, ...]
+    refusal: Callable[[], SegmentError] = AccessDenied
+    """Of one who has no credential that any check knows."""
 
     @classmethod
     def of(cls, settings: Settings) -> "Gate":
         """For all kinds of credentials."""
-        return cls(tuple(credential.check(settings) for credential in CREDENTIALS))
+        checks = tuple(credential.check(settings) for credential in CREDENTIALS)
+        if settings.entra is None:
+            return cls(checks)
+        refusal = AccessDenied if settings.keys else TokenInvalid
+        return cls(checks, partial(refusal, challenge(settings.entra)))
 
     async def __call__(self, request: Request) -> Caller:
-        """Who sends the request. Raises AccessDenied, or what a check raises."""
+        """Who sends the request. Raises what a check raises, or `refusal`."""
         for check in self.checks:
             caller = await check(request)
             if caller is not None:
                 return caller
-        raise AccessDenied
+        raise self.refusal()
 
 
 def _digest(key: bytes) -> bytes:

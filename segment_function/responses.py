@@ -110,6 +110,8 @@ def error_response(error: SegmentError, exchange: Exchange, *, body_unread: bool
     headers = exchange.headers()
     headers["x-ms-error-code"] = error.code
     headers["Content-Type"] = "application/json" if error.gateway else "application/json; charset=utf-8"
+    if error.challenge is not None:
+        headers["WWW-Authenticate"] = error.challenge
     if error.retry_after_s is not None:
         headers["Retry-After"] = str(error.retry_after_s)
     if body_unread:

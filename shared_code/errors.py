@@ -2,6 +2,8 @@
 
     SegmentError
     ├── AccessDenied                 E-401        401
+    ├── TokenInvalid                 E-TOKEN      401
+    ├── PermissionDenied             E-403        403
     ├── ResourceNotFound             E-404        404
     ├── ModeInvalid                  E-MODE       400
     ├── ContentTypeNotSupported      E-TYPE       400
@@ -44,6 +46,8 @@ class SegmentError(Exception):
     message: str
     innererror: ClassVar[tuple[str, str] | None] = None
     retry_after_s: ClassVar[int | None] = None
+    challenge: str | None = None
+    """How to sign in, for the header WWW-Authenticate."""
     gateway: ClassVar[bool] = False
     """The retired service's gateway sent it; its JSON came without a charset."""
 
@@ -80,6 +84,39 @@ class AccessDenied(SegmentError):
         "Make sure to provide a valid key for an active subscription "
         "and use a correct regional API endpoint for your resource."
     )
+    gateway = True
+
+    def __init__(self, challenge: str | None = None) -> None:
+        self.challenge = challenge
+
+
+class TokenInvalid(SegmentError):
+    """The access token of `Authorization` is malformed, expired, not signed by the tenant, or for somebody
+    else; or keys are off and there is none.
+    """
+
+    id = "E-TOKEN"
+    status = 401
+    code = "401"
+    message = (
+        "Unauthorized. Access token is missing, invalid, audience is incorrect "
+        "(https://cognitiveservices.azure.com), or have expired."
+    )
+    gateway = True
+
+    def __init__(self, challenge: str | None = None) -> None:
+        self.challenge = challenge
+
+
+class PermissionDenied(SegmentError):
+    """The access token is good, but `SEGMENT_ENTRA_CALLERS` lists neither who signed in nor one of the
+    roles.
+    """
+
+    id = "E-403"
+    status = 403
+    code = "PermissionDenied"
+    message = "Principal does not have access to API/Operation."
     gateway = True
 
 
@@ -249,7 +286,7 @@ class InternalError(SegmentError):
 
 
 class ServiceUnavailable(SegmentError):
-    """The network did not load in time, or cannot be loaded."""
+    """The network did not load in time, or cannot be loaded; or Microsoft Entra ID gave no signing keys."""
 
     id = "E-503"
     status = 503

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from itertools import count
 from typing import Literal
+from urllib.parse import urlsplit
 
 from shared_code.encode.answer_formats import ANSWER_FORMATS, PNG, AnswerFormat
 from shared_code.modes import Mode
@@ -17,6 +18,9 @@ MAX_DEADLINE_S = 220
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 """Of a caller, in records."""
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_PRINCIPAL = re.compile(r"[A-Za-z0-9._-]{1,120}")
+"""An object id or the value of an app role."""
 
 type IPAddress = IPv4Address | IPv6Address
 type IPNetwork = IPv4Network | IPv6Network
@@ -34,6 +38,35 @@ class ApiKey:
 
     name: str
     key: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class EntraCaller:
+    """Who may sign in: the object id of a principal, or an app role; `name` is for records."""
+
+    name: str
+    principal: str
+
+
+@dataclass(frozen=True)
+class EntraSettings:
+    """Sign-in with Microsoft Entra ID: the tenant, who may, and the ids of one's own app registrations."""
+
+    tenant: str
+    authority: str
+    app_ids: tuple[str, ...]
+    callers: tuple[EntraCaller, ...]
+
+    @property
+    def url(self) -> str:
+        """Of the tenant."""
+        return f"{self.authority}/{self.tenant}"
+
+    @property
+    def port(self) -> int:
+        """Where the authority listens."""
+        parts = urlsplit(self.authority)
+        return parts.port or (443 if parts.scheme == "https" else 80)
 
 
 @dataclass(frozen=True)
@@ -77,6 +110,8 @@ class Settings:
     """
 
     api_keys: tuple[ApiKey, ...]
+    keys: bool
+    entra: EntraSettings | None
     allow_anonymous: bool
     host: IPAddress
     region: str
@@ -105,6 +140,8 @@ def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     read = _Reader(environment)
     settings = Settings(
         api_keys=_api_keys(read),
+        keys=read("SEGMENT_KEYS", "on", _choice("on", "off")) == "on",
+        entra=_entra_settings(read),
         allow_anonymous=read("SEGMENT_ALLOW_ANONYMOUS", "false", _boolean),
         host=read("SEGMENT_HOST", "127.0.0.1", _address),
         region=read("SEGMENT_REGION", "", str.strip),
@@ -208,6 +245,43 @@ def _api_keys(read: _Reader) -> tuple[ApiKey, ...]:
         raise SettingsError(f"SEGMENT_API_KEYS: more than one key has the name {twice[0]}")
     numbered = (name for name in map("key-{}".format, count(1)) if name not in names)
     return tuple(key if key.name else _named(key, next(numbered)) for key in found)
+
+
+def _entra_settings(read: _Reader) -> EntraSettings | None:
+    entra = EntraSettings(
+        tenant=read("SEGMENT_ENTRA_TENANT", "", _guid),
+        authority=read("SEGMENT_ENTRA_AUTHORITY", "https://login.microsoftonline.com", _authority),
+        app_ids=read("SEGMENT_ENTRA_APP_IDS", "", lambda value: tuple(map(_guid, _words(value)))),
+        callers=read("SEGMENT_ENTRA_CALLERS", "", lambda value: tuple(map(_entra_caller, _words(value)))),
+    )
+    if not entra.tenant and (entra.app_ids or entra.callers):
+        raise SettingsError("SEGMENT_ENTRA_TENANT: must be set where callers or app ids are")
+    return entra if entra.tenant else None
+
+
+def _guid(value: str) -> str:
+    found = value.strip().lower()
+    if found and not _GUID.fullmatch(found):
+        raise ValueError("must be of the form 00000000-0000-0000-0000-000000000000")
+    return found
+
+
+def _authority(value: str) -> str:
+    """An address without a path: https, or http on this machine, for tests."""
+    address = value.strip().rstrip("/")
+    parts = urlsplit(address)
+    if (parts.scheme != "https" and parts.hostname != "127.0.0.1") or not parts.hostname or parts.path:
+        raise ValueError("must be an address such as https://login.microsoftonline.com")
+    return address
+
+
+def _entra_caller(word: str) -> EntraCaller:
+    """`name=principal`, or a principal alone, which then is its name too."""
+    name, found, principal = word.rpartition("=")
+    name, principal = name.strip(), principal.strip()
+    if not _PRINCIPAL.fullmatch(principal) or (found and not _NAME.fullmatch(name)):
+        raise ValueError("must be object ids or app roles, each alone or as name=id")
+    return EntraCaller(name or principal, principal)
 
 
 def _named(key: ApiKey, name: str) -> ApiKey:

@@ -23,3 +23,6 @@ param dailyGbSeconds = 50000
 param availabilityTest = true
 param monthlyBudget = 100
 param budgetStart = '2026-01-01'
+param entraCallers = 'shop=22222222-2222-2222-2222-222222222222, Segment.Call'
+param entraAppIds = '33333333-3333-3333-3333-333333333333'
+param keysEnabled = false

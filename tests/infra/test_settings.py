@@ -38,6 +38,9 @@ LEFT_ALONE = {
     "OTEL_EXPORTER_OTLP_ENDPOINT": "telemetry goes to Application Insights",
     "SEGMENT_ALLOW_ANONYMOUS": "in the cloud every call needs a key",
     "SEGMENT_HOST": "the platform chooses where it listens",
+    "SEGMENT_ENTRA_APP_IDS": "sign-in is a choice: the parameter entraAppIds",
+    "SEGMENT_ENTRA_CALLERS": "sign-in is a choice: the parameter entraCallers",
+    "SEGMENT_ENTRA_TENANT": "comes with the callers",
     "SEGMENT_API_KEYS": "the vault's two keys have settings of their own",
 }
 every_set = pytest.mark.parametrize("parameters", SETS, ids=lambda path: path.stem)

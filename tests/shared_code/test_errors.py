@@ -13,9 +13,11 @@ from shared_code.errors import (
     ImageUrlBadlyFormatted,
     InternalError,
     ModeInvalid,
+    PermissionDenied,
     ResourceNotFound,
     SegmentError,
     ServiceUnavailable,
+    TokenInvalid,
     TooManyRequests,
     UrlNotAccessible,
     UrlStatus,
@@ -33,6 +35,17 @@ ROWS = [
         '{"error":{"code":"401","message":"Access denied due to invalid subscription key or wrong API '
         "endpoint. Make sure to provide a valid key for an active subscription and use a correct regional "
         'API endpoint for your resource."}}',
+    ),
+    (
+        TokenInvalid(),
+        ("E-TOKEN", 401, "401", True, None),
+        '{"error":{"code":"401","message":"Unauthorized. Access token is missing, invalid, audience is '
+        'incorrect (https://cognitiveservices.azure.com), or have expired."}}',
+    ),
+    (
+        PermissionDenied(),
+        ("E-403", 403, "PermissionDenied", True, None),
+        '{"error":{"code":"PermissionDenied","message":"Principal does not have access to API/Operation."}}',
     ),
     (
         ResourceNotFound(),

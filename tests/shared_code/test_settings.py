@@ -11,6 +11,7 @@ from shared_code.settings import (
     MAX_DEADLINE_S,
     ApiKey,
     CutoutSettings,
+    EntraCaller,
     Settings,
     SettingsError,
     StorageConnection,
@@ -22,6 +23,8 @@ from tests.support.variables import documented_variables
 
 DEFAULTS = Settings(
     api_keys=(),
+    keys=True,
+    entra=None,
     allow_anonymous=False,
     host=ip_address("127.0.0.1"),
     region="",
@@ -62,6 +65,7 @@ READ = [
     ("SEGMENT_API_KEY_1", " one ", "api_keys", (ApiKey("key-1", "one"),)),
     ("SEGMENT_API_KEY_2", "two", "api_keys", (ApiKey("key-2", "two"),)),
     ("SEGMENT_API_KEY_2", "shop=two", "api_keys", (ApiKey("shop", "two"),)),
+    ("SEGMENT_KEYS", "off", "keys", False),
     ("SEGMENT_ALLOW_ANONYMOUS", "true", "allow_anonymous", True),
     ("SEGMENT_ALLOW_ANONYMOUS", " TRUE ", "allow_anonymous", True),
     ("SEGMENT_ALLOW_ANONYMOUS", "False", "allow_anonymous", False),
@@ -98,6 +102,46 @@ READ = [
 @pytest.mark.parametrize(("variable", "value", "field", "parsed"), READ)
 def test_reads(variable: str, value: str, field: str, parsed: object) -> None:
     assert attrgetter(field)(load_settings({variable: value})) == parsed
+
+
+TENANT = "0a1b2c3d-0000-4000-8000-00000000000f"
+
+
+def test_sign_in() -> None:
+    entra = load_settings(
+        {
+            "SEGMENT_ENTRA_TENANT": TENANT.upper(),
+            "SEGMENT_ENTRA_CALLERS": f"shop={TENANT}, Segment.Call",
+            "SEGMENT_ENTRA_APP_IDS": TENANT,
+            "SEGMENT_ENTRA_AUTHORITY": "https://login.microsoftonline.us/",
+        }
+    ).entra
+    assert entra is not None
+    assert entra.url == f"https://login.microsoftonline.us/{TENANT}"
+    assert (entra.port, entra.app_ids) == (443, (TENANT,))
+    assert entra.callers == (EntraCaller("shop", TENANT), EntraCaller("Segment.Call", "Segment.Call"))
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("SEGMENT_KEYS", "false"),
+        ("SEGMENT_ENTRA_TENANT", "contoso.onmicrosoft.com"),
+        ("SEGMENT_ENTRA_AUTHORITY", "http://login.microsoftonline.com"),
+        ("SEGMENT_ENTRA_AUTHORITY", "https://login.microsoftonline.com/common"),
+        ("SEGMENT_ENTRA_APP_IDS", "api://x"),
+        ("SEGMENT_ENTRA_CALLERS", "a b"),
+        ("SEGMENT_ENTRA_CALLERS", "my shop=x"),
+    ],
+)
+def test_sign_in_is_refused(variable: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{variable}: "):
+        load_settings({"SEGMENT_ENTRA_TENANT": TENANT, variable: value})
+
+
+def test_callers_need_a_tenant() -> None:
+    with pytest.raises(SettingsError, match=r"^SEGMENT_ENTRA_TENANT: "):
+        load_settings({"SEGMENT_ENTRA_CALLERS": "Segment.Call"})
 
 
 BLOB, QUEUE = "https://a.blob.core.windows.net", "https://a.queue.core.windows.net"
