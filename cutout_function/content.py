@@ -1,4 +1,4 @@
-"""What a blob holds once the coding that its Content-Encoding names is removed."""
+"""The content of a blob, with its Content-Encoding decoded."""
 
 from shared_code.content_coding import BoundedBody, ContentCodingError, decoder_for
 

@@ -1,4 +1,4 @@
-"""What is to be done next for a blob: a pure function of the event, of what is stored, and of what happened.
+"""The next action for a blob: a pure function of the event, the state in storage, and the last result.
 
     inspect ──> in line? ──> finish
        ^           │
@@ -34,7 +34,7 @@ class Conclusion(StrEnum):
 
     @property
     def needs_operator(self) -> bool:
-        """Whether there will be no cut-out until somebody does something."""
+        """Whether an operator must act before there can be a cut-out."""
         return self in (Conclusion.ARCHIVED, Conclusion.REHYDRATING)
 
 

@@ -1,4 +1,4 @@
-"""What Event Grid says of a new blob, read out of the queue's message.
+"""Event Grid's event for a new blob, parsed from the queue's message.
 
 https://learn.microsoft.com/azure/event-grid/event-schema-blob-storage describes both schemas.
 """
@@ -25,7 +25,7 @@ _DAMAGED = re.compile("[\ufffd\ud800-\udfff]")
 
 
 class MalformedMessageError(ValueError):
-    """The message is no event: to be delivered again, and at last to go to the poison queue."""
+    """The message is not an event; it is retried, and finally goes to the poison queue."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Ignored:
-    """Nothing is to be done about the event, or nothing before somebody has done something."""
+    """The event needs no action, or an operator must act first."""
 
     reason: str
     needs_operator: bool = False

@@ -1,4 +1,4 @@
-"""What is done for one event: the loop that acts as `decision.decide` says, until nothing is left to do."""
+"""The job for one event: a loop that takes the actions that `decision.decide` returns, until it finishes."""
 
 import asyncio
 import io
@@ -45,7 +45,7 @@ _JSON = "application/json; charset=utf-8"
 
 
 class UnsettledError(RuntimeError):
-    """The source or its outputs changed faster than they could be brought into line."""
+    """The source or its outputs changed faster than the job could follow."""
 
 
 class Made(Protocol):

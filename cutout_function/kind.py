@@ -1,4 +1,4 @@
-"""Blobs of which nothing can be made, told by their properties."""
+"""Blobs that cannot be cut out, recognised by their properties."""
 
 from azure.storage.blob import BlobProperties, BlobType, StandardBlobTier
 

@@ -1,4 +1,4 @@
-"""What a job's output is called, and which names are none of a picture.
+"""Names of a job's outputs, and names that cannot belong to a picture.
 
 The ending is added to the whole name, so that `a.jpg` and `a.png` have outputs of their own.
 """

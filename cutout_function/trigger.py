@@ -1,4 +1,4 @@
-"""The function that the queue calls for every event of the watched container."""
+"""The queue-triggered function, called for every event of the watched container."""
 
 import asyncio
 import logging
@@ -56,7 +56,7 @@ class Cutouts:
     sink: OutcomeSink
 
     async def serve(self, event: bytes, arrival: Arrival) -> None:
-        """Cut out the picture that the event tells of. What is raised has the event delivered again."""
+        """Cut out the picture that the event names. If it raises, the event is delivered again."""
         parsed = parse_event(event)
         cutout, deadline = self.settings.cutout, Deadline.after(self.settings.deadline_s)
         # In a thread, since the first call imports for long while others wait for the event loop.

@@ -1,11 +1,11 @@
 """Who may use the CPU and the memory: a bounded number of slots, a bounded queue, one byte budget.
 
-    file arrives    Hold         its bytes so far; all files together may have an eighth of the budget
+    file arrives    Hold         its bytes so far; all files together may use one eighth of the budget
     then            place        the right to wait
     then            Reservation  what decoding takes at its peak, later what is encoded and not sent
     then            slot         the right to be worked on
 
-A caller who is slow to send holds nothing but the bytes he has sent, and a picture that waits for much memory
+A slow caller holds only the bytes received so far, and a picture that waits for much memory
 keeps no slot from smaller ones.
 """
 
@@ -23,7 +23,7 @@ type _GiveBack = Callable[[int], None]
 
 
 class Slots:
-    """At most `count` pictures at work and `8 * count` more waiting, none of them longer than `wait_s`."""
+    """At most `count` pictures in progress and `8 * count` more waiting, each for at most `wait_s`."""
 
     def __init__(self, count: int, wait_s: float) -> None:
         self._free = asyncio.Semaphore(count)
@@ -99,7 +99,7 @@ class MemoryBudget:
 
     @property
     def taken_bytes(self) -> int:
-        """What pictures have reserved, and what their files hold."""
+        """The bytes that pictures have reserved and that their files hold."""
         return self._shared_bytes + self._aside_bytes + self._held_bytes
 
     @property
@@ -121,7 +121,7 @@ class MemoryBudget:
         self._admit()
 
     async def reserve(self, size_bytes: int) -> "Reservation":
-        """Wait for a share. Raises ImageTooLargeForInstance for what could never fit, TooManyRequests."""
+        """Wait for a share. Raises ImageTooLargeForInstance if it can never fit, or TooManyRequests."""
         if size_bytes > self._total_bytes:
             raise ImageTooLargeForInstance
         loop = asyncio.get_running_loop()
@@ -196,7 +196,7 @@ class Hold:
         self._size_bytes += size_bytes
 
     def release(self) -> None:
-        """The file is not held any more; may be called again."""
+        """Release all bytes of the file; may be called again."""
         size_bytes, self._size_bytes = self._size_bytes, 0
         self._give_back(size_bytes)
 

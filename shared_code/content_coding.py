@@ -27,7 +27,7 @@ class Decoder(Protocol):
 
 
 def decoder_for(content_encoding: str) -> Decoder:
-    """The decoder of a Content-Encoding field (RFC 9110 section 8.4).
+    """Return the decoder of a Content-Encoding field (RFC 9110 section 8.4).
 
     Servers and uploaders write much into it that is no coding ("aws-chunked", "UTF-8", "binary", "none"), so
     names other than gzip and deflate mean nothing: as browsers do, the bytes are taken as they are. So they

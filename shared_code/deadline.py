@@ -34,7 +34,7 @@ class Deadline:
 
     @asynccontextmanager
     async def limit(self, error: type[SegmentError]) -> AsyncIterator[None]:
-        """Cancels what is awaited inside when the moment comes, and raises `error`."""
+        """Cancel the block at the deadline, and raise `error`."""
         timeout = asyncio.timeout(self.left_s)
         try:
             async with timeout:

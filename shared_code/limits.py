@@ -1,4 +1,4 @@
-"""What the wire contract allows a picture to be, and what it says of the answer."""
+"""The limits of the wire contract on pictures and answers."""
 
 MAX_IMAGE_BYTES = 20_971_520
 """Of a picture as it is sent, fetched or stored."""

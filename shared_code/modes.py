@@ -1,4 +1,4 @@
-"""The modes of the API, one row each: what is made, how large it may be, and which network is asked."""
+"""The modes of the API, one row each: the output, its size limit, and the network."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What became of one picture: a record made when its answer has ended, however it ended, by both edges."""
+"""The record of one picture, made by both edges when its answer has ended, however it ended."""
 
 import logging
 from collections.abc import Mapping
@@ -75,14 +75,14 @@ class Outcome:
 
 
 class OutcomeSink(Protocol):
-    """Whoever wants to know of every picture."""
+    """A receiver of every picture's record."""
 
     def __call__(self, outcome: Outcome, /) -> None:
-        """Take note; quick, and called on any thread."""
+        """Take the record; must be quick; called on any thread."""
 
 
 def told(*sinks: OutcomeSink | None) -> OutcomeSink:
-    """One sink that tells all of these."""
+    """One sink that passes each record to all of these."""
     wanted = [sink for sink in sinks if sink is not None]
 
     def tell(outcome: Outcome) -> None:

@@ -1,4 +1,4 @@
-"""From the bytes of a picture to the rows of its cut-out: the whole story, each step in a module of its own.
+"""From the bytes of a picture to the rows of its cut-out: each step has a module of its own.
 
 bytes ── room ──────────> Header        what the file says of itself, read where it can harm nothing
 Header ─ plan ──────────> Plan          what comes out, and the memory it takes; nothing is decoded yet
@@ -204,9 +204,9 @@ def work(plan: Plan, network: MattingNetwork, file_bytes: int) -> Work:
 def make_cutout(
     plan: Plan, picture: Picture, network: MattingNetwork, style: Style, progress: Progress | None = None
 ) -> Cutout:
-    """Find the matte of a picture that is being decoded; what the network found is in the progress then.
+    """Find the matte of a picture that is being decoded, and note the network's findings in `progress`.
 
-    `picture` is the cut-out's from now on.
+    The cut-out owns `picture` from now on.
 
     Raises ImageFormatInvalid, ImageTooLargeForInstance, or Abandoned when `progress` is; the picture's
     process has ended then.

@@ -1,4 +1,4 @@
-"""What holds for the whole process: how freed memory is given back, how many threads compute, how it ends."""
+"""Process-wide matters: returning freed memory, the number of threads, ending the process."""
 
 import ctypes
 import logging
@@ -59,7 +59,7 @@ def told_on_console() -> Iterator[None]:
 
 
 def end_process() -> None:
-    """End at once, for a process that can be of no use; the platform starts another."""
+    """End a process that cannot serve, at once; the platform starts another."""
     logging.shutdown()
     os._exit(1)
 

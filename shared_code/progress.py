@@ -1,4 +1,4 @@
-"""How far the work on one picture has come: its stages, what was found out, and whether to go on."""
+"""The progress of one picture: its stages, its findings, and whether it was abandoned."""
 
 import threading
 import time
@@ -56,7 +56,7 @@ class Findings:
 
 
 class Abandoned(Exception):  # noqa: N818
-    """Nobody waits for the picture any more."""
+    """The caller of the picture has gone."""
 
 
 class Progress:
@@ -79,7 +79,7 @@ class Progress:
 
     @property
     def abandoned(self) -> bool:
-        """Whether nobody waits for the picture any more."""
+        """Whether the caller of the picture has gone."""
         return self._abandoned
 
     @property
@@ -94,7 +94,7 @@ class Progress:
 
     @contextmanager
     def stage(self, name: StageName) -> Iterator[None]:
-        """Times what is done inside, whether or not it succeeds. Raises Abandoned instead of beginning."""
+        """Measure the block's time, whether or not it succeeds. Raises Abandoned before it begins."""
         if self._abandoned:
             raise Abandoned
         begin_ms = self.elapsed_ms

@@ -1,4 +1,4 @@
-"""Threads that several lines of work share fairly."""
+"""A thread pool that several sequences of jobs share fairly."""
 
 import threading
 from collections import deque

@@ -29,7 +29,7 @@ type EdgeColour = Literal["foreground", "source"]
 
 
 class SettingsError(ValueError):
-    """A setting has a value that means nothing; the message names the variable and what it takes."""
+    """A setting has an invalid value; the message names the variable and the valid values."""
 
 
 @dataclass(frozen=True)

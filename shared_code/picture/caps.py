@@ -1,4 +1,4 @@
-"""How many parts a file may have: more than any honest picture has is refused before a decoder sees them.
+"""How many parts a file may have: a file with more parts than real pictures have is refused undecoded.
 
 A decoder's time and memory follow its input's parts (scans, strips, segments), not the pixels they make.
 Each cap is checked on a walk that costs well under a second for the largest file.
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Cap:
-    """At most `most` of `what`; `reason` says why no honest picture has more."""
+    """At most `most` of `what`; `reason` says why no real picture has more."""
 
     what: str
     most: int
