@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from shared_code.settings import IPAddress, Settings, SettingsError, load_settings
+from shared_code.version import VERSION
 
 if TYPE_CHECKING:
     from azure.functions import FunctionApp
@@ -34,6 +35,7 @@ def main(arguments: list[str]) -> None:
     """Listen at `SEGMENT_HOST`, on the port in `PORT` (7071 unless set); or ask whether another does."""
     parser = argparse.ArgumentParser("python -m local_host", description="Serve the functions on HTTP.")
     parser.add_argument("--check", action="store_true", help="exit 0 if a host is ready there, 1 if none is")
+    parser.add_argument("--version", action="version", version=f"segment-function {VERSION}")
     check = parser.parse_args(arguments).check
     port = os.environ.get("PORT", "7071")
     if not port.isdecimal() or not 1 <= int(port) <= 65_535:

@@ -4,7 +4,7 @@ async for outcome in cutouts(["photos"], Path("cut"), Service("https://<your-app
     print(outcome.source, outcome.result)
 """
 
-__version__ = "0.1.0"  # its one place: pyproject.toml and the command read it here
+__version__ = "1.0.0"  # the project's, as a test sees; pyproject.toml and the command read it here
 
 from segment_client.answer import Answer
 from segment_client.errors import ClientError

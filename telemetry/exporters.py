@@ -5,11 +5,12 @@ import logging
 from opentelemetry import metrics, trace
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
-from opentelemetry.sdk.resources import SERVICE_NAME, Resource
+from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from shared_code.settings import TelemetrySettings
+from shared_code.version import VERSION
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +90,7 @@ def export_all_of_the_app() -> None:
 
 def _resource() -> Resource:
     """What the environment says of this service: the SDK reads it, on threads of its own."""
-    found = Resource.create()
+    found = Resource({SERVICE_VERSION: VERSION}).merge(Resource.create())
     if str(found.attributes.get(SERVICE_NAME, "")).startswith(_NO_NAME):
         return found.merge(Resource({SERVICE_NAME: _SERVICE_NAME}))
     return found

@@ -46,7 +46,8 @@ def test_no_other_setting_is_documented() -> None:
     assert documented == documented_variables().keys()
 
 
-PAGES = [*sorted((PROJECT / "docs").rglob("*.md")), PROJECT / "README.md"]
+TOP = ("README", "CONTRIBUTING", "SECURITY")
+PAGES = [*sorted((PROJECT / "docs").rglob("*.md")), *(PROJECT / f"{name}.md" for name in TOP)]
 
 
 def links(page: Path) -> Iterator[tuple[Path, str]]:

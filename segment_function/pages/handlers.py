@@ -18,6 +18,7 @@ from segment_function.responses import Exchange, content_response
 from shared_code.errors import ResourceNotFound
 from shared_code.matte.networks import NetworkStore, State
 from shared_code.room.rooms import Rooms
+from shared_code.version import VERSION
 
 _JSON = "application/json; charset=utf-8"
 _ALL_METHODS = ("GET", "POST", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS")
@@ -66,7 +67,7 @@ def _status(rooms: Rooms) -> Work:
     """Alive: answers whatever else the process is doing; and what the wall around decoders lacks."""
 
     async def work(exchange: Exchange) -> Response:
-        document: dict[str, object] = {"status": "alive"}
+        document: dict[str, object] = {"status": "alive", "version": VERSION}
         if lacking := rooms.wall_lacks:
             document["wall_lacks"] = lacking
         return content_response(json.dumps(document, separators=(",", ":")).encode(), _JSON, exchange)

@@ -273,13 +273,18 @@ _STATUS: JsonObject = {
     "type": "object",
     "properties": {
         "status": {"const": "alive"},
+        "version": {
+            "type": "string",
+            "description": "The version of the service.",
+            "pattern": r"^\d+\.\d+\.\d+$",
+        },
         "wall_lacks": {
             "type": "array",
             "items": {"enum": ["limits", "no_new_privileges", "seccomp"]},
             "description": "What this system does not give the wall around decoders, if anything.",
         },
     },
-    "required": ["status"],
+    "required": ["status", "version"],
 }
 _READY: JsonObject = {
     "type": "object",

@@ -6,6 +6,7 @@ import pytest
 from segment_function.pages.assets import HOME_ASSETS, HOME_PAGE
 from shared_code.limits import MAX_IMAGE_BYTES
 from shared_code.picture.formats import FORMATS
+from shared_code.version import VERSION
 from tests.support.hosts import KEYS, Host
 
 PAGES = ["/", "/swagger"]
@@ -36,7 +37,11 @@ def get(host: Host, path: str, method: str = "GET") -> httpx.Response:
         ("/swagger/swagger-ui.css", "text/css; charset=utf-8", b".swagger-ui"),
         ("/swagger/favicon-32x32.png", "image/png", b"\x89PNG\r\n\x1a\n"),
         ("/openapi.json", "application/json; charset=utf-8", b'{"openapi": "3.1.1"'),
-        ("/status", "application/json; charset=utf-8", b'{"status":"alive"}'),
+        (
+            "/status",
+            "application/json; charset=utf-8",
+            f'{{"status":"alive","version":"{VERSION}"}}'.encode(),
+        ),
     ],
 )
 def test_content(host: Host, path: str, content_type: str, begins: bytes) -> None:
