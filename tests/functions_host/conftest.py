@@ -11,7 +11,7 @@ from tests.functions_host.needed import skip
 from tests.support.azurite import azurite
 from tests.support.hosts import KEYS
 
-SETTINGS = {"SEGMENT_API_KEYS": ",".join(KEYS), "SEGMENT_URL_INPUT": "off"}
+SETTINGS = {"SEGMENT_API_KEYS": ",".join(KEYS), "SEGMENT_MODEL": "u2netp", "SEGMENT_URL_INPUT": "off"}
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +24,7 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def instance(logs: Path) -> Iterator[Instance]:
-    """The host with two keys and without image URLs."""
+    """The host with two keys, the small network and without image URLs."""
     with functions_host(logs / "shared.txt", SETTINGS) as running:
         yield running
 

@@ -28,7 +28,7 @@ PLATFORM = "https://appservice.core.azurewebsites.net"
 """Who may assign an app."""
 
 
-def test_placeholder_becomes_the_app(logs: Path, tmp_path: Path, host: Host) -> None:
+def test_placeholder_becomes_the_app(logs: Path, tmp_path: Path, small_host: Host) -> None:
     """The worker that runs before app and settings are known is the one that answers afterwards."""
     program = find_host()
     if not isinstance(program, HostFolder):
@@ -53,7 +53,7 @@ def test_placeholder_becomes_the_app(logs: Path, tmp_path: Path, host: Host) -> 
         assert instance.worker_pids == workers
         reply = ask(instance, Request())
         assert reply.status == 200
-        assert reply.body == ask(host, Request()).body
+        assert reply.body == ask(small_host, Request()).body
         assert ask(instance, Request(headers={"Ocp-Apim-Subscription-Key": "wrong"})).status == 401
 
 
