@@ -1,4 +1,4 @@
-"""Every answer goes through here: documented errors, and nothing of an exception told."""
+"""Every answer goes through here: errors become documented ones, and no exception text is sent."""
 
 import logging
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""What a caller asks for: the query and the content type, checked in the order of the contract."""
+"""The parameters of a call: query and content type, checked in the order of the contract."""
 
 from collections.abc import Container
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The caller's end of the connection: whether he is still there, and dropping him."""
+"""The caller's end of the connection: detect that it was closed, or close it."""
 
 import asyncio
 import socket

@@ -18,8 +18,9 @@ _SINGLE_BYTE_CHARSETS = frozenset({"iso-8859-1", "latin1", "iso-8859-15", "windo
 def parse_url_document(data: bytes, content_type: str) -> str:
     """The `url` of a JSON document, white space around it removed. Raises ImageUrlBadlyFormatted.
 
-    UTF-8, UTF-16 and UTF-32 are told by content, with or without a byte order mark; a single-byte charset has
-    to be declared. The property's letter case is ignored: ASP.NET did so, and C# classes send `Url`.
+    UTF-8, UTF-16 and UTF-32 are detected from the content, with or without a byte order mark; a single-byte
+    charset has to be declared. The property's letter case is ignored: ASP.NET did so, and C# classes
+    send `Url`.
     """
     if len(data) > MAX_DOCUMENT_BYTES:
         raise ImageUrlBadlyFormatted

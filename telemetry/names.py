@@ -1,4 +1,4 @@
-"""What spans, metrics and their attributes are called: the contract with workbooks and alerts.
+"""The names of spans, metrics and their attributes: the contract with workbooks and alerts.
 
 They follow the naming rules of OpenTelemetry's semantic conventions, which have `error.type` and
 `faas.coldstart`. Units are UCUM's. docs/operations.md says what each number means, and a test holds both to

@@ -1,4 +1,4 @@
-"""Fetching the image a caller names by URL, without becoming a way into the network this runs in.
+"""Fetch the image at a caller's URL, without giving callers access to the internal network.
 
 The rules are modules of their own, met in this order: target (what a URL can mean), resolver, guard
 (who may be reached), pinned_http (the connection), shared_code.content_coding (the size of the body).

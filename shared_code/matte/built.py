@@ -50,7 +50,7 @@ class Catalogue:
     def checked_path(self, name: str) -> Path:
         """The ONNX file of a network, its sha256 checked. Raises ModelError.
 
-        The sum lies beside the file: it tells a broken file, not one that somebody replaced with care.
+        The checksum detects a damaged file, not a deliberate replacement.
         """
         network = self.networks[name]
         path = self.folder / network.file
