@@ -255,7 +255,9 @@ def _entra_settings(read: _Reader) -> EntraSettings | None:
         callers=read("SEGMENT_ENTRA_CALLERS", "", lambda value: tuple(map(_entra_caller, _words(value)))),
     )
     if not entra.tenant and (entra.app_ids or entra.callers):
-        raise SettingsError("SEGMENT_ENTRA_TENANT: must be set where callers or app ids are")
+        raise SettingsError(
+            "SEGMENT_ENTRA_TENANT: must be set where SEGMENT_ENTRA_APP_IDS or SEGMENT_ENTRA_CALLERS is"
+        )
     return entra if entra.tenant else None
 
 
