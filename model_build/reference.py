@@ -8,8 +8,9 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from model_build.ends import TINY
-from model_build.graph import described_graph
+from model_build.errors import GraphError, told_as
 from model_build.manifest import Input, Network, Output
+from model_build.published import published_graph
 
 
 class Reference:
@@ -20,14 +21,18 @@ class Reference:
         self._network = network
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
-        model = described_graph(weights, network, side).SerializeToString()
-        self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        model = published_graph(weights, network, side)
+        self._input = model.graph.input[0].name
+        with told_as(GraphError, network.name):
+            self._session = ort.InferenceSession(
+                model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+            )
 
     def mask(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
         """uint8 RGB (side, side, 3), 0..255 -> float32 (side, side), 0 background .. 1 foreground."""
         described = self._network
-        feed = {described.input.name: normalise(rgb, described.input)}
-        (raw,) = self._session.run([described.output.name], feed)
+        with told_as(GraphError, described.name):
+            (raw,) = self._session.run(None, {self._input: normalise(rgb, described.input)})
         return mask_values(cast(NDArray[np.float32], raw), described.output).reshape(rgb.shape[:2])
 
 

@@ -7,14 +7,15 @@ from pathlib import Path
 
 from model_build.manifest import Network
 
+_NO_PART = {"__main__", "download", "errors", "fetch", "stamp"}
+"""Modules that change nothing in what is built: the weights have a sum of their own."""
 _TOOLS = ("numpy", "onnx", "onnxruntime", "pillow", "scikit-image")
 
 
 def stamp(network: Network) -> str:
     """Of everything the built file depends on but the machine."""
-    sources = [
-        meaning(path.read_text(encoding="utf-8")) for path in sorted(Path(__file__).parent.glob("*.py"))
-    ]
+    modules = sorted(path for path in Path(__file__).parent.glob("*.py") if path.stem not in _NO_PART)
+    sources = [meaning(path.read_text(encoding="utf-8")) for path in modules]
     tools = [f"{tool} {metadata.version(tool)}" for tool in _TOOLS]
     return hashlib.sha256(repr((network, tools, sources)).encode()).hexdigest()
 

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 BUILT_DIR = Path(__file__).parents[2] / "models" / "built"
 CATALOGUE = "networks.json"
@@ -19,11 +20,25 @@ class ModelError(RuntimeError):
 
 
 @dataclass(frozen=True)
+class Cost:
+    """What a network takes, as the builder measured it on its machine.
+
+    Memory in MiB, resident, beside that of a process without it: with one run at a time, and with two.
+    `seconds`: of one run on one core.
+    """
+
+    one_run_mb: int
+    two_runs_mb: int
+    seconds: float
+
+
+@dataclass(frozen=True)
 class BuiltNetwork:
     """One ONNX file.
 
     `side_px` is the width and height of what it sees. One that has a `second_side_px` can be run at that
-    as well, and is run again in doubt; `umpire` names the network to ask where its masks differ.
+    as well, and is run again in doubt; `umpire` names the network to ask where its masks differ. `cost` is
+    None where it could not be measured.
     """
 
     name: str
@@ -32,6 +47,13 @@ class BuiltNetwork:
     side_px: int
     second_side_px: int | None
     umpire: str | None
+    cost: Cost | None = None
+
+    @staticmethod
+    def of(fields: Mapping[str, Any]) -> "BuiltNetwork":
+        """From what `asdict` made of one. Raises TypeError or KeyError for anything else."""
+        cost = fields.get("cost")
+        return BuiltNetwork(**{**fields, "cost": None if cost is None else Cost(**cost)})
 
 
 @dataclass(frozen=True)
@@ -69,7 +91,7 @@ def read_catalogue(folder: Path = BUILT_DIR) -> Catalogue:
     path = folder / CATALOGUE
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        networks = {name: BuiltNetwork(**fields) for name, fields in found["networks"].items()}
+        networks = {name: BuiltNetwork.of(fields) for name, fields in found["networks"].items()}
         catalogue = Catalogue(folder, found["default"], networks)
     except OSError as error:
         raise ModelError(f"{path} cannot be read ({error.strerror}); `make model` builds it") from error

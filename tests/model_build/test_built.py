@@ -20,7 +20,7 @@ from tests.support.older_processor import HIDDEN, library_that_asks, run_as
 
 pytestmark = pytest.mark.slow
 
-NETWORKS = list(load_manifest().networks.values())
+NETWORKS = list(load_manifest().always.values())
 INT16_MAX = 32_767
 
 
@@ -114,7 +114,8 @@ def test_the_same_bytes_twice() -> None:
 
 def test_what_is_built_is_not_built_again() -> None:
     catalogue = read_catalogue()
-    assert {network.name: already_built(network) for network in NETWORKS} == catalogue.networks
+    for network in NETWORKS:
+        assert already_built(network) == catalogue.networks[network.name]
 
 
 CODE = """

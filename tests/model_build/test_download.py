@@ -1,23 +1,19 @@
 """Weights from an address, against a server with TLS on this machine."""
 
-import datetime
-import ipaddress
-import ssl
-import threading
+import hashlib
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from model_build.download import download
 from model_build.errors import FetchError
 from model_build.fetch import verified_weights
 from model_build.manifest import UrlSource
 from tests.model_build.test_fetch import WEIGHTS, network
+from tests.support.https_server import FolderFiles, https_server
 
 
 class Files(BaseHTTPRequestHandler):
@@ -54,51 +50,10 @@ class Files(BaseHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Key and certificate of 127.0.0.1, signed by itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "loopback")])
-    now = datetime.datetime.now(datetime.UTC)
-    signed = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
-        )
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path_factory.mktemp("tls") / "loopback.pem"
-    plain = serialization.NoEncryption()
-    pem = serialization.Encoding.PEM
-    path.write_bytes(
-        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain) + signed.public_bytes(pem)
-    )
-    return path
-
-
-@pytest.fixture(scope="module")
 def server(certificate: Path) -> Iterator[str]:
     """Its address."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    with ThreadingHTTPServer(("127.0.0.1", 0), Files) as listening:
-        listening.socket = context.wrap_socket(listening.socket, server_side=True)
-        thread = threading.Thread(target=listening.serve_forever)
-        thread.start()
-        yield f"https://127.0.0.1:{listening.server_address[1]}"
-        listening.shutdown()
-        thread.join()
-
-
-@pytest.fixture
-def trusted(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The certificate counts as an authority's."""
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with https_server(Files, certificate) as address:
+        yield address
 
 
 @pytest.mark.usefixtures("trusted")
@@ -145,3 +100,82 @@ def test_a_server_nobody_vouches_for(server: str, tmp_path: Path) -> None:
 def test_plain_http(tmp_path: Path) -> None:
     with pytest.raises(FetchError, match="is not https"):
         download("http://127.0.0.1:1/weights.onnx", tmp_path / "file")
+
+
+class Halves(FolderFiles):
+    """Breaks off in the middle of what is asked for, unless less than 30 bytes are."""
+
+    def most_bytes(self, size: int) -> int:
+        return size if size < 30 else size // 2
+
+
+class WithoutRanges(Halves):
+    """Begins anew each time."""
+
+    ranges = False
+
+
+@pytest.fixture
+def published(tmp_path: Path) -> Path:
+    """A folder with the weights in it."""
+    folder = tmp_path / "published"
+    folder.mkdir()
+    (folder / "weights.onnx").write_bytes(WEIGHTS)
+    return folder
+
+
+@pytest.mark.usefixtures("trusted")
+def test_goes_on_where_it_broke_off(certificate: Path, published: Path, tmp_path: Path) -> None:
+    with https_server(Halves.of(published), certificate) as address:
+        download(f"{address}/weights.onnx", tmp_path / "file")
+        assert (tmp_path / "file").read_bytes() == WEIGHTS
+        asked = Halves.asked(published)
+    assert asked == [("weights.onnx", 0), ("weights.onnx", 22)]
+
+
+@pytest.mark.usefixtures("trusted")
+def test_goes_on_in_another_run(certificate: Path, published: Path, tmp_path: Path) -> None:
+    """The server that broke off is gone; the next one is asked for the rest alone."""
+    cache = tmp_path / "cache"
+    with https_server(WithoutRanges.of(published), certificate) as address:
+        described = network(UrlSource(f"{address}/weights.onnx"))
+        with pytest.raises(FetchError, match="could not be downloaded"):
+            verified_weights(described, cache)
+    (part,) = cache.iterdir()
+    assert 0 < part.stat().st_size < len(WEIGHTS)
+    begun = part.stat().st_size
+    with https_server(FolderFiles.of(published), certificate) as address:
+        found = verified_weights(network(UrlSource(f"{address}/weights.onnx")), cache)
+        assert FolderFiles.asked(published) == [("weights.onnx", begun)]
+    assert found.read_bytes() == WEIGHTS
+    assert list(cache.iterdir()) == [found]
+
+
+@pytest.mark.usefixtures("trusted")
+def test_a_beginning_of_another_file_is_thrown_away(
+    certificate: Path, published: Path, tmp_path: Path
+) -> None:
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    with https_server(FolderFiles.of(published), certificate) as address:
+        described = network(UrlSource(f"{address}/weights.onnx"))
+        part = cache / f"tiny-{described.weights_sha256[:16]}.onnx.part"
+        part.write_bytes(b"another")
+        with pytest.raises(FetchError, match=r"weights\.onnx has sha256"):
+            verified_weights(described, cache)
+        assert list(cache.iterdir()) == []
+        assert verified_weights(described, cache).read_bytes() == WEIGHTS
+
+
+@pytest.mark.usefixtures("trusted")
+def test_external_data_comes_from_the_same_folder(certificate: Path, published: Path, tmp_path: Path) -> None:
+    (published / "weights.onnx.data").write_bytes(b"much")
+    sums = {"weights.onnx.data": hashlib.sha256(b"much").hexdigest()}
+    with https_server(FolderFiles.of(published), certificate) as address:
+        described = replace(network(UrlSource(f"{address}/weights.onnx")), external_data=sums)
+        found = verified_weights(described, tmp_path / "cache")
+        assert found.with_name("weights.onnx.data").read_bytes() == b"much"
+        (published / "weights.onnx.data").write_bytes(b"more")
+        found.with_name("weights.onnx.data").unlink()
+        with pytest.raises(FetchError, match=r"weights\.onnx\.data has sha256"):
+            verified_weights(described, tmp_path / "cache")

@@ -53,8 +53,8 @@ def network(
         weights_sha256=weights_sha256,
         licence=Licence("MIT", "MIT"),
         training_data="none",
-        input=Input("x", 32, None, 255.0, (0, 0, 0), (1, 1, 1)),
-        output=Output("y", "probability"),
+        input=Input(32, 255.0, (0, 0, 0), (1, 1, 1), name="x"),
+        output=Output("probability", "y"),
         quantization=None,
         umpire=None,
     )

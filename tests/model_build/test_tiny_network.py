@@ -1,5 +1,6 @@
 """Another network, described in the manifest's terms, goes the whole way that U-2-Net goes."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -48,7 +49,7 @@ def integer_convolutions(model: bytes) -> int:
     return sum(node.op_type == "QLinearConv" for node in onnx.load_from_string(model).graph.node)
 
 
-OUTPUTS = [Output("last", "relative"), Output("unused", "probability"), Output("last", "logit")]
+OUTPUTS = [Output("relative", "last"), Output("probability", "unused"), Output("logit", "last")]
 
 
 @pytest.mark.parametrize("output", OUTPUTS, ids=lambda output: output.values)
@@ -127,7 +128,7 @@ def test_ends_are_pictures(tmp_path: Path) -> None:
     ("change", "error"),
     [
         (lambda tiny: replace(tiny, input=replace(tiny.input, name="nothing")), GraphError),
-        (lambda tiny: replace(tiny, output=Output("nothing", "logit")), GraphError),
+        (lambda tiny: replace(tiny, output=Output("logit", "nothing")), GraphError),
         (lambda tiny: replace(tiny, quantization=Quantization(("nothing",), 0.02)), QuantizationError),
     ],
 )
@@ -148,7 +149,7 @@ def test_file_that_is_no_network(tmp_path: Path) -> None:
 def test_normalise() -> None:
     picture = np.zeros((2, 2, 3), np.uint8)
     picture[0, 1] = 10, 20, 40
-    described = Input("x", 2, None, "maximum", (0.25, 0.5, 0.5), (0.5, 0.5, 0.25))
+    described = Input(32, "maximum", (0.25, 0.5, 0.5), (0.5, 0.5, 0.25))
     normal = normalise(picture, described)
     assert normal.dtype == np.float32
     assert normal.shape == (1, 3, 2, 2)
@@ -159,10 +160,10 @@ def test_normalise() -> None:
 @pytest.mark.parametrize(
     ("output", "raw", "expected"),
     [
-        (Output("y", "relative"), [2, 4, 6], [0, 0.5, 1]),
-        (Output("y", "relative"), [3, 3, 3], [0, 0, 0]),
-        (Output("y", "probability"), [-0.5, 0.5, 1.5], [0, 0.5, 1]),
-        (Output("y", "logit"), [-30, 0, 30], [0, 0.5, 1]),
+        (Output("relative", "y"), [2, 4, 6], [0, 0.5, 1]),
+        (Output("relative", "y"), [3, 3, 3], [0, 0, 0]),
+        (Output("probability", "y"), [-0.5, 0.5, 1.5], [0, 0.5, 1]),
+        (Output("logit", "y"), [-30, 0, 30], [0, 0.5, 1]),
     ],
 )
 def test_mask_values(output: Output, raw: list[float], expected: list[float]) -> None:
@@ -177,7 +178,7 @@ class TestBuild:
 
     def run(self, network: Network, folder: Path, names: tuple[str, ...] = ()) -> int:
         """The command, with a manifest of this network only."""
-        return main(list(names), lambda: Manifest("tiny", {"tiny": network}), folder)
+        return main(list(names), lambda: Manifest("tiny", {"tiny": network}), folder, lambda: "")
 
     def test_writes_and_skips(self, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         tiny = tiny_network(tmp_path, Quantization((), 0.05))
@@ -199,7 +200,7 @@ class TestBuild:
     @pytest.mark.parametrize(
         ("names", "max_mae", "message"),
         [
-            (("nobody",), 0.05, "the manifest has no network nobody"),
+            (("nobody",), 0.05, "the manifest has no network 'nobody'; it has tiny"),
             ((), 1e-9, "is allowed"),
         ],
     )
@@ -217,3 +218,26 @@ class TestBuild:
         assert said.startswith("model not built: ")
         assert message in said
         assert not folder.exists()
+
+    def test_what_is_on_request_is_built_when_it_is_chosen(
+        self, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        tiny = tiny_network(tmp_path)
+        large = replace(tiny, name="large", on_request=True)
+        manifest = Manifest("tiny", {"tiny": tiny, "large": large})
+        assert main([], lambda: manifest, folder, lambda: "") == 0
+        assert read_catalogue(folder).networks.keys() == {"tiny"}
+        assert main([], lambda: manifest, folder, lambda: "large") == 0
+        assert read_catalogue(folder).networks.keys() == {"tiny", "large"}
+        assert main([], lambda: manifest, folder, lambda: "larger") == 1
+        assert capsys.readouterr().err.endswith("no network 'larger'; it has tiny, large\n")
+
+    def test_what_it_takes_is_measured(self, folder: Path, tmp_path: Path) -> None:
+        if not sys.platform.startswith(("linux", "darwin")):
+            pytest.skip("the system does not tell a process its peak")
+        assert self.run(tiny_network(tmp_path), folder) == 0
+        cost = read_catalogue(folder).networks["tiny"].cost
+        assert cost is not None
+        assert 0 <= cost.seconds < 60
+        assert 0 < cost.one_run_mb < 500
+        assert 0 < cost.two_runs_mb < 500

@@ -67,8 +67,8 @@ def tiny_network(folder: Path, quantization: Quantization | None = None) -> Netw
         weights_sha256=file_sha256(path),
         licence=Licence(code="MIT", weights="MIT"),
         training_data="none",
-        input=Input("pixels", SIDE_PX, None, 255.0, (0.5, 0.4, 0.3), (0.2, 0.3, 0.4)),
-        output=Output("last", "logit"),
+        input=Input(SIDE_PX, 255.0, (0.5, 0.4, 0.3), (0.2, 0.3, 0.4), name="pixels"),
+        output=Output("logit", "last"),
         quantization=quantization,
         umpire=None,
     )
