@@ -144,8 +144,10 @@ _BY_MESSAGE = (
     ("The image dimension", "E-DIM"),
     ("The image is too large to be decoded", "E-MEMORY"),
 )
+_SIGN_IN = "Unauthorized. Access token"
 _BY_CODE = {
     (401, "401"): "E-401",
+    (403, "PermissionDenied"): "E-403",
     (404, "404"): "E-404",
     (429, "429"): "E-429",
     (500, "InternalServerError"): "E-500",
@@ -160,6 +162,8 @@ def error_id(status: int, document: ErrorDocument) -> str:
             return "E-FORMAT"
         found = (name for start, name in _BY_MESSAGE if document.message.startswith(start))
         return next(found, "HTTP-400")
+    if status == 401 and document.message.startswith(_SIGN_IN):
+        return "E-TOKEN"
     return _BY_CODE.get((status, document.code), f"HTTP-{status}")
 
 
