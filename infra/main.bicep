@@ -169,8 +169,11 @@ param availabilityTest bool = false
 @minValue(0)
 param monthlyBudget int = 0
 
-@description('First day of the month in which the budget begins; at its first provisioning the current one.')
-param budgetStart string = utcNow('yyyy-MM-01')
+@description('First day of the month in which the budget began, which Azure lets nobody change; empty: the current month. azd keeps it.')
+param budgetStart string = ''
+
+@description('First day of the current month; never given.')
+param currentMonth string = utcNow('yyyy-MM-01')
 
 var serviceName = 'api'
 var abbreviations = loadJsonContent('abbreviations.json')
@@ -200,6 +203,7 @@ var memoryBudgetMB = instanceMemoryMB - 968
 var tooManyReady = 'alwaysReadyInstances must be from 0 to maximumInstanceCount.'
 var readyInstances = alwaysReadyInstances > maximumInstanceCount ? fail(tooManyReady) : alwaysReadyInstances
 var deployerIsPerson = deployerAccess && principalType == 'User'
+var budgetBegan = empty(budgetStart) ? currentMonth : budgetStart
 
 var origins = filter(map(split(corsOrigins, ','), origin => trim(origin)), origin => !empty(origin))
 var assignments = filter(map(split(appSettings, ';'), setting => trim(setting)), setting => !empty(setting))
@@ -222,6 +226,16 @@ module identity 'modules/identity.bicep' = {
     location: location
     tags: tags
     name: '${abbreviations.userAssignedIdentity}${serviceName}-${token}'
+  }
+}
+
+// Event Grid's own: it may put messages into one queue, and the app's identity need not.
+module topicIdentity 'modules/identity.bicep' = if (cutoutsEnabled) {
+  scope: resourceGroup
+  params: {
+    location: location
+    tags: tags
+    name: '${abbreviations.userAssignedIdentity}events-${token}'
   }
 }
 
@@ -276,6 +290,9 @@ module roles 'modules/roles.bicep' = {
     componentName: componentName
     appPrincipalId: identity.outputs.principalId
     cutoutsEnabled: cutoutsEnabled
+    topicPrincipalId: cutoutsEnabled ? topicIdentity!.outputs.principalId : ''
+    queue: queue
+    deadLetterContainer: deadLetterContainer
   }
   dependsOn: [monitoring, storage, keyVault]
 }
@@ -442,12 +459,14 @@ module events 'modules/events.bicep' = if (cutoutsEnabled) {
     tags: tags
     name: '${abbreviations.eventGridSystemTopic}${token}'
     storageName: storageName
+    identityId: topicIdentity!.outputs.id
     inputContainer: inputContainer
     deadLetterContainer: deadLetterContainer
     queue: queue
     workspaceId: monitoring.outputs.workspaceId
   }
-  dependsOn: [storage]
+  // Event Grid looks for queue and container, and whether it may use them, when the subscription is made.
+  dependsOn: [storage, roles]
 }
 
 module workbook 'modules/workbook.bicep' = {
@@ -489,7 +508,7 @@ module budget 'modules/budget.bicep' = if (monthlyBudget > 0) {
   params: {
     name: '${abbreviations.budget}${token}'
     amount: monthlyBudget
-    start: budgetStart
+    start: budgetBegan
     email: alertEmail
   }
 }
@@ -505,5 +524,7 @@ output AZURE_STORAGE_ACCOUNT_NAME string = storageName
 output API_KEY_SECRET string = deployerIsPerson && !vnetEnabled
   ? 'akvs://${subscription().subscriptionId}/${vaultName}/api-key-1'
   : ''
+// Read back at the next provisioning, for a budget keeps the start it was made with.
+output BUDGET_START string = monthlyBudget > 0 || !empty(budgetStart) ? budgetBegan : ''
 output SERVICE_API_NAME string = appName
 output SERVICE_API_ENDPOINT string = api.outputs.endpoint

@@ -50,6 +50,8 @@ resource queryAlerts 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = [
       description: rule.description
       enabled: true
       severity: rule.severity
+      // A young workspace has no table yet; it is made by the first record.
+      skipQueryValidation: true
       scopes: [workspaceId]
       evaluationFrequency: 'PT5M'
       windowSize: rule.window

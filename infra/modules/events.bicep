@@ -10,6 +10,9 @@ param name string
 @description('Name of the storage account whose events these are.')
 param storageName string
 
+@description('Resource id of the identity that delivers; its roles are there already.')
+param identityId string
+
 @description('Container that is watched.')
 param inputContainer string
 
@@ -22,65 +25,23 @@ param queue string
 @description('Log Analytics workspace for diagnostics.')
 param workspaceId string
 
-var roleType = 'Microsoft.Authorization/roleDefinitions'
-var roles = {
-  storageQueueDataMessageSender: 'c6a89b2d-59bc-44d0-9896-0f6e12d7b80a'
-  storageBlobDataContributor: 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
-}
-
 resource storage 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
   name: storageName
-
-  resource blobs 'blobServices' existing = {
-    name: 'default'
-
-    resource deadLetters 'containers' existing = {
-      name: deadLetterContainer
-    }
-  }
-
-  resource queues 'queueServices' existing = {
-    name: 'default'
-
-    resource events 'queues' existing = {
-      name: queue
-    }
-  }
 }
 
-// An identity of the topic's own: it may put messages into one queue, and the app's identity need not.
 resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' = {
   name: name
   location: location
   tags: tags
   identity: {
-    type: 'SystemAssigned'
+    type: 'UserAssigned'
+    userAssignedIdentities: {
+      '${identityId}': {}
+    }
   }
   properties: {
     source: storage.id
     topicType: 'Microsoft.Storage.StorageAccounts'
-  }
-}
-
-// Event Grid puts each event into the queue.
-resource sendEvents 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(storage::queues::events.id, topic.id, roles.storageQueueDataMessageSender)
-  scope: storage::queues::events
-  properties: {
-    principalId: topic.identity.principalId
-    principalType: 'ServicePrincipal'
-    roleDefinitionId: subscriptionResourceId(roleType, roles.storageQueueDataMessageSender)
-  }
-}
-
-// It writes what it could not deliver into the container of dead letters.
-resource writeDeadLetters 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(storage::blobs::deadLetters.id, topic.id, roles.storageBlobDataContributor)
-  scope: storage::blobs::deadLetters
-  properties: {
-    principalId: topic.identity.principalId
-    principalType: 'ServicePrincipal'
-    roleDefinitionId: subscriptionResourceId(roleType, roles.storageBlobDataContributor)
   }
 }
 
@@ -97,7 +58,8 @@ resource subscription 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-
     }
     deliveryWithResourceIdentity: {
       identity: {
-        type: 'SystemAssigned'
+        type: 'UserAssigned'
+        userAssignedIdentity: identityId
       }
       destination: {
         endpointType: 'StorageQueue'
@@ -110,7 +72,8 @@ resource subscription 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-
     }
     deadLetterWithResourceIdentity: {
       identity: {
-        type: 'SystemAssigned'
+        type: 'UserAssigned'
+        userAssignedIdentity: identityId
       }
       deadLetterDestination: {
         endpointType: 'StorageBlob'
@@ -125,7 +88,6 @@ resource subscription 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-
       eventTimeToLiveInMinutes: 1440
     }
   }
-  dependsOn: [sendEvents, writeDeadLetters]
 }
 
 resource diagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {

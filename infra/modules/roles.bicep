@@ -13,16 +13,43 @@ param appPrincipalId string
 @description('Whether the app reads a queue.')
 param cutoutsEnabled bool
 
+@description('Object id of the identity that Event Grid delivers with; empty without a queue.')
+param topicPrincipalId string
+
+@description('Queue of the events.')
+param queue string
+
+@description('Container of the events that could not be delivered.')
+param deadLetterContainer string
+
 var roleType = 'Microsoft.Authorization/roleDefinitions'
 var roles = {
   storageBlobDataOwner: 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'
+  storageBlobDataContributor: 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
   storageQueueDataContributor: '974c5e8b-45b9-4653-ba55-5f855dd0fb88'
+  storageQueueDataMessageSender: 'c6a89b2d-59bc-44d0-9896-0f6e12d7b80a'
   monitoringMetricsPublisher: '3913510d-42f4-4e42-8a64-420c390055eb'
   keyVaultSecretsUser: '4633458b-17de-408a-b874-0445c86b69e6'
 }
 
 resource storage 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
   name: storageName
+
+  resource blobs 'blobServices' existing = {
+    name: 'default'
+
+    resource deadLetters 'containers' existing = {
+      name: deadLetterContainer
+    }
+  }
+
+  resource queues 'queueServices' existing = {
+    name: 'default'
+
+    resource events 'queues' existing = {
+      name: queue
+    }
+  }
 }
 
 resource vault 'Microsoft.KeyVault/vaults@2025-05-01' existing = {
@@ -75,5 +102,28 @@ resource appSecrets 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
     principalId: appPrincipalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId(roleType, roles.keyVaultSecretsUser)
+  }
+}
+
+// Event Grid puts each event into the queue. The names of its assignments follow who it is: an assignment cannot be
+// given to another principal, and an identity that was made anew is another.
+resource topicQueue 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (cutoutsEnabled) {
+  name: guid(storage::queues::events.id, topicPrincipalId, roles.storageQueueDataMessageSender)
+  scope: storage::queues::events
+  properties: {
+    principalId: topicPrincipalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId(roleType, roles.storageQueueDataMessageSender)
+  }
+}
+
+// It writes what it could not deliver into the container of dead letters.
+resource topicDeadLetters 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (cutoutsEnabled) {
+  name: guid(storage::blobs::deadLetters.id, topicPrincipalId, roles.storageBlobDataContributor)
+  scope: storage::blobs::deadLetters
+  properties: {
+    principalId: topicPrincipalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId(roleType, roles.storageBlobDataContributor)
   }
 }

@@ -1,5 +1,7 @@
 """Azure Resource Manager: one subscription, its deployments, and what they make."""
 
+import hashlib
+import json
 import re
 import threading
 import uuid
@@ -49,6 +51,8 @@ class ResourceManager:
     deployments: dict[str, dict[str, Any]] = field(default_factory=dict)
     parameters: list[dict[str, Any]] = field(default_factory=list)
     """Of each deployment that was put or tried, in order."""
+    month: str = "2026-01-01"
+    """First day of the current one; a rehearsal may let time pass."""
     deleted_vaults: set[str] = field(default_factory=set)
     """Names that are taken for seven days more: purge protection lets nobody free them."""
     _turn: threading.RLock = field(default_factory=threading.RLock)
@@ -70,6 +74,8 @@ class ResourceManager:
         """None for what is not played."""
         if self.entra.principal(call, *MANAGEMENT) is None:
             return error(401, "AuthenticationFailed", "a token for Azure Resource Manager is wanted")
+        if call.method == "POST" and call.path == "/providers/Microsoft.Resources/calculateTemplateHash":
+            return answer_json({"minifiedTemplate": call.body.decode(), "templateHash": _hash(call.json())})
         with self._turn:
             for played in (self._subscription, self._deployment, self._group, self._site, self._others):
                 answer = played(call)
@@ -162,6 +168,7 @@ class ResourceManager:
             "tags": sent.get("tags"),
             "properties": {
                 "provisioningState": "Succeeded",
+                "templateHash": _hash(sent["properties"]["template"]),
                 "mode": "Incremental",
                 "timestamp": "2026-01-01T00:00:00Z",
                 "correlationId": SUBSCRIPTION,
@@ -180,7 +187,7 @@ class ResourceManager:
         given = sent["properties"]
         parameters = given.get("parameters") or {}
         self.parameters.append({name: entry["value"] for name, entry in parameters.items()})
-        place = Place(SUBSCRIPTION, sent["location"], PERSON)
+        place = Place(SUBSCRIPTION, sent["location"], PERSON, self.month)
         try:
             deployment = evaluate_deployment(self.bicep, self.folder, given["template"], parameters, place)
         except (TemplateRefused, UnknownExpression) as refusal:
@@ -199,6 +206,10 @@ class ResourceManager:
             if vault["name"] in self.deleted_vaults and not recovers:
                 message = f"A vault with the name '{vault['name']}' was deleted and is recoverable."
                 return error(409, "ConflictError", message, [{"code": "ConflictError", "message": message}])
+        for budget in deployment.of_type("Microsoft.Consumption/budgets"):
+            known = self.resources.get(budget["id"], budget)
+            if known["properties"]["timePeriod"] != budget["properties"]["timePeriod"]:
+                return error(400, "400", "Start date of budgets cannot be updated.")
         return deployment
 
     def _group(self, call: Call) -> Answer | None:
@@ -292,6 +303,11 @@ class ResourceManager:
         if not asked:
             return shown
         return [item for item in shown if item["tags"].get(asked["tagName"]) == asked.get("tagValue")]
+
+
+def _hash(template: object) -> str:
+    """What tells azd that a template is the one of last time."""
+    return hashlib.sha256(json.dumps(template, sort_keys=True).encode()).hexdigest()
 
 
 def _typed(value: object) -> dict[str, object]:

@@ -55,6 +55,7 @@ def new_laptop(azure: Azure, folder: Path) -> Laptop:
         skip(HOW_TO_GET_ONE)
     if not (PROJECT / ".venv" / "ready").is_file() or not (PROJECT / "models" / "built").is_dir():
         skip("needs the environment and the networks: make model")
+    folder.mkdir(exist_ok=True)
     laptop = Laptop(azd, folder, azure)
     clone(laptop.project)
     return laptop

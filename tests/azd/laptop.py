@@ -1,6 +1,7 @@
 """A person's machine: a clone of the project, and azd at its prompt."""
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -36,13 +37,18 @@ class Laptop:
 
     def run(self, *arguments: str, **variables: str) -> Screen:
         """`azd …`, shown as it goes, and ended when it hangs."""
-        command = [str(self.azd), *arguments]
-        sys.stdout.write(f"\n$ azd {' '.join(arguments)}\n")
+        return self.run_program("azd", *arguments, **variables)
+
+    def run_program(self, *command: str, **variables: str) -> Screen:
+        """Any program, in the project's folder, with azd on the path."""
+        sys.stdout.write(f"\n$ {' '.join(command)}\n")
         lines = []
+        environment = self.environment | variables
+        program = shutil.which(command[0], path=environment["PATH"]) or command[0]
         with subprocess.Popen(
-            command,
+            [program, *command[1:]],
             cwd=self.project,
-            env=self.environment | variables,
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -58,10 +64,20 @@ class Laptop:
         return Screen(process.returncode, "".join(lines))
 
     @property
+    def programs(self) -> Path:
+        """A folder with azd under its name."""
+        folder = self.folder / "programs"
+        if not folder.is_dir():
+            folder.mkdir()
+            (folder / "azd").symlink_to(self.azd)
+        return folder
+
+    @property
     def environment(self) -> dict[str, str]:
         """Nothing of this process's but what a person's shell has too."""
         return {
             **{name: os.environ[name] for name in _INHERITED if name in os.environ},
+            "PATH": os.pathsep.join((str(self.programs), os.environ["PATH"])),
             **self.azure.environment,
             "AZD_AUTH_ENDPOINT": self.azure.sign_in_url,
             "AZD_AUTH_KEY": self.azure.entra.azd_key,

@@ -26,7 +26,12 @@ class Person:
     @property
     def key(self) -> str:
         """The first key, as the vault has it."""
-        return next(value for (_, name), value in self._azure.vault.secrets.items() if name == "api-key-1")
+        return self.key_named("api-key-1")
+
+    def key_named(self, wanted: str) -> str:
+        """As the vault of the site has it."""
+        (vault,) = self._azure.arm.of_type("Microsoft.KeyVault/vaults")
+        return self._azure.vault.secrets[vault["name"], wanted]
 
     def cut_out(self, picture: bytes, key: str) -> httpx.Response:
         headers = {"Ocp-Apim-Subscription-Key": key, "Content-Type": "application/octet-stream"}

@@ -2,6 +2,7 @@
 
 import io
 import re
+import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -49,6 +50,8 @@ class Site:
     """Whether the platform can resolve the references; a rehearsal may say that it cannot yet."""
     instance: Instance | None = None
     _starts: int = 0
+    _at_work: list[Instance] = field(default_factory=list)
+    """The instance of each call that runs."""
     _running: ExitStack = field(default_factory=ExitStack)
     _starter: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
     """The host ends with the thread that has started it, so that is none which serves a call."""
@@ -69,10 +72,15 @@ class Site:
         }
 
     def refresh(self) -> None:
-        """The platform resolves its references again; the app starts anew when a value has changed."""
+        """The platform resolves its references again; the app starts anew, as its update strategy says."""
         self.refreshed += 1
         self.resolved = True
-        if self.published:
+        if not self.published:
+            return
+        config = self.resource["properties"]["functionAppConfig"]
+        if config.get("siteUpdateStrategy", {}).get("type") == "RollingUpdate":
+            self._roll()
+        else:
             self.start()
 
     def start(self) -> None:
@@ -82,6 +90,18 @@ class Site:
     def serve(self, app: Path, settings: Mapping[str, str]) -> None:
         """Run an app with these settings in place of what runs."""
         self.stop()
+        self._run(app, settings)
+
+    def _roll(self) -> None:
+        """A new instance beside the old one, which ends with its last call."""
+        old, self._running = self._running, ExitStack()
+        before = self.instance
+        self._run(self.published[-1].folder, self.settings)
+        while any(instance is before for instance in list(self._at_work)):
+            time.sleep(0.05)
+        old.close()
+
+    def _run(self, app: Path, settings: Mapping[str, str]) -> None:
         self._starts += 1
         log = self.folder / f"host-{self._starts}.txt"
         host = functions_host(log, {**self.platform, **settings}, app, None)
@@ -98,13 +118,15 @@ class Site:
 
     def answer(self, call: Call) -> Answer:
         """The app's own address."""
-        if self.instance is None:
+        instance = self.instance
+        if instance is None:
             return Answer(503 if self.name else 404, b"The service is unavailable.")
         headers = {name: value for name, value in call.headers.items() if name not in _NOT_PASSED_ON}
+        self._at_work.append(instance)
         try:
             got = httpx.request(
                 call.method,
-                self.instance.url + call.target,
+                instance.url + call.target,
                 headers={**headers, "host": call.host},
                 content=call.body,
                 timeout=230,
@@ -112,6 +134,8 @@ class Site:
             )
         except httpx.TransportError:
             return Answer(503, b"The service is unavailable.")
+        finally:
+            self._at_work.remove(instance)
         kept = {name: value for name, value in got.headers.items() if name.lower() not in _NOT_PASSED_ON}
         kept.pop("content-encoding", None)
         return Answer(got.status_code, got.content, kept)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,8 @@ class Place:
     subscription: str
     location: str
     deployer: str
+    month: str
+    """First day of the current one."""
 
 
 def evaluate_deployment(
@@ -44,6 +47,7 @@ def evaluate_deployment(
     """Raises TemplateRefused when a value is not allowed, UnknownExpression for what is not played."""
     known = {
         "deployer().objectId": f"'{place.deployer}'",
+        "utcNow('yyyy-MM-01')": f"'{place.month}'",
         "environment().suffixes.storage": f"'{STORAGE_SUFFIX}'",
     }
     text = json.dumps(template)
@@ -74,6 +78,7 @@ class _Filled:
 
     def __init__(self, predicted: Mapping[str, Any], template: Mapping[str, Any]) -> None:
         self._predicted = predicted
+        self._template = template
         self._nested = {
             name: resource["properties"]["template"]
             for name, resource in dict(template["resources"]).items()
@@ -116,7 +121,7 @@ class _Filled:
         return properties(resource)
 
     def _output(self, module: str) -> Callable[[Any], Any]:
-        """A nested template's output: it speaks of a resource by its type, and there is one of each."""
+        """A nested template's output: of a resource by its type; the parameter `name` tells which."""
         nested = self._nested[module]
         kinds = nested["resources"]
         kinds = kinds if isinstance(kinds, dict) else {}
@@ -124,13 +129,15 @@ class _Filled:
         def of_symbol(id_or_symbol: str, version: str = "") -> dict[str, Any]:
             kind = kinds[id_or_symbol]["type"] if id_or_symbol in kinds else None
             return properties(
-                self._of_type(kind) if kind else self._by(lambda item: item["id"] == id_or_symbol, "")
+                self._of_type(kind, module) if kind else self._by(lambda item: item["id"] == id_or_symbol, "")
             )
 
         def id_of_type(kind: str, *names: str) -> str:
             parent = "/".join(kind.split("/")[:2])
             rest = zip(kind.split("/")[2:], names[1:], strict=True)
-            return str(self._of_type(parent)["id"]) + "".join(f"/{part}/{name}" for part, name in rest)
+            return str(self._of_type(parent, module)["id"]) + "".join(
+                f"/{part}/{name}" for part, name in rest
+            )
 
         functions: dict[str, Callable[..., Any]] = {
             **PURE,
@@ -140,8 +147,24 @@ class _Filled:
         }
         return lambda value: evaluate(value, functions)
 
-    def _of_type(self, kind: str) -> dict[str, Any]:
-        return self._by(lambda item: item["type"] == kind, kind)
+    def _of_type(self, kind: str, module: str) -> dict[str, Any]:
+        of_kind = [item for item in self._predicted["predictedResources"] if item["type"] == kind]
+        if len(of_kind) == 1:
+            return dict(of_kind[0])
+        pattern = self._name_pattern(module)
+        return self._by(lambda item: item["type"] == kind and fnmatchcase(item["name"], pattern), pattern)
+
+    def _name_pattern(self, module: str) -> str:
+        """The name that a module is given, with `*` for what depends on the subscription."""
+        functions: dict[str, Callable[..., Any]] = {
+            **PURE,
+            "parameters": lambda name: "*",
+            "subscription": lambda: {"id": "*"},
+            "uniqueString": lambda *parts: "*",
+            "variables": lambda name: evaluate(self._template["variables"][name], functions),
+        }
+        given = self._template["resources"][module]["properties"]["parameters"]["name"]["value"]
+        return str(evaluate(given, functions))
 
     def _by(self, holds: Callable[[dict[str, Any]], bool], what: str) -> dict[str, Any]:
         found = [item for item in self._predicted["predictedResources"] if holds(item)]

@@ -2,7 +2,10 @@
 
 import io
 import re
+import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -25,6 +28,7 @@ from tests.support.photos import encoded
 
 IDLE_S, MOST_IDLE_BYTES = 60, 30_000
 PICTURES, MOST_BYTES_A_PICTURE = 100, 13_000
+WORKFLOWS = PROJECT / ".github" / "workflows"
 SAMPLE = PROJECT / "segment_function" / "pages" / "static" / "sample-product.jpg"
 pytestmark = pytest.mark.slow
 
@@ -167,6 +171,7 @@ SET = {
     "dailyGbSeconds": "20000",
     "availabilityTest": "true",
     "monthlyBudget": "30",
+    "budgetStart": "2026-01-01",
 }
 BY_AZD = {"environmentName", "location", "principalType"}
 
@@ -190,14 +195,16 @@ def test_pipeline_has_what_the_laptop_has(azure: Azure, tmp_path_factory: pytest
         AZD_GH_TOOL_PATH=str(github.program),
     )
     assert configured.status == 0, configured.text
+    there = {path.name for path in (laptop.project / ".github" / "workflows").iterdir()}
+    assert there == {path.name for path in WORKFLOWS.iterdir()}  # azd has added none of its own
     carried = github.variables()
     assert {names[name]: value for name, value in SET.items()}.items() <= carried.items()
 
     runner = new_laptop(azure, tmp_path_factory.mktemp("runner"))
-    workflow = yaml.safe_load((PROJECT / ".github" / "workflows" / "deploy.yml").read_text())
+    workflow = yaml.safe_load((WORKFLOWS / "azure-dev.yml").read_text())
     given = {
         name: carried[match[1]]
-        for name, value in workflow["jobs"]["azd"]["env"].items()
+        for name, value in workflow["jobs"]["deploy"]["env"].items()
         if (match := re.fullmatch(r"\$\{\{ vars\.(\w+) \}\}", value)) and match[1] in carried
     }
     assert runner.run("provision", "--preview", "--no-prompt", **given).status == 0
@@ -209,6 +216,74 @@ def test_pipeline_has_what_the_laptop_has(azure: Azure, tmp_path_factory: pytest
 
 def test_without_any_variable_the_templates_own_defaults_hold(first: Screen, azure: Azure) -> None:
     assert azure.arm.parameters[0].keys() == BY_AZD
+
+
+def test_budget_keeps_its_start(first: Screen, laptop: Laptop, azure: Azure) -> None:
+    """In a later month, from the laptop, and from a pipeline that knows nothing of the first time."""
+    assert laptop.run("provision", "--no-prompt", MONTHLY_BUDGET="20").status == 0
+    azure.arm.month = "2026-02-01"
+    refused = laptop.run("provision", "--no-prompt", MONTHLY_BUDGET="20", BUDGET_START="2026-02-01")
+    assert "Start date of budgets cannot be updated" in refused.text
+    assert laptop.run("provision", "--no-prompt", MONTHLY_BUDGET="21").status == 0
+    runner = new_laptop(azure, laptop.folder / "later-run")
+    deploy = steps("azure-dev", "deploy")["Deploy"].replace("azd up", "azd provision")
+    assert runner.run_program("bash", "-e", "-c", deploy, MONTHLY_BUDGET="22", BUDGET_START="").status == 0
+    (budget,) = azure.arm.of_type("Microsoft.Consumption/budgets")
+    assert budget["properties"]["amount"] == 22
+    assert budget["properties"]["timePeriod"] == {"startDate": "2026-01-01"}
+
+
+def steps(workflow: str, job: str) -> dict[str, str]:
+    """What the named steps of a workflow run."""
+    document = yaml.safe_load((WORKFLOWS / f"{workflow}.yml").read_text())
+    return {step["name"]: step["run"] for step in document["jobs"][job]["steps"] if "name" in step}
+
+
+def test_key_is_rotated_while_callers_call(
+    first: Screen, laptop: Laptop, azure: Azure, person: Person
+) -> None:
+    """With the first key, while the second is made anew; no call of theirs fails."""
+    assert laptop.run("provision", "--no-prompt", UPDATE_STRATEGY="RollingUpdate").status == 0
+    picture, old = encoded("JPEG", 200, 150), person.key_named("api-key-2")
+    assert person.cut_out(picture, old).status_code == 200
+    statuses: list[int] = []
+    done = threading.Event()
+
+    def call() -> None:
+        while not done.is_set():
+            statuses.append(person.cut_out(picture, person.key).status_code)
+
+    with ThreadPoolExecutor(2) as callers:
+        calling = [callers.submit(call) for _ in range(2)]
+        try:
+            rotated = laptop.run_program(sys.executable, "infra/keys.py", "rotate", "api-key-2")
+        finally:
+            done.set()
+        for caller in calling:
+            caller.result()
+    assert rotated.status == 0, rotated.text
+    assert "The service takes the new api-key-2, and api-key-1 as before" in rotated.text
+    assert len(statuses) > 5
+    assert set(statuses) == {200}
+    assert person.cut_out(picture, person.key_named("api-key-2")).status_code == 200
+    assert person.cut_out(picture, old).status_code == 401
+    assert old not in rotated.text
+    assert person.key_named("api-key-2") not in rotated.text
+
+
+def test_no_key_is_rotated_when_callers_would_have_none(
+    first: Screen, laptop: Laptop, azure: Azure, person: Person
+) -> None:
+    before = dict(azure.vault.secrets)
+    (place,) = [key for key in before if key[1] == "api-key-1"]
+    azure.vault.secrets[place] = "set by hand, and not read by the service yet"
+    try:
+        refused = laptop.run_program(sys.executable, "infra/keys.py", "rotate", "api-key-2")
+    finally:
+        azure.vault.secrets[place] = before[place]
+    assert refused.status == 1
+    assert "Nothing was changed: the service does not take api-key-1" in refused.text
+    assert azure.vault.secrets == before
 
 
 def test_refusal_is_shown(first: Screen, laptop: Laptop, azure: Azure) -> None:
@@ -238,3 +313,25 @@ def test_down_and_up_again(first: Screen, laptop: Laptop, azure: Azure, person: 
     assert again.status == 0, again.text
     assert "A cut-out by your own endpoint:" in again.text
     assert person.key == key
+
+
+def test_manual_workflow_goes_up_cuts_out_and_goes_down(
+    first: Screen, laptop: Laptop, azure: Azure, tmp_path: Path
+) -> None:
+    """What it runs, step by step, but for the sign-in; in an environment of its own."""
+    assert laptop.run("down", "--force", "--no-prompt").status == 0
+    runner = new_laptop(azure, tmp_path)
+    run = steps("up-and-down", "up-and-down")
+    for name in ("Up", "Cut out a picture", "Down"):
+        screen = runner.run_program("bash", "-e", "-c", run[name], AZURE_ENV_NAME="try-1-1")
+        assert screen.status == 0, screen.text
+        if name == "Up":
+            assert azure.arm.parameters[-1]["developerId"] == PERSON
+    with Image.open(runner.project / "cutout.png") as image, Image.open(SAMPLE) as sample:
+        assert (image.mode, image.size) == ("RGBA", sample.size)
+    assert azure.arm.of_type("Microsoft.Web/sites") == []
+
+
+def test_nothing_at_all_was_asked_that_nobody_plays(first: Screen, azure: Azure) -> None:
+    """In the whole of this file."""
+    assert azure.unknown == []

@@ -21,7 +21,7 @@ def parameters(bicep: Bicep) -> dict[str, Any]:
 
 def test_file_names_every_parameter_of_the_template(parameters: dict[str, Any]) -> None:
     """But for the one that is no setting: the first day of the month."""
-    assert values().keys() == parameters.keys() - {"budgetStart"}
+    assert values().keys() == parameters.keys() - {"currentMonth"}
 
 
 def test_file_has_variables_and_no_defaults() -> None:
@@ -41,8 +41,8 @@ def test_every_parameter_survives_a_pipeline(parameters: dict[str, Any]) -> None
 
 
 def test_workflow_hands_on_every_variable() -> None:
-    workflow = yaml.safe_load((PROJECT / ".github" / "workflows" / "deploy.yml").read_text())
-    handed_on = workflow["jobs"]["azd"]["env"]
+    workflow = yaml.safe_load((PROJECT / ".github" / "workflows" / "azure-dev.yml").read_text())
+    handed_on = workflow["jobs"]["deploy"]["env"]
     for name in set(variables().values()) - BY_AZD:
         assert handed_on[name] == f"${{{{ vars.{name} }}}}"
 

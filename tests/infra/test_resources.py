@@ -230,12 +230,39 @@ def test_events_go_to_the_queue(name: str) -> None:
     assert event_filter["subjectBeginsWith"] == "/blobServices/default/containers/uploads/"
     assert event_filter["includedEventTypes"] == [BLOB_CREATED, BLOB_RENAMED]
     delivery = properties["deliveryWithResourceIdentity"]
-    assert delivery["identity"] == {"type": "SystemAssigned"}
+    topic = only(parameters, "Microsoft.EventGrid/systemTopics")
+    (identity,) = topic["identity"]["userAssignedIdentities"]
+    assert topic["identity"]["type"] == "UserAssigned"
+    for sender in (delivery, properties["deadLetterWithResourceIdentity"]):
+        assert sender["identity"]["type"] == "UserAssigned"
+        assert "topicIdentity" in identity
+        assert "topicIdentity" in sender["identity"]["userAssignedIdentity"]
     assert delivery["destination"]["endpointType"] == "StorageQueue"
     assert delivery["destination"]["properties"]["resourceId"] == account
     dead_letters = properties["deadLetterWithResourceIdentity"]["deadLetterDestination"]["properties"]
     assert dead_letters == {"resourceId": account, "blobContainerName": "dead-letters"}
     assert properties["retryPolicy"] == {"maxDeliveryAttempts": 30, "eventTimeToLiveInMinutes": 1440}
+
+
+def test_roles_come_before_what_needs_them(bicep: Bicep) -> None:
+    """Event Grid looks for its rights when the subscription is made, the app when it starts."""
+    template = bicep.build(MAIN)["resources"]
+    for needs in ("events", "api"):
+        assert "roles" in template[needs]["dependsOn"]
+
+
+@every_set
+def test_assignments_are_named_by_who_gets_them(parameters: Path) -> None:
+    """One that was given cannot be given to another, such as an identity that was made anew."""
+    for item in resources(parameters, "Microsoft.Authorization/roleAssignments"):
+        principal = item["properties"]["principalId"].removeprefix("[").removesuffix("]")
+        known = re.fullmatch(r"[0-9a-f-]{36}", principal)  # then the name is evaluated, too
+        assert known or principal in item["name"], item["name"]
+
+
+def test_budget_tells_its_start() -> None:
+    assert snapshot_of(named("watched"))["outputs"]["BUDGET_START"] == "2026-01-01"
+    assert snapshot_of(named("default"))["outputs"]["BUDGET_START"] == ""
 
 
 def test_api_alone_has_no_queue_and_no_topic() -> None:
@@ -312,6 +339,10 @@ def test_alerts_and_budget_only_when_asked() -> None:
         "too-many-requests",
         "failed-executions",
     ]
+    for rule in rules:  # a young workspace lacks the tables
+        assert rule["properties"]["skipQueryValidation"] is True
+        (criterion,) = rule["properties"]["criteria"]["allOf"]
+        assert re.match(r"union isfuzzy=true App\w+, \(datatable\(", criterion["query"])
     units = only(named("watched"), "Microsoft.Insights/metricAlerts")["properties"]["criteria"]["allOf"][0]
     assert units["threshold"] == 10_000 * 1024 * 1000
     assert only(named("watched"), "Microsoft.Consumption/budgets")["properties"]["amount"] == 20
