@@ -71,6 +71,9 @@ param alwaysReadyInstances int = 0
 @maxValue(16)
 param httpConcurrency int = 0
 
+@description('Whether instances and storage are spread over the zones of the region, where it has any.')
+param zoneRedundant bool = false
+
 @description('How running instances are replaced by an update: Recreate ends running calls, RollingUpdate, a preview, lets them finish.')
 @allowed(['Recreate', 'RollingUpdate'])
 param updateStrategy string = 'Recreate'
@@ -112,6 +115,9 @@ param vnetAppPrefix string = '10.60.0.0/24'
 
 @description('Addresses in it for the private endpoints.')
 param vnetEndpointPrefix string = '10.60.1.0/24'
+
+@description('Public addresses from which containers and keys are used as well, such as those of an office: 203.0.113.7,198.51.100.0/24.')
+param allowedAddresses string = ''
 
 // Who else gets in
 
@@ -205,6 +211,12 @@ var readyInstances = alwaysReadyInstances > maximumInstanceCount ? fail(tooManyR
 var deployerIsPerson = deployerAccess && principalType == 'User'
 var budgetBegan = empty(budgetStart) ? currentMonth : budgetStart
 
+var addresses = filter(map(split(allowedAddresses, ','), address => trim(address)), address => !empty(address))
+// Of the same reach, in several zones.
+var spreadSku = storageSku == 'Standard_LRS'
+  ? 'Standard_ZRS'
+  : storageSku == 'Standard_GRS' ? 'Standard_GZRS' : storageSku
+
 var origins = filter(map(split(corsOrigins, ','), origin => trim(origin)), origin => !empty(origin))
 var assignments = filter(map(split(appSettings, ';'), setting => trim(setting)), setting => !empty(setting))
 var noAssignment = 'appSettings must be NAME=value, separated by semicolons.'
@@ -257,8 +269,9 @@ module storage 'modules/storage.bicep' = {
     location: location
     tags: tags
     name: storageName
-    sku: storageSku
+    sku: zoneRedundant ? spreadSku : storageSku
     isPrivate: vnetEnabled
+    allowedAddresses: addresses
     cutoutsEnabled: cutoutsEnabled
     packageContainer: packageContainer
     inputContainer: inputContainer
@@ -277,6 +290,7 @@ module keyVault 'modules/keyvault.bicep' = {
     tags: tags
     name: vaultName
     isPrivate: vnetEnabled
+    allowedAddresses: addresses
     recovered: recoverVault
     workspaceId: monitoring.outputs.workspaceId
   }
@@ -444,6 +458,7 @@ module api 'modules/function.bicep' = {
     alwaysReadyInstances: readyInstances
     httpConcurrency: httpConcurrency == 0 ? 2 * cores : httpConcurrency
     updateStrategy: updateStrategy
+    zoneRedundant: zoneRedundant
     corsOrigins: origins
     subnetId: vnetEnabled ? network!.outputs.appSubnetId : ''
     workspaceId: monitoring.outputs.workspaceId
@@ -500,6 +515,9 @@ module alerts 'modules/alerts.bicep' = if (!empty(alertEmail)) {
     workspaceId: monitoring.outputs.workspaceId
     appId: api.outputs.id
     dailyGbSeconds: dailyGbSeconds
+    topicId: cutoutsEnabled ? events!.outputs.topicId : ''
+    componentId: monitoring.outputs.componentId
+    webTestId: availabilityTest ? availability!.outputs.id : ''
   }
 }
 

@@ -19,6 +19,15 @@ param appId string
 @description('Gigabyte-seconds in 24 hours above which an alert is sent.')
 param dailyGbSeconds int
 
+@description('Event Grid topic whose events may be lost; none if empty.')
+param topicId string
+
+@description('Application Insights component that keeps the results of the availability test.')
+param componentId string
+
+@description('Availability test; none if empty.')
+param webTestId string
+
 // The queries stand in a file of their own, beside those of the workbook.
 var rules = loadJsonContent('../queries.json').alerts
 
@@ -103,6 +112,67 @@ resource executionUnits 'Microsoft.Insights/metricAlerts@2026-01-01' = {
           threshold: dailyGbSeconds * 1024000
         }
       ]
+    }
+    actions: [
+      {
+        actionGroupId: group.id
+      }
+    ]
+  }
+}
+
+// Events that did not reach the queue in 30 tries: a role, or the queue, is missing.
+resource deadLetters 'Microsoft.Insights/metricAlerts@2026-01-01' = if (!empty(topicId)) {
+  name: 'dead-letters'
+  location: 'global'
+  tags: tags
+  properties: {
+    description: 'Events of uploads were put aside. docs/scaling.md says how to put them into the queue.'
+    enabled: true
+    severity: 1
+    scopes: [topicId]
+    evaluationFrequency: 'PT5M'
+    windowSize: 'PT5M'
+    autoMitigate: true
+    criteria: {
+      'odata.type': 'Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria'
+      allOf: [
+        {
+          name: 'dead-lettered'
+          criterionType: 'StaticThresholdCriterion'
+          metricNamespace: 'Microsoft.EventGrid/systemTopics'
+          metricName: 'DeadLetteredCount'
+          timeAggregation: 'Total'
+          operator: 'GreaterThan'
+          threshold: 0
+        }
+      ]
+    }
+    actions: [
+      {
+        actionGroupId: group.id
+      }
+    ]
+  }
+}
+
+resource unavailable 'Microsoft.Insights/metricAlerts@2026-01-01' = if (!empty(webTestId)) {
+  name: 'not-available'
+  location: 'global'
+  tags: tags
+  properties: {
+    description: 'From two of the three places /ready does not answer: look at the log of the app.'
+    enabled: true
+    severity: 1
+    scopes: [webTestId, componentId]
+    evaluationFrequency: 'PT1M'
+    windowSize: 'PT5M'
+    autoMitigate: true
+    criteria: {
+      'odata.type': 'Microsoft.Azure.Monitor.WebtestLocationAvailabilityCriteria'
+      webTestId: webTestId
+      componentId: componentId
+      failedLocationCount: 2
     }
     actions: [
       {

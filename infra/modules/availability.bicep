@@ -56,3 +56,5 @@ resource test 'Microsoft.Insights/webtests@2022-06-15' = {
     }
   }
 }
+
+output id string = test.id

@@ -37,6 +37,9 @@ param httpConcurrency int
 @description('How running instances are replaced by an update.')
 param updateStrategy string
 
+@description('Whether instances are spread over zones.')
+param zoneRedundant bool
+
 @description('Origins of the pages that may call the API from a browser.')
 param corsOrigins array
 
@@ -97,6 +100,7 @@ resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
   }
   properties: {
     reserved: true
+    zoneRedundant: zoneRedundant
   }
 }
 

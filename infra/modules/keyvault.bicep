@@ -7,8 +7,11 @@ param tags object
 @description('Name of the vault.')
 param name string
 
-@description('Whether the vault is reached by private endpoints only.')
+@description('Whether the vault is closed but for private endpoints.')
 param isPrivate bool
+
+@description('Public addresses that are let in all the same.')
+param allowedAddresses array
 
 @description('Whether the vault was deleted and is to be brought back with its keys.')
 param recovered bool
@@ -26,6 +29,12 @@ param key1 string = toLower(replace('${newGuid()}${newGuid()}', '-', ''))
 @description('Second API key; never given, the default is a new one.')
 param key2 string = toLower(replace('${newGuid()}${newGuid()}', '-', ''))
 
+var addressRules = [
+  for address in allowedAddresses: {
+    value: address
+  }
+]
+
 resource vault 'Microsoft.KeyVault/vaults@2025-05-01' = {
   name: name
   location: location
@@ -41,11 +50,12 @@ resource vault 'Microsoft.KeyVault/vaults@2025-05-01' = {
     enableSoftDelete: true
     enablePurgeProtection: true
     softDeleteRetentionInDays: 7
-    publicNetworkAccess: isPrivate ? 'Disabled' : 'Enabled'
+    publicNetworkAccess: isPrivate && empty(allowedAddresses) ? 'Disabled' : 'Enabled'
     networkAcls: {
       defaultAction: isPrivate ? 'Deny' : 'Allow'
       // In a closed network too: the secrets below are written by Azure Resource Manager.
       bypass: 'AzureServices'
+      ipRules: isPrivate ? addressRules : []
     }
   }
 }

@@ -37,6 +37,20 @@ resource appGroup 'Microsoft.Network/networkSecurityGroups@2025-05-01' = {
   properties: {
     securityRules: [
       {
+        name: 'allow-within-app'
+        properties: {
+          description: 'The platform\'s own, from instance to instance: it does not start without.'
+          direction: 'Outbound'
+          priority: 90
+          access: 'Allow'
+          protocol: '*'
+          sourceAddressPrefix: appPrefix
+          sourcePortRange: '*'
+          destinationAddressPrefix: appPrefix
+          destinationPortRange: '*'
+        }
+      }
+      {
         name: 'allow-private-endpoints'
         properties: {
           description: 'Storage and Key Vault.'
@@ -165,14 +179,14 @@ resource endpointGroup 'Microsoft.Network/networkSecurityGroups@2025-05-01' = {
   properties: {
     securityRules: [
       {
-        name: 'allow-app'
+        name: 'allow-network'
         properties: {
-          description: 'The app, and nothing else in the network.'
+          description: 'The app, and whoever is in the network, in one that is peered with it, or comes by VPN: roles say who may do what.'
           direction: 'Inbound'
           priority: 100
           access: 'Allow'
           protocol: 'Tcp'
-          sourceAddressPrefix: appPrefix
+          sourceAddressPrefix: 'VirtualNetwork'
           sourcePortRange: '*'
           destinationAddressPrefix: endpointPrefix
           destinationPortRange: '443'
@@ -210,6 +224,8 @@ resource network 'Microsoft.Network/virtualNetworks@2025-05-01' = {
         name: 'app'
         properties: {
           addressPrefix: appPrefix
+          // Pictures are fetched from the internet; the group above says from which ports.
+          defaultOutboundAccess: true
           networkSecurityGroup: {
             id: appGroup.id
           }

@@ -10,8 +10,11 @@ param name string
 @description('Replication of the storage account.')
 param sku string
 
-@description('Whether the account is reached by private endpoints only.')
+@description('Whether the account is closed but for private endpoints.')
 param isPrivate bool
+
+@description('Public addresses that are let in all the same.')
+param allowedAddresses array
 
 @description('Whether pictures in a container are cut out: the containers and the queues for that.')
 param cutoutsEnabled bool
@@ -37,6 +40,13 @@ param uploadRetentionDays int
 @description('Log Analytics workspace for diagnostics.')
 param workspaceId string
 
+// An account takes no /31 and no /32: one address stands alone.
+var addressRules = [
+  for address in allowedAddresses: {
+    value: replace(address, '/32', '')
+    action: 'Allow'
+  }
+]
 var pictureContainers = [inputContainer, outputContainer, deadLetterContainer]
 var containers = concat([packageContainer], cutoutsEnabled ? pictureContainers : [])
 var queues = cutoutsEnabled ? [queue, '${queue}-poison'] : []
@@ -58,11 +68,12 @@ resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
     defaultToOAuthAuthentication: true
     minimumTlsVersion: 'TLS1_2'
     supportsHttpsTrafficOnly: true
-    publicNetworkAccess: isPrivate ? 'Disabled' : 'Enabled'
+    publicNetworkAccess: isPrivate && empty(allowedAddresses) ? 'Disabled' : 'Enabled'
     networkAcls: {
       defaultAction: isPrivate ? 'Deny' : 'Allow'
       // In a closed network too: Event Grid delivers to the queue as a trusted service.
       bypass: 'AzureServices'
+      ipRules: isPrivate ? addressRules : []
     }
   }
 }

@@ -7,6 +7,7 @@ param instanceMemoryMB = 4096
 param maximumInstanceCount = 100
 param alwaysReadyInstances = 2
 param httpConcurrency = 6
+param zoneRedundant = true
 param updateStrategy = 'RollingUpdate'
 param corsOrigins = 'https://shop.example, https://studio.example'
 param appSettings = 'SEGMENT_MATTE_PNG=indexed; SEGMENT_URL_INPUT=off'
@@ -14,6 +15,7 @@ param cutoutMode = 'foregroundMatting'
 param uploadRetentionDays = 30
 param storageSku = 'Standard_ZRS'
 param vnetEnabled = true
+param allowedAddresses = '203.0.113.7/32, 198.51.100.0/24'
 param deployerAccess = false
 param developerId = '11111111-1111-1111-1111-111111111111'
 param logRetentionDays = 90

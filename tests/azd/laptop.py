@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.azd.arm import SUBSCRIPTION
 from tests.azd.azure import Azure
 
-PATIENCE_S = 300
+PATIENCE_S = 1200
 _INHERITED = ("HOME", "LANG", "PATH", "PIP_FIND_LINKS", "TMPDIR", "UV_CACHE_DIR", "XDG_CACHE_HOME")
 
 

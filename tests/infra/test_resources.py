@@ -45,6 +45,7 @@ ROLES = {
     "network": APP | CUTOUTS | person("User", QUEUES_OF_A_PERSON),
     "watched": APP | CUTOUTS | person("User", QUEUES_OF_A_PERSON),
 }
+METRIC_ALERTS = "Microsoft.Insights/metricAlerts"
 # Types that Azure gives no tags: parts of another resource, and assignments.
 UNTAGGED = re.compile(
     r"blobServices|queueServices|managementPolicies|diagnosticSettings|roleAssignments|eventSubscriptions"
@@ -286,19 +287,24 @@ def test_network_is_closed_but_for_image_urls(name: str) -> None:
     parameters = named(name)
     for kind in ("Microsoft.Storage/storageAccounts", "Microsoft.KeyVault/vaults"):
         properties = only(parameters, kind)["properties"]
-        assert properties["publicNetworkAccess"] == "Disabled"
+        rules = properties["networkAcls"]["ipRules"]
+        assert properties["publicNetworkAccess"] == ("Enabled" if rules else "Disabled")
         assert properties["networkAcls"]["defaultAction"] == "Deny"
+        allowed = {"everything": ["203.0.113.7", "198.51.100.0/24"], "network": []}
+        assert [rule["value"].removesuffix("/32") for rule in rules] == allowed[name]
     endpoints = resources(parameters, "Microsoft.Network/privateEndpoints")
     groups = [item["properties"]["privateLinkServiceConnections"][0]["name"] for item in endpoints]
     assert groups == ["blob", "queue", "vault"]
     assert len(resources(parameters, "Microsoft.Network/privateDnsZones")) == 3
     subnets = only(parameters, "Microsoft.Network/virtualNetworks")["properties"]["subnets"]
+    assert [subnet["properties"]["defaultOutboundAccess"] for subnet in subnets] == [True, False]
     delegation = subnets[0]["properties"]["delegations"][0]["properties"]["serviceName"]
     assert delegation == "Microsoft.App/environments"
     assert "appSubnetId" in only(parameters, "Microsoft.Web/sites")["properties"]["virtualNetworkSubnetId"]
 
 
 WAY_OUT = [
+    ("Allow", "app"),
     ("Allow", "endpoints"),
     ("Allow", "AzureActiveDirectory"),
     ("Allow", "AzureMonitor"),
@@ -310,8 +316,11 @@ WAY_OUT = [
 ]
 
 
-@pytest.mark.parametrize(("name", "endpoints"), [("everything", "10.60.1.0/24"), ("network", "10.99.1.0/28")])
-def test_way_out_is_the_second_wall(name: str, endpoints: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "app", "endpoints"),
+    [("everything", "10.60.0.0/24", "10.60.1.0/24"), ("network", "10.99.0.0/26", "10.99.1.0/28")],
+)
+def test_way_out_is_the_second_wall(name: str, app: str, endpoints: str) -> None:
     group = resources(named(name), "Microsoft.Network/networkSecurityGroups")[0]
     rules = [rule["properties"] for rule in group["properties"]["securityRules"]]
     assert {rule["direction"] for rule in rules} == {"Outbound"}
@@ -321,8 +330,25 @@ def test_way_out_is_the_second_wall(name: str, endpoints: str) -> None:
         (rule["access"], rule.get("destinationAddressPrefix") or rule["destinationAddressPrefixes"])
         for rule in rules
     ]
-    assert shown == [(access, endpoints if to == "endpoints" else to) for access, to in WAY_OUT]
-    assert rules[6]["destinationPortRanges"] == ["80", "443"]
+    prefixes = {"app": app, "endpoints": endpoints}
+    assert shown == [(access, prefixes.get(str(to), to)) for access, to in WAY_OUT]
+    assert rules[0]["sourceAddressPrefix"] == app
+    assert rules[7]["destinationPortRanges"] == ["80", "443"]
+
+
+@pytest.mark.parametrize("name", ["everything", "network"])
+def test_endpoints_are_open_to_the_network(name: str) -> None:
+    """Somebody inside reads keys and uses containers there; nobody comes from outside."""
+    group = resources(named(name), "Microsoft.Network/networkSecurityGroups")[1]
+    rules = [rule["properties"] for rule in group["properties"]["securityRules"]]
+    shown = [(rule["access"], rule["sourceAddressPrefix"], rule["destinationPortRange"]) for rule in rules]
+    assert shown == [("Allow", "VirtualNetwork", "443"), ("Deny", "*", "*")]
+
+
+def test_zones_are_used_when_asked_for() -> None:
+    for name, zones in (("default", False), ("everything", True)):
+        assert only(named(name), "Microsoft.Web/serverfarms")["properties"]["zoneRedundant"] is zones
+    assert only(named("everything"), "Microsoft.Storage/storageAccounts")["sku"] == {"name": "Standard_ZRS"}
 
 
 def test_alerts_and_budget_only_when_asked() -> None:
@@ -343,7 +369,14 @@ def test_alerts_and_budget_only_when_asked() -> None:
         assert rule["properties"]["skipQueryValidation"] is True
         (criterion,) = rule["properties"]["criteria"]["allOf"]
         assert re.match(r"union isfuzzy=true App\w+, \(datatable\(", criterion["query"])
-    units = only(named("watched"), "Microsoft.Insights/metricAlerts")["properties"]["criteria"]["allOf"][0]
+    metrics = {
+        name: {item["name"]: item["properties"]["criteria"] for item in resources(named(name), METRIC_ALERTS)}
+        for name in ("watched", "everything")
+    }
+    assert list(metrics["watched"]) == ["gb-seconds", "dead-letters"]
+    assert metrics["watched"]["dead-letters"]["allOf"][0]["metricName"] == "DeadLetteredCount"
+    assert metrics["everything"]["not-available"]["failedLocationCount"] == 2
+    units = metrics["watched"]["gb-seconds"]["allOf"][0]
     assert units["threshold"] == 10_000 * 1024 * 1000
     assert only(named("watched"), "Microsoft.Consumption/budgets")["properties"]["amount"] == 20
     test = only(named("everything"), "Microsoft.Insights/webtests")["properties"]
