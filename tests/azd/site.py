@@ -96,15 +96,15 @@ class Site:
         """A new instance beside the old one, which ends with its last call."""
         old, self._running = self._running, ExitStack()
         before = self.instance
-        self._run(self.published[-1].folder, self.settings)
+        self._run(self.published[-1].folder, self.settings, ready_status=200)
         while any(instance is before for instance in list(self._at_work)):
             time.sleep(0.05)
         old.close()
 
-    def _run(self, app: Path, settings: Mapping[str, str]) -> None:
+    def _run(self, app: Path, settings: Mapping[str, str], ready_status: int | None = None) -> None:
         self._starts += 1
         log = self.folder / f"host-{self._starts}.txt"
-        host = functions_host(log, {**self.platform, **settings}, app, None)
+        host = functions_host(log, {**self.platform, **settings}, app, ready_status)
         self.instance = self._starter.submit(self._running.enter_context, host).result()
 
     def stop(self) -> None:
