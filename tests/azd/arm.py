@@ -224,6 +224,8 @@ class ResourceManager:
             return None
         id_ = f"{_ROOT}/resourceGroups/{match[1]}"
         rest = call.path[match.end() :].lower()
+        if call.method == "HEAD" and not rest:  # whether there is one
+            return Answer(204 if id_ in self.resources else 404)
         if call.method == "PUT" and not rest:
             group = {**call.json(), "id": id_, "name": match[1], "type": "Microsoft.Resources/resourceGroups"}
             self.resources[id_] = group

@@ -18,10 +18,7 @@ class Person:
 
     def __init__(self, azure: Azure) -> None:
         self._azure = azure
-        believed = ssl.create_default_context(cafile=str(azure.authority.bundle))
-        self._client = httpx.Client(
-            proxy=azure.proxy_url, verify=believed, timeout=PATIENCE_S, trust_env=False
-        )
+        self._believed = ssl.create_default_context(cafile=str(azure.authority.bundle))
 
     @property
     def key(self) -> str:
@@ -36,21 +33,30 @@ class Person:
     def cut_out(self, picture: bytes, key: str) -> httpx.Response:
         headers = {"Ocp-Apim-Subscription-Key": key, "Content-Type": "application/octet-stream"}
         address = f"https://{self._azure.site.name}.azurewebsites.net{SEGMENT}"
-        return self._client.post(address, content=picture, headers=headers)
+        return self._request("POST", address, headers, picture)
 
     def upload(self, container: str, name: str, content: bytes) -> None:
         headers = {**self._headers(), "x-ms-blob-type": "BlockBlob"}
-        self._client.put(self._blob(container, name), content=content, headers=headers).raise_for_status()
+        self._request("PUT", self._blob(container, name), headers, content).raise_for_status()
 
     def wait_for(self, container: str, name: str) -> bytes:
         """The blob, when it is there. Raises TimeoutError."""
         end = time.monotonic() + PATIENCE_S
         while time.monotonic() < end:
-            answer = self._client.get(self._blob(container, name), headers=self._headers())
+            answer = self._request("GET", self._blob(container, name), self._headers())
             if answer.status_code == httpx.codes.OK:
                 return answer.content
             time.sleep(0.2)
         raise TimeoutError(f"{container}/{name}")
+
+    def _request(
+        self, method: str, url: str, headers: dict[str, str], content: bytes = b""
+    ) -> httpx.Response:
+        """On a connection of its own."""
+        with httpx.Client(
+            proxy=self._azure.proxy_url, verify=self._believed, timeout=PATIENCE_S, trust_env=False
+        ) as client:
+            return client.request(method, url, headers=headers, content=content)
 
     def _headers(self) -> dict[str, str]:
         token = self._azure.entra.token(AUDIENCE, PERSON)
