@@ -57,6 +57,12 @@ async function ofAnswer({ status, code, message }, source, key) {
       asksKey: true,
     };
   }
+  if (status === 403) {
+    return {
+      title: "You are not among those who may use this service.",
+      advice: "Ask whoever runs it to let you in.",
+    };
+  }
   if (status >= 500) {
     return {
       title: "The service could not finish this picture.",

@@ -14,6 +14,7 @@ const $ = (id) => document.getElementById(id);
 
 let selected = null;
 let leavingFile = null; // { url, name, type } of the result as it would be saved, ready to be dragged out
+let preparations = 0;
 
 function showError(title, advice = "", detail = "") {
   const lines = [[title, "strong"], [advice, "span"], [detail, "small"]].filter(([text]) => text);
@@ -129,13 +130,15 @@ function showCertainty(uncertainty) {
 // A drag must know its file when it begins, so that is made before.
 async function prepare() {
   const item = selected;
+  const turn = ++preparations;
   if (leavingFile) URL.revokeObjectURL(leavingFile.url);
   leavingFile = null;
   noteFormat();
   if (item?.state !== "done") return;
+  const name = output.nameOf(item);
   const blob = await output.outputOf(item).catch(() => null);
-  if (item !== selected || !blob) return;
-  leavingFile = { url: URL.createObjectURL(blob), name: output.nameOf(item), type: blob.type };
+  if (item !== selected || turn !== preparations || !blob) return; // what was chosen since makes another file
+  leavingFile = { url: URL.createObjectURL(blob), name, type: blob.type };
 }
 
 function noteFormat() {
