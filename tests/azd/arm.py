@@ -170,7 +170,7 @@ class ResourceManager:
                 "provisioningState": "Succeeded",
                 "templateHash": _hash(sent["properties"]["template"]),
                 "mode": "Incremental",
-                "timestamp": "2026-01-01T00:00:00Z",
+                "timestamp": f"{self.month}T00:{len(self.parameters):02}:00Z",  # azd takes the newest
                 "correlationId": SUBSCRIPTION,
                 "parameters": sent["properties"].get("parameters") or {},
                 "outputs": {name: _typed(value) for name, value in deployment.outputs.items()},
