@@ -209,13 +209,13 @@ var memoryBudgetMB = instanceMemoryMB - 968
 var tooManyReady = 'alwaysReadyInstances must be from 0 to maximumInstanceCount.'
 var readyInstances = alwaysReadyInstances > maximumInstanceCount ? fail(tooManyReady) : alwaysReadyInstances
 var deployerIsPerson = deployerAccess && principalType == 'User'
+var keyIsReadable = deployerIsPerson && !vnetEnabled
 var budgetBegan = empty(budgetStart) ? currentMonth : budgetStart
 
 var addresses = filter(map(split(allowedAddresses, ','), address => trim(address)), address => !empty(address))
 // Of the same reach, in several zones.
-var spreadSku = storageSku == 'Standard_LRS'
-  ? 'Standard_ZRS'
-  : storageSku == 'Standard_GRS' ? 'Standard_GZRS' : storageSku
+var spreadGrs = storageSku == 'Standard_GRS' ? 'Standard_GZRS' : storageSku
+var spreadSku = storageSku == 'Standard_LRS' ? 'Standard_ZRS' : spreadGrs
 
 var origins = filter(map(split(corsOrigins, ','), origin => trim(origin)), origin => !empty(origin))
 var assignments = filter(map(split(appSettings, ';'), setting => trim(setting)), setting => !empty(setting))
@@ -539,9 +539,7 @@ output AZURE_KEY_VAULT_NAME string = vaultName
 output AZURE_STORAGE_ACCOUNT_NAME string = storageName
 // Read by azd with the sign-in of the person, who has a role for it, and handed to the hook after the deployment.
 // In a closed network the vault is closed to that machine.
-output API_KEY_SECRET string = deployerIsPerson && !vnetEnabled
-  ? 'akvs://${subscription().subscriptionId}/${vaultName}/api-key-1'
-  : ''
+output API_KEY_SECRET string = keyIsReadable ? 'akvs://${subscription().subscriptionId}/${vaultName}/api-key-1' : ''
 // Read back at the next provisioning, for a budget keeps the start it was made with.
 output BUDGET_START string = monthlyBudget > 0 || !empty(budgetStart) ? budgetBegan : ''
 output SERVICE_API_NAME string = appName
