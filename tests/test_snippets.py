@@ -48,7 +48,8 @@ class Snippet:
     @property
     def output(self) -> str:
         """The file that it writes."""
-        return re.findall(r"\w+\.png", self.code)[-1] if ".png" in self.code else "cutout.png"
+        named = re.findall(r"\w+\.(?:png|webp)", self.code)
+        return named[-1] if named else "cutout.png"
 
 
 def snippets() -> Iterator[Snippet]:
@@ -121,11 +122,11 @@ def test_snippet(small_host: Host, tmp_path: Path, snippet: Snippet, key: str) -
     if key in KEYS:
         assert done.returncode == 0, done.stderr
         with Image.open(tmp_path / snippet.output) as image:
-            assert (image.format, image.size) == ("PNG", (64, 60))
+            assert (image.format, image.size) == (Path(snippet.output).suffix[1:].upper(), (64, 60))
     else:
         assert done.returncode != 0
         assert AccessDenied.message in done.stdout + done.stderr
-        assert list(tmp_path.glob("*.png")) == []
+        assert [*tmp_path.glob("*.png"), *tmp_path.glob("*.webp")] == []
 
 
 def test_csharp_snippets(small_host: Host, tmp_path: Path) -> None:
