@@ -1,36 +1,40 @@
-"""`python -m model_build [NAME ...]`: build the networks of the manifest, or some, that are not built yet.
+"""`python -m model_build [NAME ...]`: build networks of the manifest that are not built yet.
 
-Those that are `on_request` are built when they are named, here or in SEGMENT_MODEL.
+Without names, all but those on request; in any case the one in SEGMENT_MODEL.
 """
 
+import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from model_build.build import already_built, build, write_at_once
-from model_build.errors import BuildError, ManifestError
+from model_build.errors import BuildError
 from model_build.manifest import Manifest, load_manifest
-from shared_code.matte.built import BUILT_DIR, CATALOGUE, Catalogue
-from shared_code.settings import SettingsError, load_settings
+from shared_code.matte.built import BUILT_DIR, CATALOGUE, Catalogue, ModelError
+from shared_code.matte.capacity import CORE_MB, capacity
+from shared_code.process import cores
+from shared_code.settings import Settings, SettingsError, load_settings
 
 
 def main(
     names: list[str],
     described: Callable[[], Manifest] = load_manifest,
     folder: Path = BUILT_DIR,
-    chosen: Callable[[], str] = lambda: load_settings().model,
+    configured: Callable[[], Settings] = load_settings,
 ) -> int:
-    """Build the named networks, or those that need no request, and the one `chosen` for the service.
+    """Build the named networks, or those not on request, and the one that the settings choose.
 
-    Lists for the service all that are built; 0 when each is there.
+    Lists all built networks for the service. Returns 0, or 1 when a build fails or the chosen network needs a
+    larger instance.
     """
     try:
-        manifest = described()
-        asked = [*(names or manifest.always), *filter(None, [chosen()])]
+        settings, manifest = configured(), described()
+        asked = [*(names or manifest.always), *filter(None, [settings.model])]
         unknown = [name for name in asked if name not in manifest.networks]
         if unknown:
             known = ", ".join(manifest.networks)
-            raise ManifestError(f"the manifest has no network {unknown[0]!r}; it has {known}")
+            raise BuildError(f"the manifest has no network {unknown[0]!r}; it has {known}")
         wanted = {*asked}
         wanted |= {umpire for name in wanted if (umpire := manifest.networks[name].umpire)}
         found = {}
@@ -40,12 +44,19 @@ def main(
                 built = build(network, folder)
             if built is not None:
                 found[name] = built
-    except (SettingsError, ManifestError, BuildError) as error:
+    except (SettingsError, BuildError) as error:
         print(f"model not built: {error}", file=sys.stderr)
         return 1
-    write_at_once(folder / CATALOGUE, Catalogue(folder, manifest.default, found).json().encode())
+    catalogue = Catalogue(folder, manifest.default, found)
+    write_at_once(folder / CATALOGUE, catalogue.json().encode())
+    try:
+        capacity(settings, catalogue, settings.instance_mb // CORE_MB or cores())
+    except ModelError as error:
+        print(f"model not usable: {error}", file=sys.stderr)
+        return 1
     return 0
 
 
 if __name__ == "__main__":
+    logging.disable(logging.WARNING)  # the quantizer warns that it raises the operator set
     sys.exit(main(sys.argv[1:]))

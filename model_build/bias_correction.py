@@ -1,12 +1,13 @@
-"""What rounding the weights does to the mean of each channel, taken back in the biases.
+"""Bias correction: rounding the weights shifts the mean of each channel, and the biases take that back.
 
 Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction" (2019), with measured
-means instead of assumed ones: b' = b - (W' - W) E[x], where ' is rounded and x is what the float network
-reads. Means of what the quantized network reads would count the drift of earlier layers again in each later
-one, and make the masks worse than no correction.
+means instead of assumed ones: b' = b - (W' - W) E[x], where ' means rounded and x is the input in the float
+network. Means of the input in the quantized network would count the shift of earlier layers again in each
+later one, and make the masks worse than no correction.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
 
 import numpy as np
 import onnxruntime as ort
@@ -16,64 +17,58 @@ from onnx import ModelProto, NodeProto, helper, numpy_helper
 from model_build.nodes import Nodes
 
 _THREADS = 2
-"""Fixed, because the order in which sums are formed may follow the number of threads."""
+"""Fixed, because the order of additions may depend on the number of threads."""
 
 type Floats = NDArray[np.float32]
 
 
-def with_corrected_biases(model: ModelProto, int8: ModelProto, pictures: Sequence[Floats]) -> ModelProto:
+def with_corrected_biases(
+    model: ModelProto, int8: ModelProto, means: Mapping[str, NDArray[np.float64]]
+) -> ModelProto:
     """The quantized graph with corrected int32 biases.
 
-    model: the float graph it was made from. pictures: float32 (1, 3, side, side), normalised.
+    model: the float graph it was made from. means: its `channel_means`.
     """
-    corrected = ModelProto()
-    corrected.CopyFrom(int8)
-    constants = {tensor.name: tensor for tensor in (*model.graph.initializer, *corrected.graph.initializer)}
-    made_by = {name: node for node in corrected.graph.node for name in node.output}
-    exact = {node.name: node for node in model.graph.node if node.op_type == "Conv"}
-    rounded = [
-        node
+    corrected = deepcopy(int8)
+    constants = {tensor.name: tensor for tensor in corrected.graph.initializer}
+    dequantized = {
+        node.output[0]: [constants[name] for name in node.input]
         for node in corrected.graph.node
-        if node.op_type == "Conv"
-        and len(node.input) == 3
-        and all(_levels(made_by, name) in constants for name in node.input[1:])
-    ]
-    means = _channel_means(model, [exact[node.name].input[0] for node in rounded], pictures)
-    for node in rounded:
+        if node.op_type == "DequantizeLinear" and constants.keys() >= {*node.input}
+    }
+    floats = {tensor.name: tensor for tensor in model.graph.initializer}
+    exact = {node.name: node for node in model.graph.node if node.op_type == "Conv"}
+    for node in corrected.graph.node:
+        if node.op_type != "Conv" or len(node.input) < 3 or not dequantized.keys() >= {*node.input[1:]}:
+            continue
         reads, before = exact[node.name].input[:2]
-        levels, unit, _ = (numpy_helper.to_array(constants[name]) for name in made_by[node.input[1]].input)
-        weight = numpy_helper.to_array(constants[before])
-        error = levels * unit.reshape(-1, *[1] * (weight.ndim - 1)) - weight
-        drift = _mean_output(node, error, means[reads])
-        bias, step = made_by[node.input[2]].input[:2]
-        steps = np.rint(drift / numpy_helper.to_array(constants[step]))
-        fixed = numpy_helper.to_array(constants[bias]) - steps.astype(np.int32)
-        constants[bias].CopyFrom(numpy_helper.from_array(fixed, bias))
+        rounded, scale = map(numpy_helper.to_array, dequantized[node.input[1]][:2])
+        weight = numpy_helper.to_array(floats[before])
+        error = rounded * scale.reshape(-1, *[1] * (weight.ndim - 1)) - weight
+        shift = _mean_output(node, error, means[reads])
+        bias, step = dequantized[node.input[2]][:2]
+        steps = np.rint(shift / numpy_helper.to_array(step)).astype(np.int32)
+        bias.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(bias) - steps, bias.name))
     return corrected
 
 
-def _levels(made_by: Mapping[str, NodeProto], name: str) -> str:
-    """What `name` is the real value of, or nothing."""
-    node = made_by.get(name)
-    return node.input[0] if node is not None and node.op_type == "DequantizeLinear" else ""
-
-
 def _mean_output(node: NodeProto, weight: Floats, means: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean per output channel without the bias, float64 (outputs,), if borders did not matter."""
+    """Mean of each output channel without the bias, float64 (outputs,), as if there were no borders."""
     groups = next((each.i for each in node.attribute if each.name == "group"), 1)
     by_output = means.reshape(groups, -1).repeat(len(weight) // groups, axis=0)
     taps = tuple(range(2, weight.ndim))
     return np.sum(weight.sum(axis=taps, dtype=np.float64) * by_output, axis=1)
 
 
-def _channel_means(
-    model: ModelProto, names: Iterable[str], pictures: Sequence[Floats]
-) -> dict[str, NDArray[np.float64]]:
-    """The mean of each channel of each tensor over the pictures, float64 (channels,), by its name."""
-    wanted, probes = list(dict.fromkeys(names)), Nodes("probe")
+def channel_means(model: ModelProto, pictures: Sequence[Floats]) -> dict[str, NDArray[np.float64]]:
+    """For each input of a convolution, by its name: the mean of each channel, float64 (channels,).
+
+    model: a float graph. pictures: its inputs, float32 (1, 3, side, side), normalised.
+    """
+    reads = (node.input[0] for node in model.graph.node if node.op_type == "Conv")
+    wanted, probes = list(dict.fromkeys(reads)), Nodes("probe")
     outputs = [probes.add("GlobalAveragePool", name) for name in wanted]
-    probed = ModelProto()
-    probed.CopyFrom(model)
+    probed = deepcopy(model)
     probed.graph.node.extend(probes.nodes)
     del probed.graph.output[:]
     probed.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in outputs)

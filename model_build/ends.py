@@ -1,36 +1,33 @@
-"""uint8 pictures at both ends of a network: its normalisation as nodes of the graph."""
+"""Makes a network take and return uint8 pictures: the normalisation becomes part of the graph."""
+
+from copy import deepcopy
 
 import numpy as np
 from onnx import ModelProto, TensorProto, helper
 
 from model_build.manifest import Input, Network, Output
-from model_build.nodes import Nodes
-from model_build.onnx_file import ENDS
+from model_build.nodes import IMAGE, MASK, Nodes, surround
 
-INPUT, OUTPUT = ENDS
 TINY = 1e-6
-"""Keeps a black picture, or a mask of one value, from dividing by zero."""
+"""Prevents a division by zero, for a black picture or a mask of one value."""
 
 
 def with_uint8_ends(model: ModelProto, network: Network) -> ModelProto:
-    """The float graph with pictures for input and output.
+    """The graph with uint8 pictures for input and output.
 
-    Input "image": uint8 RGB (1, side, side, 3), 0..255.
-    Output "mask": uint8 (1, side, side), 0 background .. 255 foreground.
-    Height and width are open where there is a second side.
+    Input: uint8 RGB (1, side, side, 3), 0..255.
+    Output: uint8 (1, side, side), 0 background .. 255 foreground.
+    Height and width are variable where there is a second side.
     """
-    result = ModelProto()
-    result.CopyFrom(model)
-    graph, side = result.graph, network.input.side_px
+    result, side = deepcopy(model), network.input.side_px
     sides = [side, side] if network.input.second_side_px is None else ["height", "width"]
-    before = _normalising_nodes(network.input, graph.input[0].name)
-    after = _mask_nodes(network.output, graph.output[0].name)
-    nodes = [*before.nodes, *graph.node, *after.nodes]
-    del graph.node[:], graph.input[:], graph.output[:], graph.value_info[:]
-    graph.node.extend(nodes)
-    graph.initializer.extend([*before.constants, *after.constants])
-    graph.input.append(helper.make_tensor_value_info(INPUT, TensorProto.UINT8, [1, *sides, 3]))
-    graph.output.append(helper.make_tensor_value_info(OUTPUT, TensorProto.UINT8, [1, *sides]))
+    surround(
+        result.graph,
+        _normalising_nodes(network.input, model.graph.input[0].name),
+        helper.make_tensor_value_info(IMAGE, TensorProto.UINT8, [1, *sides, 3]),
+        _mask_nodes(network.output, model.graph.output[0].name),
+        helper.make_tensor_value_info(MASK, TensorProto.UINT8, [1, *sides]),
+    )
     return result
 
 
@@ -38,7 +35,7 @@ def _normalising_nodes(described: Input, output: str) -> Nodes:
     """uint8 (1, side, side, 3) -> the network's float32 input (1, 3, side, side), called `output`."""
     nodes = Nodes("normalise")
     # Planes first: ONNX Runtime takes several times longer to repeat three values along the last axis.
-    planes = nodes.add("Transpose", INPUT, perm=[0, 3, 1, 2])
+    planes = nodes.add("Transpose", IMAGE, perm=[0, 3, 1, 2])
     pixels = nodes.add("Cast", planes, to=TensorProto.FLOAT)
     if described.divide_by == "maximum":
         divisor = nodes.add("Max", nodes.add("ReduceMax", pixels, keepdims=1), nodes.floats(TINY))
@@ -53,7 +50,7 @@ def _normalising_nodes(described: Input, output: str) -> Nodes:
 
 def _mask_nodes(described: Output, value: str) -> Nodes:
     """The network's float32 output `value`, one for each pixel -> uint8 (1, side, side)."""
-    nodes = Nodes("mask")
+    nodes = Nodes("levels")
     match described.values:
         case "relative":
             least = nodes.add("ReduceMin", value, keepdims=1)
@@ -65,6 +62,6 @@ def _mask_nodes(described: Output, value: str) -> Nodes:
         case "probability":
             value = nodes.add("Min", nodes.add("Max", value, nodes.floats(0)), nodes.floats(1))
     levels = nodes.add("Round", nodes.add("Mul", value, nodes.floats(255)))
-    plane = nodes.add("Reshape", levels, nodes.add("Shape", INPUT, start=0, end=3))
-    nodes.add("Cast", plane, to=TensorProto.UINT8, output=OUTPUT)
+    plane = nodes.add("Reshape", levels, nodes.add("Shape", IMAGE, start=0, end=3))
+    nodes.add("Cast", plane, to=TensorProto.UINT8, output=MASK)
     return nodes

@@ -1,43 +1,34 @@
-"""Enlarged tensors that are joined with others, in the levels of the join from the start.
+"""Tensors that are enlarged and then concatenated, quantized once: with the scale of the concatenation.
 
-The tool gives what was enlarged the levels it had before, and the join rounds it a second time, to its own.
-Enlarging is done in float anyway: rounded once, masks are a little closer and joining is a copy.
+The quantizer gives an enlarged tensor the scale that it had before, and the concatenation quantizes it again,
+with another. Enlarging is done in float anyway. Quantized once, the masks are a little closer to those of the
+float network, and concatenating is a copy.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from copy import deepcopy
 
 from onnx import ModelProto, NodeProto
 
+_READERS = ("QuantizeLinear", "DequantizeLinear", "Concat", "QuantizeLinear")
+
 
 def with_levels_of_joins(int8: ModelProto) -> ModelProto:
-    """The quantized graph, in which what a Resize makes for nothing but a Concat has the Concat's levels."""
-    result = ModelProto()
-    result.CopyFrom(int8)
-    made_by = {name: node for node in result.graph.node for name in node.output}
+    """The quantized graph, in which an output of Resize that only a Concat reads has the Concat's scale."""
+    result = deepcopy(int8)
     readers: defaultdict[str, list[NodeProto]] = defaultdict(list)
     for node in result.graph.node:
         for name in node.input:
             readers[name].append(node)
-    for join in result.graph.node:
-        rounds = next(iter(readers[join.output[0]]), None)
-        if join.op_type != "Concat" or rounds is None or rounds.op_type != "QuantizeLinear":
-            continue
-        for name in join.input:
-            chain = _chain(made_by, name, ("DequantizeLinear", "QuantizeLinear", "Resize"))
-            if chain and all(len(readers[node.output[0]]) == 1 for node in chain):
-                for node in chain[:2]:
-                    node.input[1:] = rounds.input[1:]
+    for resize in (node for node in result.graph.node if node.op_type == "Resize"):
+        chain = [resize]
+        for operator in _READERS:
+            found = readers[chain[-1].output[0]]
+            if [node.op_type for node in found] != [operator]:
+                break
+            chain += found
+        else:
+            _, quantize, dequantize, _, joined = chain
+            for node in (quantize, dequantize):
+                node.input[1:] = joined.input[1:]
     return result
-
-
-def _chain(made_by: Mapping[str, NodeProto], name: str, operators: Sequence[str]) -> list[NodeProto]:
-    """The nodes that made `name`, the last first, if they are these operators."""
-    nodes: list[NodeProto] = []
-    for operator in operators:
-        node = made_by.get(name)
-        if node is None or node.op_type != operator:
-            return []
-        nodes.append(node)
-        name = node.input[0]
-    return nodes

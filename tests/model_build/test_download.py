@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from model_build.download import download
-from model_build.errors import FetchError
+from model_build.errors import BuildError
 from model_build.fetch import verified_weights
 from model_build.manifest import UrlSource
 from tests.model_build.test_fetch import WEIGHTS, network
-from tests.support.https_server import FolderFiles, https_server
+from tests.support.folder_files import FolderFiles
+from tests.support.loopback import listening
 
 
 class Files(BaseHTTPRequestHandler):
@@ -52,7 +53,7 @@ class Files(BaseHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def server(certificate: Path) -> Iterator[str]:
     """Its address."""
-    with https_server(Files, certificate) as address:
+    with listening(Files, certificate=certificate) as address:
         yield address
 
 
@@ -70,7 +71,7 @@ def test_downloads_checks_and_keeps(
 
 @pytest.mark.usefixtures("trusted")
 def test_refuses_weights_that_are_others(server: str, tmp_path: Path) -> None:
-    with pytest.raises(FetchError, match=r"weights\.onnx has sha256"):
+    with pytest.raises(BuildError, match=r"weights\.onnx has sha256"):
         verified_weights(network(UrlSource(f"{server}/weights.onnx"), weights_sha256="0" * 64), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
@@ -79,8 +80,8 @@ def test_refuses_weights_that_are_others(server: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "most_bytes", "message"),
     [
-        ("weights.onnx", len(WEIGHTS) - 1, "more than"),
-        ("endless.onnx", len(WEIGHTS) - 1, "more than"),
+        ("weights.onnx", len(WEIGHTS) - 1, "has more than"),
+        ("endless.onnx", len(WEIGHTS) - 1, "has more than"),
         ("cut.onnx", 1 << 20, "could not be downloaded"),
         ("nowhere.onnx", 1 << 20, "404"),
         ("plain.onnx", 1 << 20, "is not https"),
@@ -88,17 +89,17 @@ def test_refuses_weights_that_are_others(server: str, tmp_path: Path) -> None:
     ],
 )
 def test_refused(server: str, path: str, most_bytes: int, message: str, tmp_path: Path) -> None:
-    with pytest.raises(FetchError, match=message):
+    with pytest.raises(BuildError, match=message):
         download(f"{server}/{path}", tmp_path / "file", most_bytes)
 
 
 def test_a_server_nobody_vouches_for(server: str, tmp_path: Path) -> None:
-    with pytest.raises(FetchError, match="could not be downloaded"):
+    with pytest.raises(BuildError, match="could not be downloaded"):
         download(f"{server}/weights.onnx", tmp_path / "file")
 
 
 def test_plain_http(tmp_path: Path) -> None:
-    with pytest.raises(FetchError, match="is not https"):
+    with pytest.raises(BuildError, match="is not https"):
         download("http://127.0.0.1:1/weights.onnx", tmp_path / "file")
 
 
@@ -126,7 +127,7 @@ def published(tmp_path: Path) -> Path:
 
 @pytest.mark.usefixtures("trusted")
 def test_goes_on_where_it_broke_off(certificate: Path, published: Path, tmp_path: Path) -> None:
-    with https_server(Halves.of(published), certificate) as address:
+    with listening(Halves.of(published), certificate=certificate) as address:
         download(f"{address}/weights.onnx", tmp_path / "file")
         assert (tmp_path / "file").read_bytes() == WEIGHTS
         asked = Halves.asked(published)
@@ -134,17 +135,28 @@ def test_goes_on_where_it_broke_off(certificate: Path, published: Path, tmp_path
 
 
 @pytest.mark.usefixtures("trusted")
+def test_goes_on_as_long_as_more_comes(certificate: Path, published: Path, tmp_path: Path) -> None:
+    content = bytes(range(200))
+    (published / "weights.onnx").write_bytes(content)
+    with listening(Halves.of(published), certificate=certificate) as address:
+        download(f"{address}/weights.onnx", tmp_path / "file")
+        asked = Halves.asked(published)
+    assert (tmp_path / "file").read_bytes() == content
+    assert [begin for _, begin in asked] == [0, 100, 150, 175]
+
+
+@pytest.mark.usefixtures("trusted")
 def test_goes_on_in_another_run(certificate: Path, published: Path, tmp_path: Path) -> None:
     """The server that broke off is gone; the next one is asked for the rest alone."""
     cache = tmp_path / "cache"
-    with https_server(WithoutRanges.of(published), certificate) as address:
+    with listening(WithoutRanges.of(published), certificate=certificate) as address:
         described = network(UrlSource(f"{address}/weights.onnx"))
-        with pytest.raises(FetchError, match="could not be downloaded"):
+        with pytest.raises(BuildError, match="could not be downloaded"):
             verified_weights(described, cache)
     (part,) = cache.iterdir()
     assert 0 < part.stat().st_size < len(WEIGHTS)
     begun = part.stat().st_size
-    with https_server(FolderFiles.of(published), certificate) as address:
+    with listening(FolderFiles.of(published), certificate=certificate) as address:
         found = verified_weights(network(UrlSource(f"{address}/weights.onnx")), cache)
         assert FolderFiles.asked(published) == [("weights.onnx", begun)]
     assert found.read_bytes() == WEIGHTS
@@ -157,11 +169,11 @@ def test_a_beginning_of_another_file_is_thrown_away(
 ) -> None:
     cache = tmp_path / "cache"
     cache.mkdir()
-    with https_server(FolderFiles.of(published), certificate) as address:
+    with listening(FolderFiles.of(published), certificate=certificate) as address:
         described = network(UrlSource(f"{address}/weights.onnx"))
         part = cache / f"tiny-{described.weights_sha256[:16]}.onnx.part"
         part.write_bytes(b"another")
-        with pytest.raises(FetchError, match=r"weights\.onnx has sha256"):
+        with pytest.raises(BuildError, match=r"weights\.onnx has sha256"):
             verified_weights(described, cache)
         assert list(cache.iterdir()) == []
         assert verified_weights(described, cache).read_bytes() == WEIGHTS
@@ -171,11 +183,11 @@ def test_a_beginning_of_another_file_is_thrown_away(
 def test_external_data_comes_from_the_same_folder(certificate: Path, published: Path, tmp_path: Path) -> None:
     (published / "weights.onnx.data").write_bytes(b"much")
     sums = {"weights.onnx.data": hashlib.sha256(b"much").hexdigest()}
-    with https_server(FolderFiles.of(published), certificate) as address:
+    with listening(FolderFiles.of(published), certificate=certificate) as address:
         described = replace(network(UrlSource(f"{address}/weights.onnx")), external_data=sums)
         found = verified_weights(described, tmp_path / "cache")
         assert found.with_name("weights.onnx.data").read_bytes() == b"much"
         (published / "weights.onnx.data").write_bytes(b"more")
         found.with_name("weights.onnx.data").unlink()
-        with pytest.raises(FetchError, match=r"weights\.onnx\.data has sha256"):
+        with pytest.raises(BuildError, match=r"weights\.onnx\.data has sha256"):
             verified_weights(described, tmp_path / "cache")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from model_build.errors import ManifestError
+from model_build.errors import BuildError
 from model_build.manifest import (
     MANIFEST_PATH,
     MODELS_DIR,
@@ -78,7 +78,7 @@ def test_shipped_manifest() -> None:
         ("training_data", " ", "networks.u2net.training_data: String should match pattern"),
         ("sha265", SHA256, "networks.u2net.sha265: Unexpected keyword argument"),
         ("source", "rembg", "networks.u2net.source: Input should be an object"),
-        ("source.wheel", "../x.whl", "networks.u2net.source.wheel: String should match"),
+        ("source.wheel", "x.whl", "networks.u2net.source.wheel: Unexpected keyword argument"),
         ("source.wheel_sha256", None, "networks.u2net.source.wheel_sha256: Field required"),
         ("source.file", "x.onnx", "networks.u2net.source.package: Unexpected keyword argument"),
         ("licence.weights", None, "networks.u2net.licence.weights: Field required"),
@@ -127,7 +127,7 @@ def test_shipped_manifest() -> None:
     ],
 )
 def test_wrong_field_is_named(path: str, value: object, message: str) -> None:
-    with pytest.raises(ManifestError) as caught:
+    with pytest.raises(BuildError) as caught:
         parse_manifest(changed(put(path, value)))
     assert str(caught.value).startswith(message)
 
@@ -146,17 +146,13 @@ def test_wrong_field_is_named(path: str, value: object, message: str) -> None:
     ],
 )
 def test_wrong_document(text: str, message: str) -> None:
-    with pytest.raises(ManifestError) as caught:
+    with pytest.raises(BuildError) as caught:
         parse_manifest(text)
     assert str(caught.value).startswith(message)
 
 
-def test_manifest_error_is_a_value_error() -> None:
-    assert issubclass(ManifestError, ValueError)
-
-
 def test_missing_manifest(tmp_path: Path) -> None:
-    with pytest.raises(ManifestError, match=r"manifest\.json: cannot be read"):
+    with pytest.raises(BuildError, match=r"manifest\.json: .*No such file"):
         load_manifest(tmp_path / "manifest.json")
 
 
@@ -186,5 +182,5 @@ def test_example_of_the_docs() -> None:
 
 
 def test_a_default_is_built_without_being_asked_for() -> None:
-    with pytest.raises(ManifestError, match=r"default: 'birefnet-lite' is not one of \['u2net', 'u2netp'\]"):
+    with pytest.raises(BuildError, match=r"default: 'birefnet-lite' is not one of \['u2net', 'u2netp'\]"):
         parse_manifest(json.dumps({**SHIPPED, "default": "birefnet-lite"}))

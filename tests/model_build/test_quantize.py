@@ -1,21 +1,25 @@
 from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
-from model_build.errors import QuantizationError
-from model_build.manifest import Quantization
-from model_build.quantize import quantized
+from model_build.quantize import Quantizer
 from tests.model_build.graphs import RANDOM, chain, graph_of, pointwise, run
 
 PICTURES = [RANDOM.normal(0.5, 1, (1, 3, 8, 8)).astype(np.float32) for _ in range(6)]
 
-ALL = Quantization((), 1)
 
-
-def no_step(what: str) -> None:
-    """Nobody watches."""
+def quantized(
+    model: ModelProto, pictures: Sequence[NDArray[np.float32]], float_convolutions: Sequence[str] = ()
+) -> ModelProto:
+    """In int8 as usual."""
+    with TemporaryDirectory() as folder:
+        return Quantizer(model, float_convolutions, pictures, Path(folder), lambda _: None).made()
 
 
 def assert_agree(model: ModelProto, levels: ModelProto, share: float) -> None:
@@ -39,14 +43,14 @@ def test_chain() -> None:
     model = chain(
         a=RANDOM.normal(0, 1, (16, 3, 3, 3)).astype(np.float32), b=pointwise(8, 16), c=pointwise(8, 8)
     )
-    levels = quantized(model, ALL, PICTURES, no_step)
+    levels = quantized(model, PICTURES)
     assert operators(levels)["Conv on levels"] == 3
     assert_agree(model, levels, 0.05)
 
 
 def test_a_float_convolution_between_quantized_ones() -> None:
     model = chain(a=pointwise(16, 3), b=pointwise(40, 16), c=pointwise(8, 40))
-    levels = quantized(model, Quantization(("b",), 1), PICTURES, no_step)
+    levels = quantized(model, PICTURES, float_convolutions=("b",))
     assert operators(levels)["Conv on levels"] == 2
     assert operators(levels)["Conv"] == 1
     assert_agree(model, levels, 0.05)
@@ -72,7 +76,7 @@ def test_planes_stay_float_and_what_follows_from_them() -> None:
         "twice": np.array([1, 1, 2, 2], np.float32),
     }
     model = graph_of(nodes, "end", **constants)
-    levels = quantized(model, ALL, PICTURES, no_step)
+    levels = quantized(model, PICTURES)
     assert operators(levels)["Conv on levels"] == 1
     rounded = {name for node in levels.graph.node if node.op_type == "QuantizeLinear" for name in node.input}
     assert not rounded & {"b", "c", "raised", "planes", "end"}
@@ -90,7 +94,7 @@ def test_bias_correction(groups: int) -> None:
     model = graph_of(nodes, "y", w=weight, b=np.zeros(4, np.float32))
     model.graph.input[0].type.tensor_type.shape.dim[1].dim_value = 8
     pictures = [np.abs(RANDOM.normal(1, 0.2, (1, 8, 8, 8))).astype(np.float32) for _ in range(4)]
-    corrected = quantized(model, ALL, pictures, no_step)
+    corrected = quantized(model, pictures)
 
     def drift(levels: ModelProto) -> float:
         return abs(float(np.mean([run(levels, each) - run(model, each) for each in pictures])))
@@ -106,5 +110,5 @@ def test_bias_correction(groups: int) -> None:
 
 
 def test_no_convolution_of_that_name() -> None:
-    with pytest.raises(QuantizationError, match="no convolution nobody"):
-        quantized(chain(a=pointwise(4, 3)), Quantization(("nobody",), 1), PICTURES, no_step)
+    with pytest.raises(ValueError, match="no convolution nobody"):
+        quantized(chain(a=pointwise(4, 3)), PICTURES, float_convolutions=("nobody",))
