@@ -12,6 +12,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from shared_code.matte.built import ModelError
 from shared_code.settings import IPAddress, Settings, SettingsError, load_settings
 from shared_code.version import VERSION
 
@@ -32,7 +33,7 @@ class _Stopped(SystemExit):
 
 
 def main(arguments: list[str]) -> None:
-    """Listen at `SEGMENT_HOST`, on the port in `PORT` (7071 unless set); or ask whether another does."""
+    """Listen at `SEGMENT_HOST`, on the port in `PORT` (7071 by default). With --check, ask a running host."""
     parser = argparse.ArgumentParser("python -m local_host", description="Serve the functions on HTTP.")
     parser.add_argument("--check", action="store_true", help="exit 0 if a host is ready there, 1 if none is")
     parser.add_argument("--version", action="version", version=f"segment-function {VERSION}")
@@ -42,7 +43,7 @@ def main(arguments: list[str]) -> None:
         sys.exit(f"PORT must be a number from 1 to 65535, not {port!r}")
     if check:
         sys.exit(_trouble(int(port)))
-    # As process 1 of a container, one without a handler would not hear it.
+    # Process 1 of a container gets no signal that it has no handler for.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     _serve(int(port))
 
@@ -69,7 +70,7 @@ def _trouble(port: int) -> str | None:
 
 
 def _reachable(host: IPAddress) -> IPAddress:
-    """An address at which who listens at `host` is reached from this machine."""
+    """The address to connect to on this machine for a server that listens at `host`."""
     if not host.is_unspecified:
         return host
     return ip_address("127.0.0.1" if host.version == 4 else "::1")
@@ -80,15 +81,16 @@ def _serve(port: int) -> None:
     logging.getLogger("azure.core").setLevel(logging.WARNING)  # its lines hold every header
     try:
         import function_app  # before anything else is imported: it begins to load the network
-    except SettingsError as error:
-        sys.exit(str(error))
+    except (SettingsError, ModelError):
+        sys.exit(1)  # already logged
     import uvicorn
 
     from local_host.protocol import HEAD_BYTES, HalfCloseProtocol
+    from segment_function.worker_port import KEEP_ALIVE_S
 
     server = _server(function_app.app, function_app.settings)
     signal.signal(signal.SIGTERM, _stop)
-    with suppress(_Stopped):  # uvicorn hears SIGTERM first, and when it has ended passes it on
+    with suppress(_Stopped):  # uvicorn handles SIGTERM first, and raises it again when it has ended
         uvicorn.run(
             server,
             host=str(function_app.settings.host),
@@ -97,8 +99,9 @@ def _serve(port: int) -> None:
             h11_max_incomplete_event_size=HEAD_BYTES,
             log_config=None,
             timeout_graceful_shutdown=_CALLS_END_S,
+            timeout_keep_alive=KEEP_ALIVE_S,
         )
-    # Python waits for the engine's threads; what they still make is for nobody.
+    # Python would wait for the engine's threads, whose results nobody needs any more.
     end = threading.Timer(_THREADS_END_S, os._exit, [0])
     end.daemon = True
     end.start()
@@ -113,7 +116,7 @@ def _server(app: "FunctionApp", settings: Settings) -> "ASGIApp":
     async def unmatched(request: "Request") -> "Response":
         return await answer_page(request, settings.region, not_found)
 
-    functions = app.get_functions()  # which can be asked for once
+    functions = app.get_functions()  # works only once
     http = asgi_app(functions, unmatched)
     storage = settings.cutout.storage
     if storage is None or not storage.connection_string:

@@ -3,13 +3,18 @@
 import re
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
+from inspect import signature
+from typing import cast
 
 from azure.functions.decorators.function_app import Function
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-# A request may name the server in its target, as to a proxy: RFC 9112 section 3.2.2.
+from local_host.invocation import NO_CONTEXT
+
+# The target may begin with the server, as in a request to a proxy: RFC 9112 section 3.2.2.
 _ORIGIN = re.compile(r"^https?://[^/]*", re.IGNORECASE)
 
 type Handler = Callable[[Request], Awaitable[Response]]
@@ -26,7 +31,7 @@ class HttpFunction:
 
 
 def http_functions(functions: Iterable[Function]) -> list[HttpFunction]:
-    """Those that HTTP triggers, by name: the order in which the Functions host tries them."""
+    """The HTTP-triggered functions, sorted by name: the order in which the Functions host tries them."""
     found = []
     for function in functions:
         trigger = function.get_trigger()
@@ -39,10 +44,16 @@ def http_functions(functions: Iterable[Function]) -> list[HttpFunction]:
                 str(function.get_function_name()),
                 _pattern(binding["route"]),
                 methods,
-                function.get_user_function(),
+                _handler(function),
             )
         )
     return sorted(found, key=lambda http: http.name.lower())
+
+
+def _handler(function: Function) -> Handler:
+    """The function, called with a `context` if it has such a parameter, as the Functions worker does."""
+    handler = cast("Callable[..., Awaitable[Response]]", function.get_user_function())
+    return partial(handler, context=NO_CONTEXT) if "context" in signature(handler).parameters else handler
 
 
 def _pattern(route: str) -> re.Pattern[str]:
@@ -55,7 +66,7 @@ def _pattern(route: str) -> re.Pattern[str]:
 def asgi_app(functions: Iterable[Function], not_found: Handler) -> ASGIApp:
     """Serve the HTTP functions. A path of another method is no match, as in the Functions host.
 
-    `not_found` answers what matches no function, where that host's own 404 is empty.
+    `not_found` answers requests that match no function; the Functions host's own 404 is empty.
     """
     ranked = http_functions(functions)
 

@@ -1,4 +1,4 @@
-"""The events that Event Grid would send of new blobs; the storage emulator sends none.
+"""The events that Event Grid sends for new blobs, made here because the storage emulator sends none.
 
 The shape is that of https://learn.microsoft.com/azure/event-grid/event-schema-blob-storage.
 """
@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 @dataclass(frozen=True)
 class NewBlob:
-    """What an event tells of a blob; `service_url` is that of the account's blob service."""
+    """What an event says about a blob. `service_url` is the address of the account's blob service."""
 
     service_url: str
     account: str
@@ -26,7 +26,7 @@ class NewBlob:
 
 
 def blob_created(blob: NewBlob) -> dict[str, object]:
-    """The event in the Event Grid schema: the subject has the name as it is, the URL escapes it."""
+    """The event in the Event Grid schema. The subject has the blob's plain name, the URL the escaped one."""
     return {
         "topic": _topic(blob.account),
         "subject": _subject(blob),

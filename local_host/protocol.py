@@ -1,6 +1,7 @@
-"""HTTP as uvicorn speaks it, in small reads, and for callers too who close their side and wait."""
+"""uvicorn's HTTP protocol, with small reads, and for callers who close their side and wait for the answer."""
 
 import asyncio
+from typing import override
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -8,30 +9,32 @@ _PROBE_S = 0.5
 _READ_BYTES = 256 << 10
 """As much as the event loop reads by itself."""
 _CHUNKED_READ_BYTES = 16 << 10
-"""Where the body may come in chunks of one byte, each of which is parsed in Python."""
+"""For chunked bodies: each chunk is parsed in Python, and may have one byte."""
 HEAD_BYTES = 64 << 10
-"""Of a request, whatever pieces it comes in."""
+"""Most that the head of a request may have."""
 
 
 class HalfCloseProtocol(H11Protocol, asyncio.BufferedProtocol):
-    """Answers a whole request although its sender has ended his side of the connection (RFC 9293, 3.9.2).
+    """Answers a complete request although its sender has closed his side of the connection (RFC 9293, 3.9.2).
 
-    One who is gone looks the same until something is written to him. `100 Continue` can be, more than once,
-    since every client of HTTP/1.1 has to pass over it (RFC 9110 section 15.2): the system of one who is gone
-    answers with a reset. Clients of HTTP/1.0 know no such response, so for them the work is done in any case.
+    A caller who has gone looks the same until something is written to him. `100 Continue` may be written any
+    number of times, since every client of HTTP/1.1 has to ignore it (RFC 9110 section 15.2); if the caller
+    has gone, his system answers with a reset. HTTP/1.0 has no such response, so those calls are always
+    processed.
     """
 
+    @override
     def get_buffer(self, sizehint: int) -> bytearray:
-        """Where the event loop is to put what it reads next."""
+        """The buffer for the next read."""
         self._buffer = bytearray(_READ_BYTES if self._reads_a_counted_body() else _CHUNKED_READ_BYTES)
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        """So many bytes were read."""
+        """Take the bytes that were read."""
         self.data_received(bytes(memoryview(self._buffer)[:nbytes]))
 
     def _reads_a_counted_body(self) -> bool:
-        """Whether what comes next belongs to a body whose length was announced."""
+        """Whether the next bytes belong to a body with a Content-Length."""
         if self.cycle is None or not self.cycle.more_body:
             return False
         names = {name for name, _ in self.scope["headers"]}

@@ -1,8 +1,8 @@
-"""The queue trigger on a laptop: gives the messages of a queue to a function, as the Functions host does.
+"""The queue trigger on a laptop: passes the messages of a queue to a function, as the Functions host does.
 
-A message is hidden while the function runs, deleted when it has succeeded, shown again after a while when
-it has failed, and moved to the poison queue when it has failed too often. A killed process leaves it hidden
-until its lease is over; then it is delivered again.
+A message is hidden while the function runs. It is deleted when the function succeeds, shown again after a
+while when it fails, and moved to the poison queue when it has failed too often. If the process is killed, the
+message is delivered again when its lease ends.
 """
 
 import asyncio
@@ -13,8 +13,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
-from typing import cast
 
 import azure.functions as func
 from azure.core.exceptions import AzureError, ResourceExistsError
@@ -22,20 +20,19 @@ from azure.functions.decorators.function_app import Function
 from azure.storage.queue import QueueClient, QueueMessage
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from local_host.invocation import NO_CONTEXT
+
 log = logging.getLogger(__name__)
 
 type QueueFunction = Callable[[func.QueueMessage], Awaitable[None]]
 
-_NO_TRACE = SimpleNamespace(trace_parent="", trace_state="")
-_NO_CONTEXT = cast(func.Context, SimpleNamespace(trace_context=_NO_TRACE))
-"""What the host tells a function of the invocation, as far as ours asks: it has no trace here."""
 _SHORTEST_WAIT_S = 0.1
 _LONGEST_WAIT_S = 2.0
 
 
 @dataclass(frozen=True)
 class PumpOptions:
-    """`retry_delay_s` and `max_dequeue_count` are host.json's; a lease is renewed while a function runs."""
+    """`retry_delay_s`, `max_dequeue_count`: of host.json. A lease is renewed while the function runs."""
 
     retry_delay_s: int
     max_dequeue_count: int
@@ -50,11 +47,11 @@ def host_options(host_json: Path) -> PumpOptions:
 
 
 def queue_function(functions: Iterable[Function]) -> QueueFunction:
-    """The one that a queue triggers."""
+    """The queue-triggered function."""
     for function in functions:
         trigger = function.get_trigger()
         if trigger is not None and trigger.get_binding_name() == "queueTrigger":
-            return partial(function.get_user_function(), context=_NO_CONTEXT)
+            return partial(function.get_user_function(), context=NO_CONTEXT)
     raise LookupError("no function is triggered by a queue")
 
 
@@ -64,14 +61,14 @@ class QueuePump:
     def __init__(
         self, connection_string: str, queue: str, function: QueueFunction, options: PumpOptions
     ) -> None:
-        # The client's own retries last up to a minute; what fails here comes again anyway.
+        # The client's own retries take up to a minute, and what fails here is tried again anyway.
         self._queue = QueueClient.from_connection_string(connection_string, queue, retry_total=0)
         self._poison = QueueClient.from_connection_string(connection_string, queue + "-poison", retry_total=0)
         self._function = function
         self._options = options
 
     async def run(self) -> None:
-        """Serve until cancelled, whatever storage does."""
+        """Serve until cancelled. Faults of storage are logged and waited out."""
         wait_s = _SHORTEST_WAIT_S
         told = ""
         while True:
@@ -87,13 +84,13 @@ class QueuePump:
                 await asyncio.sleep(wait_s)
 
     async def serve_one(self) -> bool:
-        """Take a message and see it through; False when there is none. Raises AzureError."""
+        """Process one message; False when there is none. Raises AzureError."""
         lease_s = self._options.lease_s
         message = await asyncio.to_thread(self._queue.receive_message, visibility_timeout=lease_s)
         if message is None:
             return False
         tries = message.dequeue_count or 1
-        # More than the most, when processes that had the message were killed.
+        # The count can be above the maximum, if processes were killed while they had the message.
         if tries <= self._options.max_dequeue_count and await self._call(message):
             await asyncio.to_thread(self._queue.delete_message, message.id, message.pop_receipt)
         elif tries < self._options.max_dequeue_count:
@@ -141,7 +138,7 @@ class QueuePump:
 
 
 def with_pump(app: ASGIApp, pump: QueuePump) -> ASGIApp:
-    """`app`, with the pump running from the server's start to its end."""
+    """Wrap `app` so that the pump runs from the server's start to its end."""
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "lifespan":

@@ -1,7 +1,7 @@
-"""`python -m local_host.upload PICTURE ...`: cut-outs by way of the storage emulator.
+"""`python -m local_host.upload PICTURE ...`: cut out pictures through the storage emulator.
 
-Each picture is uploaded as an application would do it, and announced as Event Grid would, which the emulator
-does not. What comes out is written to the current folder.
+Each picture is uploaded as an application would upload it. The emulator has no Event Grid, so the event is
+queued here. Cut-outs are written to the current folder.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ _PATIENCE_S = 60
 
 
 class Uploader:
-    """The application that wants cut-outs, and Event Grid's part."""
+    """Plays the application that uploads pictures, and Event Grid."""
 
     def __init__(self, connection_string: str, settings: CutoutSettings) -> None:
         self._settings = settings
@@ -53,7 +53,7 @@ class Uploader:
         self._queue.send_message(queue_message(blob_created(blob)))
 
     def fetch(self, output: str) -> bytes:
-        """An output, whole."""
+        """The bytes of an output."""
         client = self._blobs.get_blob_client(self._settings.output_container, output)
         return client.download_blob().readall()
 
@@ -85,7 +85,7 @@ def _cut_out(picture: Path, uploader: Uploader, settings: CutoutSettings) -> boo
 
 
 async def _output(blob: NewBlob, settings: CutoutSettings) -> str | None:
-    """The name of the output made from `blob` as it was uploaded, once there is one."""
+    """The name of the output for this upload of `blob`, once there is one."""
     outbox = connect(settings).outbox
     with suppress(TimeoutError):
         async with asyncio.timeout(_PATIENCE_S):

@@ -1,7 +1,7 @@
 """Which format of the answer a caller prefers: `Accept` by RFC 9110, 12.5.1.
 
-There is always an answer: where none of the formats is acceptable, or nothing is said, it is PNG, as it was
-before there were others. A wildcard names no format, so whoever takes anything gets PNG too.
+There is always a format. It is PNG where `Accept` is absent or names none of the formats, and where it has
+only wildcards, because callers of the retired service expect PNG.
 """
 
 import re
@@ -11,7 +11,7 @@ from shared_code.encode.answer_formats import ANSWER_FORMATS, PNG, AnswerFormat
 
 _TCHARS = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
-# What opens and never closes goes on to the end, so that no text is searched for its end twice.
+# An unclosed quote extends to the end, so that the text is searched only once.
 _ELEMENT: Final = re.compile(r'(?s)(?:[^,"]|"(?:[^"\\]|\\.)*(?:"|\\?\Z))+')
 _RANGE: Final = re.compile(rf"({_TCHARS})/({_TCHARS})")
 _PARAMETER: Final = re.compile(rf"[ \t]*;[ \t]*(?:({_TCHARS})=({_TCHARS}|{_QUOTED}))?")
@@ -45,7 +45,7 @@ def preferred(accept: str) -> AnswerFormat:
 
 
 def parse_accept(accept: str) -> list[MediaRange]:
-    """The ranges that can be read. One with parameters of its own is left out: no format here has any."""
+    """The valid ranges. A range with parameters is left out, since no format here has any."""
     parsed = (_media_range(element.strip(" \t")) for element in _ELEMENT.findall(accept))
     return [found for found in parsed if found]
 
@@ -72,7 +72,7 @@ def _media_range(element: str) -> MediaRange | None:
             return None
         at = parameter.end()
         name, value = parameter.groups()
-        if name is None:  # an empty parameter, which lists of them may have
+        if name is None:  # lists may contain empty parameters
             continue
         if name.lower() != "q" or not _WEIGHT.fullmatch(value):
             return None

@@ -1,4 +1,4 @@
-"""Every answer goes through here: errors become documented ones, and no exception text is sent."""
+"""Turns errors into documented answers. Every answer passes through here, and no exception text is sent."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -11,13 +11,13 @@ from shared_code.progress import Abandoned
 
 log = logging.getLogger(__name__)
 
-type Work = Callable[[Exchange], Awaitable[Response]]
+type Endpoint = Callable[[Exchange], Awaitable[Response]]
 
 
-async def answer(exchange: Exchange, work: Work) -> Response:
-    """The answer of `work`, or the error it raises; an unforeseen one becomes InternalError."""
+async def answer(exchange: Exchange, endpoint: Endpoint) -> Response:
+    """The answer of `endpoint`, or that to the error it raises; unexpected errors become InternalError."""
     try:
-        return await work(exchange)
+        return await endpoint(exchange)
     except SegmentError as error:
         return _refuse(error, exchange)
     except Abandoned:
@@ -27,10 +27,10 @@ async def answer(exchange: Exchange, work: Work) -> Response:
         return _refuse(InternalError(), exchange)
 
 
-async def answer_page(request: Request, region: str, work: Work) -> Response:
-    """The same, with a line in the log: pages have no outcome of their own."""
+async def answer_page(request: Request, region: str, endpoint: Endpoint) -> Response:
+    """The same for a page, with a line in the log, because pages have no record of their own."""
     exchange = Exchange(request, region)
-    response = await answer(exchange, work)
+    response = await answer(exchange, endpoint)
     path = request.scope["path"][:100]
     log.info(
         "%s %r %d in %.0f ms, id %s",

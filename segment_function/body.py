@@ -1,8 +1,8 @@
-"""The request's body: read under a cap, and the image or its URL taken out of it."""
+"""Reads the request's body within limits, and takes the image or its URL out of it."""
 
 import asyncio
 import io
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from azurefunctions.extensions.http.fastapi import Request
 from starlette.requests import ClientDisconnect
@@ -12,13 +12,14 @@ from segment_function.multipart import PictureFinder, boundary_of
 from segment_function.url_document import parse_url_document
 from shared_code.errors import ImageFault, ImageFormatInvalid, ImageSizeNotAllowed
 from shared_code.limits import MAX_IMAGE_BYTES
+from shared_code.picture.formats import FORMATS, Format
 
 _FORM_OVERHEAD_BYTES = 1 << 20
 _PIECE_BYTES = 16 << 10
-"""What a form is parsed by: no single call of the parser gets more, and few get less."""
+"""Forms are parsed in pieces of this size."""
 _LEAST_BYTES = 64 << 10
 _PATIENCE_S = 30
-"""How long the next _LEAST_BYTES, or what is left, may take: a byte now and then is not enough."""
+"""How long the next _LEAST_BYTES, or the rest, may take: the minimum rate of an upload."""
 
 
 class Body:
@@ -28,13 +29,13 @@ class Body:
         self._request = Request(request.scope, self._receive)
         self._receive_next = request.receive
         self.unread = True
-        """Whether the client may still be sending: the end may have come with a piece that was refused."""
-        self.arriving: Callable[[int], None] = lambda size_bytes: None
-        """Told of the size of each piece that comes; what it raises ends the reading."""
+        """Whether the client may still be sending."""
+        self.arriving: Callable[[int], None] = lambda _: None
+        """Called with the size of each piece that arrives; an error that it raises ends the reading."""
 
     async def image(self) -> bytes:
         """The body itself. Raises ImageSizeNotAllowed, or ImageFormatInvalid when it breaks off."""
-        content = io.BytesIO()  # whose value is its buffer, and not a copy
+        content = io.BytesIO()  # getvalue() returns its buffer without a copy
 
         async def write(chunk: bytes) -> None:
             content.write(chunk)
@@ -48,9 +49,12 @@ class Body:
         """The `url` of a JSON body. Raises ImageSizeNotAllowed or ImageUrlBadlyFormatted."""
         return parse_url_document(await self.image(), content_type)
 
-    async def form_image(self, content_type: str) -> bytes:
-        """The picture of a form. Raises ImageSizeNotAllowed or ImageFormatInvalid."""
-        finder = PictureFinder(boundary_of(content_type))
+    async def form_image(self, content_type: str, formats: Sequence[Format] = FORMATS) -> bytes:
+        """The picture of a form, by its mark or by these formats.
+
+        Raises ImageSizeNotAllowed or ImageFormatInvalid.
+        """
+        finder = PictureFinder(boundary_of(content_type), formats)
         pending = bytearray()
 
         async def feed(chunk: bytes) -> None:
@@ -59,14 +63,14 @@ class Body:
             while len(pending) >= _PIECE_BYTES:
                 finder.feed(bytes(pending[:_PIECE_BYTES]))
                 del pending[:_PIECE_BYTES]
-                await asyncio.sleep(0)  # gives other requests their turn
+                await asyncio.sleep(0)  # lets other requests run
 
         await self._read(MAX_IMAGE_BYTES + _FORM_OVERHEAD_BYTES, feed)
         finder.feed(bytes(pending))
         return finder.picture()
 
     async def _read(self, max_bytes: int, take: Callable[[bytes], Awaitable[None]]) -> None:
-        """Give all chunks that are not empty to `take`."""
+        """Pass all non-empty chunks to `take`."""
         announced = self._request.headers.get("content-length", "")
         if announced.isdecimal() and int(announced) > max_bytes:
             raise ImageSizeNotAllowed

@@ -13,12 +13,14 @@ from shared_code.errors import ContentTypeNotSupported, ModeInvalid, ResourceNot
 from shared_code.modes import Mode
 
 API_VERSIONS = ("2023-02-01-preview", "2023-04-01-preview")
-_PARAMETERS = frozenset({"api-version", "model-name", "mode"})
+CROP = "subject"
+"""The value of the parameter `crop` that has a meaning."""
+_PARAMETERS = frozenset({"api-version", "model-name", "mode", "crop"})
 _LENGTHS = frozenset(map(len, _PARAMETERS))
 
 
 class BodyKind(Enum):
-    """How the image comes."""
+    """How the image is sent."""
 
     BYTES = "bytes"
     FORM = "form"
@@ -27,17 +29,21 @@ class BodyKind(Enum):
 
 @dataclass(frozen=True)
 class Call:
-    """A valid call of the API; `network` is None for the default one, `format` is the preferred one."""
+    """A valid call of the API.
+
+    `network` is None for the default one, `format` is the preferred one, `crop`: only the subject is wanted.
+    """
 
     mode: Mode
     network: str | None
     body: BodyKind
     content_type: str
     format: AnswerFormat = PNG
+    crop: bool = False
 
 
 def parse_call(request: Request, networks: Container[str]) -> Call:
-    """Check api-version, model-name, mode and content type of `request`, and see what it accepts.
+    """Check api-version, model-name, mode and content type of `request`, and read its other parameters.
 
     Raises ResourceNotFound, ModeInvalid or ContentTypeNotSupported.
     """
@@ -50,7 +56,10 @@ def parse_call(request: Request, networks: Container[str]) -> Call:
     mode = _mode(parameters.get("mode"))
     content_type = request.headers.get("content-type", "")
     body = _body_kind(content_type)
-    return Call(mode, network, body, content_type, preferred(",".join(request.headers.getlist("accept"))))
+    format = preferred(",".join(request.headers.getlist("accept")))
+    # The retired API ignored this parameter, so other values are not errors.
+    crop = parameters.get("crop", "").lower() == CROP
+    return Call(mode, network, body, content_type, format, crop)
 
 
 def _mode(value: str | None) -> Mode:
@@ -61,10 +70,10 @@ def _mode(value: str | None) -> Mode:
 
 
 def _parameters(query: str) -> dict[str, str]:
-    """The values of those that are known. Names ignore letter case, and a repeated one is joined by commas,
-    as ASP.NET does both.
+    """The values of the known parameters. As in ASP.NET, names ignore letter case, and values of a repeated
+    one are joined by commas.
     """
-    # The others, of which there may be thousands, are not even decoded.
+    # There may be thousands of others, so they are not even decoded.
     found = "&".join(pair for pair in query.split("&") if _may_be_known(pair.partition("=")[0]))
     values: dict[str, list[str]] = {}
     for name, value in parse_qsl(found, keep_blank_values=True):
@@ -73,12 +82,12 @@ def _parameters(query: str) -> dict[str, str]:
 
 
 def _may_be_known(encoded: str) -> bool:
-    """Whether the name has as many characters as one that is known; each may be percent-encoded."""
+    """Whether the name is as long as a known one; each character may be percent-encoded."""
     return len(encoded) - 2 * encoded.count("%") in _LENGTHS
 
 
 def _body_kind(content_type: str) -> BodyKind:
-    # A field that was sent twice comes as one from the Functions host, joined by a comma.
+    # The Functions host joins repeated fields by a comma.
     media_type = content_type.partition(";")[0].partition(",")[0].strip()
     match media_type.lower():
         case "" | "application/octet-stream":

@@ -9,11 +9,14 @@ from typing import Final, Protocol
 
 from azurefunctions.extensions.http.fastapi import Request
 
+from segment_function.clouds import cloud_of
 from segment_function.entra import Tokens, challenge
 from shared_code.errors import AccessDenied, SegmentError, TokenInvalid
-from shared_code.settings import ApiKey, Settings
+from shared_code.settings import ApiKey, Settings, is_caller_name
 
 KEY_HEADER = "Ocp-Apim-Subscription-Key"
+CALLER_HEADER = "x-segment-caller"
+"""By which a gateway says for whom it calls."""
 
 
 @dataclass(frozen=True)
@@ -24,10 +27,10 @@ class Caller:
 
 
 class Check(Protocol):
-    """Knows one kind of credential."""
+    """Checks one kind of credential."""
 
     async def __call__(self, request: Request) -> Caller | None:
-        """Who sends the request, None when it has no valid credential of this kind.
+        """The caller; None if the request has no valid credential of this kind.
 
         Raises a SegmentError for a credential that calls for another answer than AccessDenied.
         """
@@ -44,7 +47,7 @@ class Credential:
 
 @dataclass(frozen=True)
 class KeyCheck:
-    """The subscription keys of `SEGMENT_API_KEYS`; without any, nobody or everybody may call."""
+    """The subscription keys of the settings. Without keys nobody may call, or everybody if allowed."""
 
     keys: tuple[ApiKey, ...]
     allow_anonymous: bool
@@ -56,10 +59,10 @@ class KeyCheck:
         return cls(settings.api_keys if settings.keys else (), anonymous)
 
     async def __call__(self, request: Request) -> Caller | None:
-        """Compare the request's key with every configured one, in time that tells nothing of them."""
+        """Compare the request's key with every configured one, in constant time."""
         if not self.keys:
             return Caller("anonymous") if self.allow_anonymous else None
-        # Starlette decodes header bytes as Latin-1; this has the caller's bytes back.
+        # Starlette decodes header bytes as Latin-1; this restores the caller's bytes.
         given = _digest(request.headers.get(KEY_HEADER, "").encode("latin-1", "replace"))
         matches = [hmac.compare_digest(given, _digest(known.key.encode())) for known in self.keys]
         return Caller(self.keys[matches.index(True)].name) if any(matches) else None
@@ -90,28 +93,39 @@ CREDENTIALS: Final = (
 
 @dataclass(frozen=True)
 class Gate:
-    """Lets a caller in who has a valid credential of any kind; the kinds are asked in order."""
+    """Admits callers with a valid credential of any kind; the kinds are checked in order.
+
+    The caller that is called `gateway` may call for others, whom it names.
+    """
 
     checks: tuple[Check, ...]
     refusal: Callable[[], SegmentError] = AccessDenied
     """Of one who has no credential that any check knows."""
+    gateway: str = ""
 
     @classmethod
     def of(cls, settings: Settings) -> "Gate":
         """For all kinds of credentials."""
         checks = tuple(credential.check(settings) for credential in CREDENTIALS)
         if settings.entra is None:
-            return cls(checks)
-        refusal = AccessDenied if settings.keys else TokenInvalid
-        return cls(checks, partial(refusal, challenge(settings.entra)))
+            return cls(checks, gateway=settings.gateway)
+        how = challenge(settings.entra)
+        if settings.keys:
+            return cls(checks, partial(AccessDenied, how), settings.gateway)
+        audience = cloud_of(settings.entra.authority).audience
+        return cls(checks, partial(TokenInvalid, how, audience), settings.gateway)
 
     async def __call__(self, request: Request) -> Caller:
-        """Who sends the request. Raises what a check raises, or `refusal`."""
+        """The caller. Raises the error of a check, or `refusal`."""
         for check in self.checks:
             caller = await check(request)
             if caller is not None:
-                return caller
+                return self._named_by_gateway(request) if caller.name == self.gateway else caller
         raise self.refusal()
+
+    def _named_by_gateway(self, request: Request) -> Caller:
+        name = request.headers.get(CALLER_HEADER, "")
+        return Caller(name if is_caller_name(name) else self.gateway)
 
 
 def _digest(key: bytes) -> bytes:

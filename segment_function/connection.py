@@ -15,13 +15,13 @@ _DISCARD = struct.pack("ii", 1, 0)
 
 
 class CallerLeft(Abandoned):
-    """The connection is closed, so there is nobody to answer."""
+    """The caller has closed the connection."""
 
 
 async def while_connected[T](receive: Receive, work: Coroutine[object, object, T]) -> T:
-    """The result of `work`. When the caller leaves first, `work` is cancelled, and CallerLeft raised.
+    """The result of `work`. If the caller disconnects first, cancels `work` and raises CallerLeft.
 
-    To be used once the request's body is read: whatever still comes of it is dropped.
+    To be used after the request's body is read, because it drops the rest of the body.
     """
     working = asyncio.create_task(work)
     leaving = asyncio.create_task(_disconnected(receive))
@@ -42,15 +42,15 @@ async def _disconnected(receive: Receive) -> None:
 
 
 async def drop(send: Send) -> None:
-    """Reset the connection behind `send`, so that nothing is kept of what is written and not yet taken.
+    """Reset the connection behind `send`, and discard what the caller has not read yet.
 
-    ASGI has no message for it. uvicorn, which serves this on a laptop and in the Functions worker, closes by
-    itself when an answer is not ended, but not before the caller has read what is in the buffer.
+    ASGI has no message for this. uvicorn, which serves on laptops and in the Functions worker, closes the
+    connection of an incomplete answer by itself, but only after the caller has read what is buffered.
     """
     transport = getattr(getattr(send, "__self__", None), "transport", None)
     if isinstance(transport, asyncio.WriteTransport):
         connection = transport.get_extra_info("socket")
-        with suppress(OSError, AttributeError):  # closed in this very moment
+        with suppress(OSError, AttributeError):  # closed in the meantime
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DISCARD)
         transport.abort()
-        await asyncio.sleep(0)  # uvicorn is told then, and takes the answer for ended
+        await asyncio.sleep(0)  # uvicorn notices, and regards the answer as ended

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from azurefunctions.extensions.http.fastapi import Request
 
+from segment_function.clouds import cloud_of
 from segment_function.fetch.image_url import UrlPolicy, fetch_image
 from segment_function.fetch.loops import FETCH_LOOPS
 from shared_code.errors import (
@@ -31,31 +32,28 @@ log = logging.getLogger(__name__)
 
 type Fetch = Callable[[str], Awaitable[bytes]]
 
-AUDIENCE: Final = "https://cognitiveservices.azure.com"
-"""Of the retired service: what the clients of today ask tokens for."""
-_V1_ISSUER: Final = "https://sts.windows.net"
 _ALGORITHM: Final = "RS256"
 _MOST_TOKEN_CHARS: Final = 16 << 10
 _MOST_DOCUMENT_BYTES: Final = 1 << 20
 _LEAST_RSA_BITS: Final = 2048
 _SKEW_S: Final = 300
-"""How far clocks may be apart: what Microsoft's own libraries allow."""
+"""Clock skew that is tolerated; Microsoft's own libraries tolerate as much."""
 _REST_S: Final = 60.0
-"""Between two look-ups of keys."""
+"""Least time between two fetches of the signing keys."""
 _NO_KEYS_REST_S: Final = 5.0
-"""The same, as long as none is known."""
+"""The same, while no key is known."""
 _KEYS_LAST_S: Final = 24 * 3600.0
 
 
 def challenge(entra: EntraSettings) -> str:
-    """What the header WWW-Authenticate tells of where tokens are to be had (RFC 6750, section 3)."""
-    return f'Bearer authorization_uri="{entra.url}", resource="{AUDIENCE}"'
+    """The header WWW-Authenticate: where callers get a token, and for what (RFC 6750, section 3)."""
+    return f'Bearer authorization_uri="{entra.url}", resource="{cloud_of(entra.authority).audience}"'
 
 
 class SigningKeys:
-    """The keys that the tenant signs with, by their ids: fetched when they are needed, and kept.
+    """The tenant's signing keys by their ids, fetched on first use and cached.
 
-    An unknown id has them fetched anew, at most once a minute, whoever asks and however often.
+    A token with an unknown key id causes another fetch, at most once a minute for all callers together.
     """
 
     def __init__(
@@ -70,7 +68,7 @@ class SigningKeys:
         self._turn = asyncio.Lock()
 
     async def get(self, key_id: str) -> "PyJWK | None":
-        """The key, None when the tenant has no such one. Raises ServiceUnavailable when that is unknown."""
+        """The key, None if the tenant has none. Raises ServiceUnavailable if keys cannot be fetched."""
         if key_id not in self._keys or self._are_old():
             async with self._turn:
                 if (key_id not in self._keys or self._are_old()) and self._may_try():
@@ -94,9 +92,9 @@ class SigningKeys:
                 await self._fetch(f"{self._entra.url}/v2.0/.well-known/openid-configuration")
             )
             address = str(document["jwks_uri"])
-            if not address.startswith(f"{self._entra.authority}/"):
-                raise ValueError("the keys are somewhere else")
-            keys = _signing_keys(json.loads(await self._fetch(address)))
+            if not cloud_of(self._entra.authority).has(address):
+                raise ValueError("the keys are on another host")
+            keys = signing_keys(json.loads(await self._fetch(address)))
         except (
             UrlNotAccessible,
             UrlStatus,
@@ -113,8 +111,8 @@ class SigningKeys:
         log.info("signing keys of the tenant: %d", len(keys))
 
 
-def _signing_keys(document: Mapping[str, object]) -> "dict[str, PyJWK]":
-    """The RSA keys of a JWK Set (RFC 7517); others are none of ours. Raises ValueError when there is none."""
+def signing_keys(document: Mapping[str, object]) -> "dict[str, PyJWK]":
+    """The RSA signing keys of a JWK Set (RFC 7517). Raises ValueError if it has none."""
     from jwt import PyJWK, PyJWTError
 
     entries = document["keys"]
@@ -134,20 +132,22 @@ def _signing_keys(document: Mapping[str, object]) -> "dict[str, PyJWK]":
 
 
 class Tokens:
-    """Reads the bearer tokens of requests."""
+    """Validates the bearer tokens of requests."""
 
     def __init__(self, entra: EntraSettings, keys: SigningKeys) -> None:
         self._entra = entra
         self._keys = keys
-        self._audiences = {AUDIENCE, f"{AUDIENCE}/"}
+        cloud = cloud_of(entra.authority)
+        self._audience = cloud.audience
+        self._audiences = {cloud.audience, f"{cloud.audience}/"}
         for app in entra.app_ids:
             self._audiences |= {app, f"api://{app}"}
-        self._issuers = {f"{_V1_ISSUER}/{entra.tenant}/", f"{entra.url}/v2.0"}
+        self._issuers = cloud.issuers(entra.tenant)
         self._names = {caller.principal.lower(): caller.name for caller in entra.callers}
 
     @classmethod
     def of(cls, settings: Settings) -> "Tokens | None":
-        """As the settings say; None where no tenant is named."""
+        """As the settings say; None if no tenant is configured."""
         entra = settings.entra
         if entra is None:
             return None
@@ -163,9 +163,9 @@ class Tokens:
         return cls(entra, SigningKeys(entra, fetch))
 
     async def caller(self, request: Request) -> str | None:
-        """The name of who has signed in, None when nobody tries to.
+        """The name of the caller who has signed in; None if the request has no token.
 
-        Raises TokenInvalid, PermissionDenied for a good token of one who is not listed, ServiceUnavailable.
+        Raises TokenInvalid, PermissionDenied for a valid token of an unlisted caller, or ServiceUnavailable.
         """
         fields = request.headers.getlist("authorization")
         if not fields:
@@ -211,4 +211,4 @@ class Tokens:
         return claims
 
     def _invalid(self) -> TokenInvalid:
-        return TokenInvalid(challenge(self._entra) + ', error="invalid_token"')
+        return TokenInvalid(challenge(self._entra) + ', error="invalid_token"', self._audience)

@@ -1,18 +1,17 @@
 """The picture in a multipart/form-data body (RFC 7578), found while the body arrives.
 
-Parts without name and type, header fields folded over lines, a preamble, bare line feeds: clients send all of
-them, and no parser we know reads all of them in time that the size of a chunk bounds. So they are read here:
-each byte is looked at a fixed number of times, by expressions that never go back, and what a form may hold is
-capped.
+Clients send parts without name and type, folded header fields, preambles and bare line feeds. No parser that
+we know reads all of these in time that is linear in the size. This one does: its expressions never backtrack,
+and the number and size of a form's parts are limited.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from shared_code.errors import ImageFault, ImageFormatInvalid, ImageSizeNotAllowed
 from shared_code.limits import MAX_IMAGE_BYTES
-from shared_code.picture.formats import SIGNATURE_BYTES, begins_as_picture
+from shared_code.picture.formats import FORMATS, SIGNATURE_BYTES, Format, begins_as_picture
 
 MAX_PARTS: Final = 1000
 MAX_PART_HEADER_BYTES: Final = 16 << 10
@@ -26,22 +25,22 @@ _BOUNDARY = re.compile(r';\s*boundary\s*=\s*(?:"((?:\\.|[^"\\])*+)"|([^";]*+))',
 _QUOTED_PAIR = re.compile(r"\\(.)")
 _HEADERS_END = re.compile(rb"(?:\A|\n)\r?\n")
 _HEADERS_END_BYTES: Final = len(b"\n\r\n")
-# RFC 5322: a name without blanks before the colon; a line that begins with a blank goes on with the last one.
-# What stands behind the first line that is neither is no field.
+# RFC 5322: a name without blanks before the colon; a line that begins with a blank continues the last one.
+# The fields end at the first line that is neither.
 _FIELDS = re.compile(rb"(?:(?:[!-9;-~]*+:|[ \t]|From )[^\r\n]*+(?:\r\n|\r|\n|\Z))*+")
 _TYPE_AND_DISPOSITION = re.compile(
     rb"(?:^|(?<=[\r\n]))content-(?P<name>type|disposition):"
     rb"(?P<value>[^\r\n]*+(?:(?:\r\n|\r|\n)[ \t][^\r\n]*+)*+)",
     re.IGNORECASE,
 )
-# An unclosed quote hides the rest, so that each character is looked at once.
+# An unclosed quote extends to the end, so that each character is read once.
 _QUOTED_STRING = re.compile(r'"(?:\\.|[^"\\])*+"?', re.DOTALL)
 _IMAGE_TYPE = re.compile(r"image/[^/]*+")
 _FILE_NAME = re.compile(r";\s*filename(?:\*\d*\*?)?\s*=", re.IGNORECASE)
 
 
 def boundary_of(content_type: str) -> bytes:
-    """The boundary named in a Content-Type field, b"" when there is none that could be used."""
+    """The boundary in a Content-Type field; b"" if there is no usable one."""
     match = _BOUNDARY.search(content_type)
     if match is None:
         return b""
@@ -55,20 +54,21 @@ class PictureFinder:
 
     The picture is the first part that is marked as a file and not empty; when no part is, the first one whose
     bytes begin as a picture's do. A part is marked by a file name, or by the content type of an image or of
-    application/octet-stream. What stands before a fault in the form, or before a cap is met, counts.
+    application/octet-stream. If the form is malformed or exceeds a limit, the parts before that count.
     """
 
-    def __init__(self, boundary: bytes) -> None:
+    def __init__(self, boundary: bytes, formats: Sequence[Format] = FORMATS) -> None:
+        self._formats = formats
         self._boundary = re.escape(boundary)
         self._tail_bytes = len(b"\r\n--") + len(boundary) + _MAX_PADDING_BYTES + len(b"\r\n")
         self._delimiter = self._delimiter_after(b"\n")
-        self._pending = bytearray(b"\r\n")  # the first delimiter needs no line before it
+        self._pending = bytearray(b"\r\n")  # the first delimiter may begin the body
         self._read: Callable[[], bool] = self._preamble if boundary else self._epilogue
         self._skipped_bytes = 0
         self._header_bytes = 0
         self._parts = 0
-        self._searched_bytes = 0  # of the header fields, without an end so far
-        self._part = _Part(marked=False)
+        self._searched_bytes = 0  # of the header fields, whose end was not found yet
+        self._part = _Part(self._formats, marked=False)
         self._unmarked: _Part | None = None
         self._file: _Part | None = None
 
@@ -83,7 +83,7 @@ class PictureFinder:
 
         Raises ImageSizeNotAllowed when the form holds none, ImageFormatInvalid when it breaks off in it.
         """
-        self.feed(b"\r\n")  # the last delimiter needs no line behind it
+        self.feed(b"\r\n")  # the last delimiter may end the body
         if self._read == self._content:
             self._keep(self._take(len(self._pending)))
             if self._part.is_picture:
@@ -109,7 +109,7 @@ class PictureFinder:
             self._skipped_bytes += len(self._take(skip))
             return False
         if delimiter["line_end"]:
-            # Of the form's own line end only: a picture may well end in a carriage return.
+            # Only the form's own line end: a picture may end in a carriage return.
             self._delimiter = self._delimiter_after(bytes(delimiter["line_end"]))
         return self._pass(delimiter)
 
@@ -128,7 +128,7 @@ class PictureFinder:
         if self._parts > MAX_PARTS or self._header_bytes > MAX_HEADER_BYTES:
             self._read = self._epilogue
             return True
-        self._part = _Part(marked=_is_marked(bytes(block)))
+        self._part = _Part(self._formats, marked=_is_marked(bytes(block)))
         self._read = self._content
         return True
 
@@ -151,7 +151,7 @@ class PictureFinder:
     def _pass(self, delimiter: re.Match[bytes]) -> bool:
         self._read = self._epilogue if delimiter["last"] or self._file else self._headers
         self._take(delimiter.end())
-        self._part = _Part(marked=False)
+        self._part = _Part(self._formats, marked=False)
         return True
 
     def _keep(self, content: bytearray) -> None:
@@ -169,24 +169,25 @@ class PictureFinder:
 class _Part:
     """The content of one part, as far as it may be the picture."""
 
-    def __init__(self, *, marked: bool) -> None:
+    def __init__(self, formats: Sequence[Format], *, marked: bool) -> None:
+        self._formats = formats
         self.marked = marked
         self.content = bytearray()
 
     @property
     def is_picture(self) -> bool:
-        return bool(self.content) if self.marked else begins_as_picture(self.content)
+        return bool(self.content) if self.marked else begins_as_picture(self.content, self._formats)
 
     def add(self, content: bytearray) -> None:
         self.content += content
         if not self.marked and not self.is_picture:
-            del self.content[SIGNATURE_BYTES:]  # enough to tell that it is none
+            del self.content[SIGNATURE_BYTES:]  # enough to see that it is no picture
         if len(self.content) > MAX_IMAGE_BYTES:
             raise ImageSizeNotAllowed
 
 
 def _is_marked(block: bytes) -> bool:
-    """Whether header fields tell of a file; of a field that is there twice the first counts."""
+    """Whether the header fields mark a file; the first of repeated fields counts."""
     fields: dict[bytes, str] = {}
     for field in _TYPE_AND_DISPOSITION.finditer(block, 0, _end_of_fields(block)):
         # ISO 8859-1 has a character for every byte; only ASCII ones are looked at.

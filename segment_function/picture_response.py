@@ -1,36 +1,45 @@
-"""The streamed answer: sends a picture while it is made, and gives everything back however that ends."""
+"""The streamed answer: sends a picture while it is encoded, and releases everything when that ends."""
 
 import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, override
 
 from azurefunctions.extensions.http.fastapi import Response
 from starlette.types import Receive, Scope, Send
 
 from segment_function.connection import CallerLeft, drop, while_connected
 from segment_function.responses import Exchange
-from shared_code.outcome import Ending
+from shared_code.matte.subject import PixelBox
 from shared_code.progress import Findings, StageName
+from shared_code.record import Ending
 from shared_code.stream import PictureStream
 from shared_code.visit import Visit
 
 log = logging.getLogger(__name__)
 
 _PIECE_BYTES = 128 << 10
-"""What is written at a time: about this much lies in the server's buffer for a caller who does not read."""
+"""Size of each write; about this much stays in the server's buffer if a caller stops reading."""
+
+
+def _listed(box: PixelBox) -> str:
+    return f"{box.left},{box.top},{box.width},{box.height}"
 
 
 @dataclass(frozen=True)
 class PictureHeader:
-    """A header of pictures only: what the API document says of it, and its value."""
+    """A header that only pictures have: its description in the API document, and its value.
+
+    `always`: every picture has it; otherwise those whose value is not None.
+    """
 
     name: str
     description: str
     pattern: str
-    value: Callable[[Findings], str]
+    value: Callable[[Findings], str | None]
+    always: bool = True
 
 
 PICTURE_HEADERS: Final = (
@@ -40,30 +49,40 @@ PICTURE_HEADERS: Final = (
         r"^(0\.\d\d|1\.00)$",
         lambda findings: f"{findings.uncertainty:.2f}",
     ),
+    PictureHeader(
+        "x-segment-box",
+        "With `crop=subject`: the part of the upright picture that is answered, as left, top, width and "
+        "height in its pixels.",
+        r"^\d+,\d+,\d+,\d+$",
+        lambda findings: None if findings.box is None else _listed(findings.box),
+        always=False,
+    ),
 )
 
 
 class PictureResponse(Response):
     """A 200 whose body is a PictureStream. It owns the stream, and says how the visit ends.
 
-    A caller who takes nothing for `stall_s` seconds, or is not done by the deadline, is dropped: his answer
-    lacks its end, which every client sees. The visit's deadline bounds the whole, so that a slow reader never
-    becomes a function time-out, on which the host restarts the worker with all that it is doing.
+    A caller who reads nothing for `stall_s` seconds, or has not received everything by the deadline, is
+    disconnected. Clients notice, because the answer is incomplete. The deadline keeps slow readers from
+    reaching the function time-out, at which the host would restart the worker and end all calls.
     """
 
     def __init__(self, stream: PictureStream, exchange: Exchange, visit: Visit, stall_s: float) -> None:
         headers = exchange.headers()
         headers["Content-Type"] = stream.media_type
         headers["Vary"] = "Accept"
-        headers |= {header.name: header.value(visit.findings) for header in PICTURE_HEADERS}
+        values = {header.name: header.value(visit.findings) for header in PICTURE_HEADERS}
+        headers |= {name: value for name, value in values.items() if value is not None}
         super().__init__(None, 200, headers)
         del self.headers["content-length"]
         self._stream = stream
         self._visit = visit
         self._stall_s = stall_s
 
+    @override
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the picture, once. Whatever happens then is in the visit and the log, and never raised."""
+        """Send the picture, once. Errors are recorded in the visit and the log, and never raised."""
         visit = self._visit
         try:
             async with aclosing(self._stream):

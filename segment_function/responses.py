@@ -1,4 +1,4 @@
-"""Answers on the wire: the headers every answer carries, and the one place where errors become HTTP."""
+"""HTTP answers: the headers that all of them have, and the one place where errors become HTTP."""
 
 import asyncio
 import re
@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import override
 
 from azurefunctions.extensions.http.fastapi import Request, Response
 from starlette.types import Receive, Scope, Send
@@ -19,17 +20,17 @@ from shared_code.errors import SegmentError
 _LINGER_S = 5.0
 _LINGER_BYTES = 64 << 20
 _ID = re.compile(r"[A-Za-z0-9._:/{}+-]{1,128}")
-"""What a client's own id of a request may be made of so that it is recorded: no names, no addresses."""
+"""The form that a client's own request id must have to be recorded, so that names and addresses are not."""
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """One request and what its answer says of it: the id is in the headers and in the log."""
+    """One request, and the id that its answer and the log have."""
 
     request: Request
     region: str = ""
     patience_s: float = 0
-    """How long a caller may go on sending what nobody reads, from the request's head on."""
+    """How long a caller may keep sending a body that is not read, counted from the request's head."""
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     begin: float = field(default_factory=time.monotonic)
 
@@ -69,10 +70,11 @@ class Exchange:
 class LingeringResponse(Response):
     """A whole answer to a request whose body is not read.
 
-    It is sent at once, and what the client still sends is then read and dropped: closing a connection with
-    unread bytes resets it, and the client would lose the answer (RFC 9112, 9.6). The Functions host passes
-    the answer on when it has forwarded the whole body, and counts the call as running until then. So a client
-    who goes on for too long is dropped: a call that reaches `functionTimeout` takes the worker with it.
+    The answer is sent at once. Then the rest of the body is read and dropped, because closing a connection
+    with unread bytes resets it, and the client would lose the answer (RFC 9112, 9.6). The Functions host
+    passes the answer on only after it has forwarded the whole body, and the call lasts until then. So a
+    client who keeps sending for too long is disconnected: at `functionTimeout` the host would restart the
+    worker.
     """
 
     def __init__(
@@ -85,6 +87,7 @@ class LingeringResponse(Response):
         super().__init__(body, status, headers)
         self._linger_s = linger_s
 
+    @override
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send, then read on for at most `linger_s` and _LINGER_BYTES."""
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
@@ -121,12 +124,13 @@ def error_response(error: SegmentError, exchange: Exchange, *, body_unread: bool
 
 
 def content_response(content: bytes, media_type: str, exchange: Exchange, status: int = 200) -> Response:
-    """A page or document that is at hand."""
+    """A page or document from memory."""
     return Response(content, status, exchange.headers() | {"Content-Type": media_type})
 
 
 class NothingToSend(Response):
-    """For the server, which waits for an answer, when it was sent already or its caller has left."""
+    """For a server that expects an answer, when it was already sent or the caller has left."""
 
+    @override
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send nothing."""

@@ -45,12 +45,11 @@ class AddressGuard:
     allowed_networks: tuple[IPNetwork, ...] = ()
     wall: tuple[IPNetwork, ...] = field(default_factory=recommended_wall)
 
-    def allows(self, address: str) -> bool:
-        """Whether a connection to `address`, the text of an IPv4 or IPv6 address, may be opened."""
-        return self.refusal(address) is None
-
     def refusal(self, address: str) -> str | None:
-        """The rule that refuses `address`, or None. What is not plainly an address is refused."""
+        """The rule that refuses `address`, the text of an IPv4 or IPv6 address; None when it may be opened.
+
+        What is not plainly an address is refused.
+        """
         # A zone id picks a network interface: such an address is link-local by nature.
         if "%" in address:
             return "has a zone id"

@@ -1,7 +1,7 @@
 """Fetch the image at a caller's URL, without giving callers access to the internal network.
 
-The rules are modules of their own, met in this order: target (what a URL can mean), resolver, guard
-(who may be reached), pinned_http (the connection), shared_code.content_coding (the size of the body).
+Each rule has a module, applied in this order: target (what a URL can mean), resolver, guard (which addresses
+may be reached), pinned_http (the connection), shared_code.content_coding (the size of the body).
 """
 
 import asyncio
@@ -31,7 +31,7 @@ type ReadImage = Callable[["Fetched", str], Awaitable[bytes]]
 MAX_REDIRECTS = 3
 _TOLD_BYTES = 256 << 10
 _MOST_FRAMING_BYTES = 256 << 10
-"""Of a body, and a quarter of its size: what chunks of less than 20 bytes have around them, takes long."""
+"""Allowed framing beside a quarter of the body: parsing chunks of less than 20 bytes takes long."""
 _REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
 
 _logger = logging.getLogger(__name__)
@@ -69,17 +69,17 @@ async def fetch_image(
 
     Follows 3 redirects, across hosts too, each checked like the first URL. All of it ends within
     `policy.total_timeout_s`. Without a `tls_context` the certificate authorities of the system are trusted.
-    `arriving` is told how many more bytes of the image have come; what it raises ends the fetching.
+    `arriving` is called with the number of bytes that arrive; an error that it raises ends the fetch.
 
-    Raises UrlNotAccessible, UrlStatus (the last answer is not 2xx) and ImageSizeNotAllowed. Why is only
-    logged, with the host and never with path, query or credentials.
+    Raises UrlNotAccessible, UrlStatus (the last answer is not 2xx) and ImageSizeNotAllowed. The reason is
+    only logged, with the host and never with path, query or credentials.
     """
     if not policy.enabled:
         raise not_accessible("image urls are turned off", fault=UrlFault.OFF)
     target = parse_target(url)
     try:
         async with asyncio.timeout(policy.total_timeout_s):
-            http = _pinned_http(policy, resolver, tls_context)  # imports for 0.2 s the first time
+            http = _pinned_http(policy, resolver, tls_context)  # the first import takes 0.2 s
             return await _follow(
                 http, target, partial(_read_image, max_bytes=policy.max_bytes, arriving=arriving)
             )

@@ -1,7 +1,7 @@
-"""Event loops for fetching, so that what another server sends takes no time of the loop that serves callers.
+"""Event loops for fetching, so that another server's data cannot block the loop that serves callers.
 
-HTTP is parsed in Python here, byte by byte if the other server sends it so. On threads of their own the
-parsers only share the interpreter with it, which is handed over every few milliseconds.
+HTTP is parsed in Python here, byte by byte if the other server sends it so. On their own threads the parsers
+only share the interpreter with that loop, and threads switch every few milliseconds.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ class Loops:
         self._under_way: dict[asyncio.AbstractEventLoop, int] = {}
 
     async def run[T](self, work: Coroutine[object, object, T]) -> T:
-        """The result of `work`, done on the loop that has least to do. Cancelled, `work` is cancelled.
+        """The result of `work`, run on the least busy loop. If this is cancelled, so is `work`.
 
         To be called on one thread.
         """
@@ -43,7 +43,7 @@ class Loops:
 def on_this_loop[Given](
     function: Callable[[Given], None],
 ) -> Callable[[Given], Coroutine[object, object, None]]:
-    """`function`, to be awaited on any loop and called on the one that runs now. What it raises is raised."""
+    """Wrap `function`, so that other loops can await it. It runs on the current loop."""
     here = asyncio.get_running_loop()
 
     async def call(given: Given) -> None:
@@ -58,4 +58,4 @@ async def _called[Given](function: Callable[[Given], None], given: Given) -> Non
 
 
 FETCH_LOOPS = Loops(2, "fetch")
-"""Two, so that one server which sends what takes long to parse leaves a loop to the others."""
+"""Two, so that a server whose data takes long to parse leaves one loop to others."""

@@ -1,8 +1,8 @@
 """One HTTP GET over a connection that goes to a checked address and nowhere else.
 
-A name is resolved once, every address it has is put to the guard, and the socket is opened to one of those
-very addresses: no second look-up can give another answer (DNS rebinding). TLS still names and checks the
-host of the URL. httpcore itself knows no proxy, no cookie and no redirect, so nothing has to be turned off.
+A name is resolved once, the guard checks every address, and the socket connects to one of these addresses. So
+no second look-up can give another answer (DNS rebinding). TLS still names and checks the host of the URL.
+httpcore itself uses no proxies, cookies or redirects, so nothing has to be turned off.
 
 Import this module at the first URL and not at start: httpcore costs 40 ms on top of asyncio and ssl.
 """
@@ -14,6 +14,7 @@ import ssl
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import override
 
 import httpcore
 
@@ -22,7 +23,7 @@ from segment_function.fetch.resolver import Resolver
 from segment_function.fetch.target import UrlTarget, is_ip_address, not_accessible
 from shared_code.errors import UrlFault
 
-# OSError, since httpcore lets an ssl.SSLError through that comes after the handshake.
+# OSError, since httpcore does not wrap an ssl.SSLError after the handshake.
 _NETWORK_ERRORS = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, OSError)
 _LEAST_ATTEMPT_S = 1.0
 # A name with thousands of addresses must not turn the service into a port scanner.
@@ -49,7 +50,7 @@ def default_tls_context() -> ssl.SSLContext:
 
 
 class Fetched:
-    """A response whose body is not read yet, and how many bytes its connection has given so far."""
+    """A response whose body is not read yet, and how many bytes its connection has received."""
 
     def __init__(self, response: httpcore.Response, backend: "_PinnedBackend") -> None:
         self.response = response
@@ -63,7 +64,7 @@ class Fetched:
 
 @dataclass(frozen=True)
 class PinnedHttp:
-    """How connections are made: who may be reached, who resolves, who is trusted, how long to wait."""
+    """How connections are made: allowed addresses, resolver, trusted certificates, time-outs."""
 
     guard: AddressGuard
     allowed_ports: frozenset[int]
@@ -111,18 +112,19 @@ class _PinnedBackend(httpcore.AsyncNetworkBackend):
         self._sockets = httpcore.AnyIOBackend()
         self._streams: list[httpcore.AsyncNetworkStream] = []
 
+    @override
     async def connect_tcp(
         self,
         host: str,
         port: int,
-        timeout: float | None = None,  # noqa: ASYNC109 (the name is httpcore's)
+        timeout: float | None = None,
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
         """Connect to `host`, a name or an IP address; the time-outs are those of PinnedHttp."""
         if port not in self._http.allowed_ports:
             raise not_accessible(f"port {port} is not allowed", host, UrlFault.PORT)
-        addresses = await self._resolve(host, port)
+        addresses = await self._resolve(host)
         for address in addresses:
             refusal = self._http.guard.refusal(address)
             if refusal is not None:
@@ -132,7 +134,7 @@ class _PinnedBackend(httpcore.AsyncNetworkBackend):
         return _CountedStream(stream, self)
 
     def count(self, size_bytes: int) -> None:
-        """So many bytes have come. Raises UrlNotAccessible for a head without end."""
+        """Count received bytes. Raises UrlNotAccessible for a head that is too long."""
         self.received += size_bytes
         if self.in_head and self.received > _MAX_HEAD_BYTES:
             raise not_accessible(f"head larger than {_MAX_HEAD_BYTES} bytes", self._host, UrlFault.CONNECTION)
@@ -142,12 +144,12 @@ class _PinnedBackend(httpcore.AsyncNetworkBackend):
         for stream in self._streams:
             await stream.aclose()
 
-    async def _resolve(self, host: str, port: int) -> list[str]:
+    async def _resolve(self, host: str) -> list[str]:
         if is_ip_address(host):
             return [host]
         try:
             async with asyncio.timeout(self._http.dns_timeout_s):
-                addresses = await self._http.resolver.resolve(host, port)
+                addresses = await self._http.resolver.resolve(host)
         except OSError as error:  # TimeoutError is one
             raise not_accessible(f"name resolution: {error!r}", host, UrlFault.NAME_RESOLUTION) from error
         if not addresses:
@@ -162,7 +164,7 @@ class _PinnedBackend(httpcore.AsyncNetworkBackend):
         failure = ""
         for tried, address in enumerate(addresses):
             remaining_s = max(deadline_s - clock(), 0.0)
-            # An address that swallows packets must leave time for the next one.
+            # An address that does not respond must leave time for the next one.
             share_s = max(remaining_s / (len(addresses) - tried), min(remaining_s, _LEAST_ATTEMPT_S))
             try:
                 stream = await self._sockets.connect_tcp(address, port, timeout=share_s)
@@ -175,7 +177,7 @@ class _PinnedBackend(httpcore.AsyncNetworkBackend):
 
 
 class _CountedStream(httpcore.AsyncNetworkStream):
-    """Another stream, whose bytes are counted, once TLS is removed."""
+    """A stream whose bytes are counted, after TLS is removed."""
 
     def __init__(self, stream: httpcore.AsyncNetworkStream, backend: _PinnedBackend) -> None:
         self._stream = stream

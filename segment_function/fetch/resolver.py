@@ -1,4 +1,4 @@
-"""Name resolution, the one seam between an image URL and the sockets it leads to."""
+"""Name resolution for image URLs; tests replace it."""
 
 import asyncio
 import socket
@@ -13,24 +13,23 @@ _MAX_LOOK_UPS = 256
 class Resolver(Protocol):
     """Finds the addresses of a host name."""
 
-    async def resolve(self, host: str, port: int) -> Sequence[str]:
+    async def resolve(self, host: str) -> Sequence[str]:
         """All addresses of `host`, in the order to try them. Raises OSError when it has none."""
 
 
 def system_look_up(host: str) -> Sequence[str]:
-    """What the operating system answers, both IP families; blocks. `host` is ASCII. Raises OSError."""
-    # As bytes, which spares it the IDNA of 2003 that a str goes through.
+    """The operating system's answer, for both IP families; blocks. `host` is ASCII. Raises OSError."""
+    # As bytes, because a str would be converted by IDNA 2003.
     answers = socket.getaddrinfo(host.encode("ascii"), None, type=socket.SOCK_STREAM)
     return [str(socket_address[0]) for *_, socket_address in answers]
 
 
 class SystemResolver:
-    """A blocking look-up, made fit for callers who do not wait for ever.
+    """Blocking look-ups on threads, for callers who wait only for a limited time.
 
-    A look-up cannot be called off: when no name server answers, its thread is gone for as long as the system
-    tries, which is longer than any caller waits. So every look-up has a thread of its own, which no other has
-    to wait for and the end of the process neither; callers who ask for the same name share one; and when
-    `max_look_ups` hang, further names are refused at once.
+    A look-up cannot be cancelled: if no name server answers, its thread is blocked for as long as the system
+    tries, which is longer than any caller waits. So every look-up has its own daemon thread, callers who ask
+    for the same name share one, and when `max_look_ups` hang, further names are refused at once.
     """
 
     def __init__(
@@ -43,9 +42,9 @@ class SystemResolver:
         self._lock = threading.Lock()
         self._under_way: dict[str, Future[Sequence[str]]] = {}
 
-    async def resolve(self, host: str, port: int) -> Sequence[str]:
-        """See Resolver. `host` is ASCII; the addresses do not depend on `port`."""
-        # Shielded, because a caller who gives up must not call it off for the others.
+    async def resolve(self, host: str) -> Sequence[str]:
+        """See Resolver. `host` is ASCII."""
+        # Shielded, because a caller who gives up must not cancel it for the others.
         return await asyncio.shield(asyncio.wrap_future(self._answer(host)))
 
     def _answer(self, host: str) -> Future[Sequence[str]]:

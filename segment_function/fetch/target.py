@@ -1,8 +1,8 @@
 """From the text of a URL to the one host, port and path it can mean.
 
-Parsers that read a URL differently are how address checks are got round, so whatever has two readings is
-refused: user info, backslashes, control characters, numbers that `inet_aton` takes for an IPv4 address, zone
-ids. White space has one reading in path and query, where it is sent percent-encoded, and none before them.
+Attackers get round address checks with URLs that parsers read differently, so ambiguous URLs are refused:
+user info, backslashes, control characters, numbers that `inet_aton` takes for an IPv4 address, zone ids.
+White space is unambiguous in path and query, where it is sent percent-encoded, and refused before them.
 """
 
 import logging
@@ -54,7 +54,7 @@ def is_ip_address(host: str) -> bool:
 
 
 def not_accessible(reason: str, host: str = "", fault: UrlFault = UrlFault.MALFORMED) -> UrlNotAccessible:
-    """The error to raise, once `reason` is in the log: the caller is never told it."""
+    """Log `reason`, which the caller never gets, and return the error to raise."""
     _logger.warning("image url refused: host=%s reason=%s", host or "-", reason)
     return UrlNotAccessible(fault)
 
@@ -62,7 +62,7 @@ def not_accessible(reason: str, host: str = "", fault: UrlFault = UrlFault.MALFO
 def parse_target(url: str, base: UrlTarget | None = None) -> UrlTarget:
     """Read an absolute http(s) URL, or with `base` a reference relative to it. Raises UrlNotAccessible.
 
-    Escapes (%2F, %2B) stay as they are, for they can be part of a signature.
+    Escapes (%2F, %2B) are kept, because they can be part of a signature.
     """
     url = url.strip()
     if len(url) > MAX_URL_CHARS:

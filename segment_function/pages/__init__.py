@@ -1,1 +1,1 @@
-"""What is served beside the API: the page, its files, the description."""
+"""Served beside the API: the home page with its files, and the API description."""

@@ -1,4 +1,4 @@
-"""Files that are served as they are. Tables name each of them, so no path of a request reaches the disk."""
+"""Static files. Tables list every one of them, so the path of a request is never used as a path on disk."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ SVG = "image/svg+xml"
 
 @dataclass(frozen=True)
 class Asset:
-    """A file and what it is served as."""
+    """A static file and how it is served."""
 
     path: Path
     media_type: str
@@ -38,6 +38,7 @@ HOME_ASSETS = {
     "backdrop.js": static("backdrop.js", JAVASCRIPT),
     "certainty.js": static("certainty.js", JAVASCRIPT),
     "code_panel.js": static("code_panel.js", JAVASCRIPT),
+    "credential.js": static("credential.js", JAVASCRIPT),
     "explain.js": static("explain.js", JAVASCRIPT),
     "icon.svg": static("icon.svg", SVG),
     "kinds.js": static("kinds.js", JAVASCRIPT),

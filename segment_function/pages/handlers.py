@@ -1,4 +1,4 @@
-"""Beside the API: a page to try it, health, the API's description, and the answer to every other path."""
+"""The routes beside the API: a page to try it, health, its description, and all other paths."""
 
 import hashlib
 import json
@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 import azure.functions as func
 from azurefunctions.extensions.http.fastapi import Request, Response
 
-from segment_function.answer import Work, answer_page
-from segment_function.api import ALIAS, ROUTE, SegmentApi
+from segment_function.answer import Endpoint, answer_page
+from segment_function.api import ALIAS, ROUTE, SegmentApi, trace_context_of
 from segment_function.pages.assets import HOME_ASSETS, HTML, Asset
 from segment_function.pages.home import home_page
 from segment_function.pages.openapi import openapi_json
@@ -17,6 +17,7 @@ from segment_function.pages.swagger import SWAGGER_PAGE, swagger_assets
 from segment_function.responses import Exchange, content_response
 from shared_code.errors import ResourceNotFound
 from shared_code.matte.networks import NetworkStore, State
+from shared_code.picture.formats import format_names
 from shared_code.room.rooms import Rooms
 from shared_code.version import VERSION
 
@@ -33,88 +34,92 @@ _SWAGGER_POLICY = (
 
 
 def pages_blueprint(api: SegmentApi) -> func.Blueprint:
-    """The functions beside the API, which need no key, and the one that answers every other path."""
+    """The functions beside the API, which need no key, and the one for all other paths."""
     blueprint = func.Blueprint()
-    region, networks = api.settings.region, api.engine.networks
+    region, networks, formats = api.settings.region, api.engine.networks, api.settings.formats
 
-    def serve(name: str, route: str, work: Work) -> None:
+    def home() -> bytes:
+        return home_page(networks.choices, formats)
+
+    def serve(name: str, route: str, endpoint: Endpoint) -> None:
         @blueprint.function_name(name)
         @blueprint.route(route, methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
         async def page(req: Request) -> Response:
-            return await answer_page(req, region, work)
+            return await answer_page(req, region, endpoint)
 
     serve("status", "status", _status(api.engine.rooms))
     serve("ready", "ready", _ready(networks))
-    serve("openapi", "openapi.json", _openapi(networks))
+    serve("openapi", "openapi.json", _openapi(networks, format_names(formats)))
     serve("swagger", "swagger", _page(SWAGGER_PAGE.read, _SWAGGER_POLICY))
     serve("swagger_file", "swagger/{file}", _file(swagger_assets))
     serve("static_file", "static/{file}", _file(lambda: HOME_ASSETS))
 
     @blueprint.function_name("unknown_path")
     @blueprint.route("{*path}", methods=_ALL_METHODS, auth_level=func.AuthLevel.ANONYMOUS)
-    async def unknown_path(req: Request) -> Response:
+    async def unknown_path(req: Request, context: func.Context) -> Response:
         """The home page; the API under a path with doubled slashes; "Resource not found" for all else."""
         path = re.sub("/+", "/", req.scope["path"]).strip("/").lower()
         if req.method == "POST" and path in (ROUTE.lower(), ALIAS):
-            return await api.segment(req)
+            return await api.segment(req, trace_context_of(req, context))
         is_home = req.method == "GET" and not path
-        return await answer_page(req, region, _page(home_page, _HOME_POLICY) if is_home else not_found)
+        return await answer_page(req, region, _page(home, _HOME_POLICY) if is_home else not_found)
 
     return blueprint
 
 
-def _status(rooms: Rooms) -> Work:
-    """Alive: answers whatever else the process is doing; and what the wall around decoders lacks."""
+def _status(rooms: Rooms) -> Endpoint:
+    """The liveness answer, with the parts of the decoder sandbox that are missing."""
 
-    async def work(exchange: Exchange) -> Response:
+    async def endpoint(exchange: Exchange) -> Response:
         document: dict[str, object] = {"status": "alive", "version": VERSION}
         if lacking := rooms.wall_lacks:
             document["wall_lacks"] = lacking
         return content_response(json.dumps(document, separators=(",", ":")).encode(), _JSON, exchange)
 
-    return work
+    return endpoint
 
 
-def _ready(networks: NetworkStore) -> Work:
+def _ready(networks: NetworkStore) -> Endpoint:
     """Whether the default network is loaded: 200, or 503 until then."""
 
-    async def work(exchange: Exchange) -> Response:
+    async def endpoint(exchange: Exchange) -> Response:
         state, loaded = networks.state, networks.loaded
         document = {"status": state, "model": networks.default, "sha256": loaded and loaded.sha256}
         code = 200 if state is State.READY else 503
         return content_response(json.dumps(document).encode(), _JSON, exchange, code)
 
-    return work
+    return endpoint
 
 
-def _openapi(networks: NetworkStore) -> Work:
+def _openapi(networks: NetworkStore, formats: str) -> Endpoint:
     """The API's description."""
 
-    async def work(exchange: Exchange) -> Response:
-        return content_response(openapi_json(tuple(networks.names), networks.default), _JSON, exchange)
+    async def endpoint(exchange: Exchange) -> Response:
+        document = openapi_json(tuple(networks.names), networks.default, formats)
+        return content_response(document, _JSON, exchange)
 
-    return work
+    return endpoint
 
 
-def _page(read: Callable[[], bytes], policy: str) -> Work:
+def _page(read: Callable[[], bytes], policy: str) -> Endpoint:
     """Answers an HTML page under a Content-Security-Policy."""
 
-    async def work(exchange: Exchange) -> Response:
+    async def endpoint(exchange: Exchange) -> Response:
         response = content_response(read(), HTML, exchange)
         response.headers["Content-Security-Policy"] = policy
         response.headers["Cache-Control"] = "no-cache"
         return response
 
-    return work
+    return endpoint
 
 
-def _file(table: Callable[[], Mapping[str, Asset]]) -> Work:
+def _file(table: Callable[[], Mapping[str, Asset]]) -> Endpoint:
     """Answers the file of `table` that the last segment of the path names, or 304 to a browser that has it.
 
-    Browsers ask each time: the page is several modules, which after an update must not be of two versions.
+    Browsers ask each time, because after an update the page's modules must all be of one version.
     """
 
-    async def work(exchange: Exchange) -> Response:
+    async def endpoint(exchange: Exchange) -> Response:
         asset = table().get(exchange.request.path_params["file"])
         if asset is None:
             raise ResourceNotFound
@@ -128,9 +133,9 @@ def _file(table: Callable[[], Mapping[str, Asset]]) -> Work:
         response.headers["ETag"] = etag
         return response
 
-    return work
+    return endpoint
 
 
-async def not_found(exchange: Exchange) -> Response:
-    """The answer to every path and method that is none of the functions'."""
+async def not_found(_exchange: Exchange) -> Response:
+    """The answer to a path and method that no function serves."""
     raise ResourceNotFound

@@ -1,4 +1,4 @@
-"""`/openapi.json`: the OpenAPI 3.1 description of the API, made of the constants the code itself uses.
+"""`/openapi.json`: the OpenAPI 3.1 description of the API, made from the constants that the code uses.
 
 Every error of shared_code/errors.py stands in it as an example under its status.
 Specification: https://spec.openapis.org/oas/v3.1.1.html
@@ -11,7 +11,7 @@ from http import HTTPStatus
 from itertools import groupby
 
 from segment_function.api import ALIAS, ROUTE
-from segment_function.call import API_VERSIONS
+from segment_function.call import API_VERSIONS, CROP
 from segment_function.callers import CREDENTIALS
 from segment_function.fetch.target import MAX_URL_CHARS
 from segment_function.picture_response import PICTURE_HEADERS
@@ -42,16 +42,26 @@ _HEADERS: dict[str, tuple[str, JsonObject, bool]] = {
     "x-ms-client-request-id": ("Echoed when the request has it.", _TEXT, False),
 }
 _ERROR_CODE_HEADER = ("`error.code` of the body.", _TEXT, True)
+_CHALLENGE_HEADER = (
+    "Where tokens of Microsoft Entra ID are to be had, where callers can sign in (RFC 6750).",
+    _TEXT,
+    False,
+)
 _RETRY_HEADER = ("Seconds to wait before the next attempt.", _WHOLE_NUMBER, True)
 
 
 @cache
-def openapi_json(networks: tuple[str, ...], default_network: str) -> bytes:
-    """The document as UTF-8 JSON. `networks` are the values that `model-name` can have."""
-    return json.dumps(openapi_document(networks, default_network), ensure_ascii=False).encode()
+def openapi_json(networks: tuple[str, ...], default_network: str, formats: str = format_names()) -> bytes:
+    """The document as UTF-8 JSON.
+
+    `networks` are the values that `model-name` can have, `formats` names those of pictures.
+    """
+    return json.dumps(openapi_document(networks, default_network, formats), ensure_ascii=False).encode()
 
 
-def openapi_document(networks: tuple[str, ...], default_network: str) -> JsonObject:
+def openapi_document(
+    networks: tuple[str, ...], default_network: str, formats: str = format_names()
+) -> JsonObject:
     """The document as Python objects."""
     return {
         "openapi": "3.1.1",
@@ -83,7 +93,7 @@ def openapi_document(networks: tuple[str, ...], default_network: str) -> JsonObj
         "components": {
             "securitySchemes": {credential.name: dict(credential.scheme) for credential in CREDENTIALS},
             "parameters": _parameters(networks, default_network),
-            "requestBodies": {"Picture": _picture()},
+            "requestBodies": {"Picture": _picture(formats)},
             "headers": {name: _header(*row) for name, row in _HEADERS.items()},
             "schemas": {"Error": _ERROR, "Ready": _READY},
             "responses": dict(_error_responses(all_errors())),
@@ -104,6 +114,7 @@ def _segment(operation_id: str, summary: str) -> JsonObject:
             _ref("parameters", "api-version"),
             _ref("parameters", "mode"),
             _ref("parameters", "model-name"),
+            _ref("parameters", "crop"),
             _ref("parameters", "x-ms-client-request-id"),
         ],
         "requestBody": _ref("requestBodies", "Picture"),
@@ -142,6 +153,15 @@ def _parameters(networks: tuple[str, ...], default_network: str) -> JsonObject:
             "description": "The network to use. An unknown one is answered with 404.",
             "schema": {"type": "string", "enum": list(networks), "default": default_network},
         },
+        "crop": {
+            "name": "crop",
+            "in": "query",
+            "description": (
+                f"`{CROP}`: only the box of the subject is answered, with a margin; `x-segment-box` tells "
+                "where it was. Letter case is ignored, and so is any other value."
+            ),
+            "schema": {"type": "string", "enum": [CROP]},
+        },
         "x-ms-client-request-id": {
             "name": "x-ms-client-request-id",
             "in": "header",
@@ -151,9 +171,9 @@ def _parameters(networks: tuple[str, ...], default_network: str) -> JsonObject:
     }
 
 
-def _picture() -> JsonObject:
+def _picture(formats: str) -> JsonObject:
     limits = (
-        f"{format_names()}, detected from the content (the first frame or page counts); "
+        f"{formats}, detected from the content (the first frame or page counts); "
         f"1 to {MAX_IMAGE_BYTES} bytes, each side {MIN_SIDE_PX} to {MAX_SIDE_PX} pixels."
     )
     form: JsonObject = {"type": "object", "properties": {"image": _BINARY}, "required": ["image"]}
@@ -178,6 +198,8 @@ def _error_responses(examples: Iterable[SegmentError]) -> Iterable[tuple[str, Js
         headers = _common_headers() | {"x-ms-error-code": _header(*_ERROR_CODE_HEADER)}
         if any(error.retry_after_s is not None for error in found):
             headers["Retry-After"] = _header(*_RETRY_HEADER)
+        if status == HTTPStatus.UNAUTHORIZED:
+            headers["WWW-Authenticate"] = _header(*_CHALLENGE_HEADER)
         content: JsonObject = {
             "schema": _ref("schemas", "Error"),
             "examples": {error.id: _example(error) for error in found},
@@ -233,7 +255,7 @@ def _common_headers() -> JsonObject:
 
 def _picture_headers() -> JsonObject:
     described: JsonObject = {
-        header.name: _header(header.description, {"type": "string", "pattern": header.pattern}, True)
+        header.name: _header(header.description, {"type": "string", "pattern": header.pattern}, header.always)
         for header in PICTURE_HEADERS
     }
     return described | {"Vary": _header("The answer depends on `Accept`.", {"const": "Accept"}, True)}

@@ -1,7 +1,7 @@
-"""Swagger UI from an installed package, so that `/swagger` needs no foreign host.
+"""Swagger UI from an installed package, so that `/swagger` loads nothing from other hosts.
 
-The package fastapi-swagger carries the files of Swagger UI. Only they are wanted of it: it is located and
-never imported.
+The package fastapi-swagger contains the files of Swagger UI. Only these files are used; the package is never
+imported.
 """
 
 from collections.abc import Mapping

@@ -1,12 +1,12 @@
 """A web site on loopback that serves pictures, redirects and faults to the service under test."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from tests.conformance import pictures
 from tests.conformance.requests import jpeg
+from tests.support.loopback import serving
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -51,10 +51,5 @@ class _Server(ThreadingHTTPServer):
 @contextmanager
 def picture_site(port: int) -> Iterator[str]:
     """Serve on 127.0.0.1:port; gives the base URL."""
-    server = _Server(("127.0.0.1", port), _Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
+    with _Server(("127.0.0.1", port), _Handler) as server, serving(server):
         yield f"http://127.0.0.1:{port}"
-    finally:
-        server.shutdown()
-        server.server_close()

@@ -5,6 +5,7 @@ import re
 import time
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -45,7 +46,7 @@ def site() -> Iterator[str]:
 
 @pytest.fixture(scope="module", params=KINDS)
 def contract_host(
-    request: pytest.FixtureRequest, site: str, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, site: str, tmp_path_factory: pytest.TempPathFactory, quick_app: Path
 ) -> Iterator[Host]:
     settings = {
         "SEGMENT_API_KEYS": ",".join(KEYS),
@@ -53,7 +54,7 @@ def contract_host(
         "SEGMENT_URL_ALLOWED_NETWORKS": "127.0.0.1/32",
         "SEGMENT_URL_ALLOWED_PORTS": f"80,443,{site.rpartition(':')[2]}",
     }
-    with started(request.param, tmp_path_factory.mktemp("contract") / "log.txt", settings) as host:
+    with started(request.param, tmp_path_factory.mktemp("contract") / "log.txt", settings, quick_app) as host:
         yield host
 
 
@@ -193,7 +194,9 @@ def test_transparency_of_the_input_stays(contract_host: Host) -> None:
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def odd_host(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+def odd_host(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, quick_app: Path
+) -> Iterator[Host]:
     """Other settings: indexed mattes, little memory, no URLs, and no key configured."""
     settings = {
         "SEGMENT_MATTE_PNG": "indexed",
@@ -201,7 +204,7 @@ def odd_host(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         "SEGMENT_URL_INPUT": "off",
         "SEGMENT_ALLOW_ANONYMOUS": "true",
     }
-    with started(request.param, tmp_path_factory.mktemp("odd") / "log.txt", settings) as host:
+    with started(request.param, tmp_path_factory.mktemp("odd") / "log.txt", settings, quick_app) as host:
         yield host
 
 
@@ -231,8 +234,10 @@ def test_anonymous_where_it_is_allowed(odd_host: Host) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_key_configured_refuses_everybody(kind: str, tmp_path_factory: pytest.TempPathFactory) -> None:
-    with started(kind, tmp_path_factory.mktemp("closed") / "log.txt", {}) as host:
+def test_no_key_configured_refuses_everybody(
+    kind: str, tmp_path_factory: pytest.TempPathFactory, quick_app: Path
+) -> None:
+    with started(kind, tmp_path_factory.mktemp("closed") / "log.txt", {}, quick_app) as host:
         for key in (None, "", KEYS[0]):
             reply = ask(host, Request(headers={"Ocp-Apim-Subscription-Key": key}))
             assert (reply.status, reply.body) == (401, errors.AccessDenied().body())

@@ -21,7 +21,12 @@ CALLERS = 24
 @pytest.fixture(scope="module")
 def narrow_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     """One slot: nine requests find a place, and none waits longer than a second."""
-    settings = {"SEGMENT_ALLOW_ANONYMOUS": "true", "SEGMENT_SLOTS": "1", "SEGMENT_SLOT_WAIT_S": "1"}
+    settings = {
+        "SEGMENT_ALLOW_ANONYMOUS": "true",
+        "SEGMENT_MODEL": "u2netp",
+        "SEGMENT_SLOTS": "1",
+        "SEGMENT_SLOT_WAIT_S": "1",
+    }
     with embedded_host(tmp_path_factory.mktemp("narrow") / "log.txt", settings) as host:
         yield host
 

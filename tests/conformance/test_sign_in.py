@@ -1,8 +1,10 @@
 """Sign-in with access tokens, on each host, as Microsoft's own Python client does it."""
 
 import io
+import random
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import httpx
 import pytest
@@ -16,7 +18,8 @@ from shared_code.errors import PermissionDenied, SegmentError, ServiceUnavailabl
 from tests.functions_host import HOW_TO_GET_ONE, find_host, functions_host
 from tests.functions_host.needed import skip
 from tests.support.hosts import embedded_host
-from tests.support.issuer import AUDIENCE, STRANGER, TENANT, Issuer, oidc_issuer
+from tests.support.issuer import AUDIENCE, STRANGER, TENANT, Issuer, mutate, oidc_issuer
+from tests.support.loopback import NO_TLS
 from tests.support.photos import encoded
 
 pytestmark = pytest.mark.slow
@@ -24,12 +27,15 @@ pytestmark = pytest.mark.slow
 QUERY = {"api-version": "2023-02-01-preview", "mode": "backgroundRemoval"}
 PICTURE = encoded("JPEG", 64, 60)
 HOSTS = {"embedded": embedded_host, "functions": functions_host}
-SETTINGS = {"SEGMENT_MODEL": "u2netp", "SEGMENT_KEYS": "off", "SEGMENT_API_KEYS": "a-key"}
+MUTATED = 200
+# 400 is the Functions host's own, for bytes that are no UTF-8.
+REFUSED = {400, 401, 403}
+SETTINGS = {"SEGMENT_KEYS": "off", "SEGMENT_API_KEYS": "a-key"}
 
 
 @pytest.fixture(scope="module", params=HOSTS)
 def signed_in(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, quick_app: Path
 ) -> Iterator[tuple[str, Issuer]]:
     """A host's address, and whose tokens it takes."""
     if request.param == "functions" and find_host() is None:
@@ -37,7 +43,7 @@ def signed_in(
     with ExitStack() as running:
         issuer = running.enter_context(oidc_issuer())
         log = tmp_path_factory.mktemp("log") / "log.txt"
-        host = running.enter_context(HOSTS[request.param](log, SETTINGS | issuer.settings))
+        host = running.enter_context(HOSTS[request.param](log, SETTINGS | issuer.settings, quick_app))
         yield host.url, issuer
 
 
@@ -90,6 +96,7 @@ def refused(url: str, headers: dict[str, str], error: SegmentError) -> httpx.Res
         content=PICTURE,
         headers={"Content-Type": "image/jpeg"} | headers,
         trust_env=False,
+        verify=NO_TLS,
         timeout=60,
     )
     assert (answer.status_code, answer.content) == (error.status, error.body())
@@ -114,10 +121,28 @@ def test_refusals(signed_in: tuple[str, Issuer]) -> None:
     assert "www-authenticate" not in refused(url, stranger, PermissionDenied()).headers
 
 
-def test_without_an_issuer(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_mutated_tokens(signed_in: tuple[str, Issuer]) -> None:
+    """None lets in, and none is a fault: of the service, the worker library, or the host."""
+    url, issuer = signed_in
+    good, chance = issuer.token(), random.Random(31)
+    with httpx.Client(base_url=url, trust_env=False, verify=NO_TLS, timeout=60) as client:
+        for _ in range(MUTATED):
+            authorization = f"Bearer {mutate(good, chance)}".strip().encode("latin-1")
+            answer = client.post(
+                "/computervision/imageanalysis:segment",
+                params=QUERY,
+                content=PICTURE,
+                headers={b"Content-Type": b"image/jpeg", b"Authorization": authorization},
+            )
+            assert answer.status_code in REFUSED, authorization
+    with Image.open(io.BytesIO(by_microsofts_client(url, Credential(good)))) as image:
+        assert image.size == (64, 60)
+
+
+def test_without_an_issuer(tmp_path_factory: pytest.TempPathFactory, quick_app: Path) -> None:
     with oidc_issuer() as issuer:
         issuer.fault = 500
         log = tmp_path_factory.mktemp("log") / "log.txt"
-        with embedded_host(log, SETTINGS | issuer.settings) as running:
+        with embedded_host(log, SETTINGS | issuer.settings, quick_app) as running:
             token = {"Authorization": f"Bearer {issuer.token()}"}
             assert refused(running.url, token, ServiceUnavailable()).headers["retry-after"] == "5"

@@ -25,7 +25,7 @@ def a_queue(message: func.QueueMessage) -> None:
     """Not for HTTP."""
 
 
-async def nothing(req: Request) -> Response:
+async def nothing(_req: Request) -> Response:
     return Response("nothing", 404)
 
 

@@ -12,6 +12,7 @@ from PIL import Image
 
 from shared_code.errors import ResourceNotFound
 from tests.support.hosts import KEYS, Host, embedded_host, ends_in_time
+from tests.support.loopback import NO_TLS
 
 pytestmark = pytest.mark.slow
 
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.slow
 @pytest.mark.parametrize("method", ["TRACE", "PROPFIND", "CONNECTX"])
 @pytest.mark.parametrize("path", ["/", "/status", "/no/such/path"])
 def test_unknown_methods_get_the_document(host: Host, method: str, path: str) -> None:
-    answer = httpx.request(method, host.url + path, trust_env=False)
+    answer = httpx.request(method, host.url + path, trust_env=False, verify=NO_TLS)
     assert (answer.status_code, answer.content) == (404, ResourceNotFound().body())
     assert answer.headers["x-ms-error-code"] == "404"
 

@@ -1,5 +1,7 @@
 import re
 import socket
+import time
+from http.client import HTTPConnection
 
 import pytest
 
@@ -30,3 +32,13 @@ def test_a_half_closed_caller_is_answered(host: Host, version: bytes) -> None:
 def test_a_request_that_breaks_off_is_not(host: Host) -> None:
     head, body = Request().parts()
     assert answer(host, head + body[:-1]) == b""
+
+
+def test_an_idle_connection_is_kept(host: Host) -> None:
+    """Callers who use it again would else meet its end: uvicorn keeps one for 5 seconds."""
+    connection = HTTPConnection("127.0.0.1", host.port, timeout=60)
+    for pause_s in (0, 7):
+        time.sleep(pause_s)
+        connection.request("GET", "/status")  # does not connect again by itself
+        assert connection.getresponse().read()
+    connection.close()

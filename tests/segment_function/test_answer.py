@@ -14,7 +14,7 @@ async def page(exchange: Exchange) -> Response:
     return content_response(b"page", "text/plain", exchange)
 
 
-async def bad_mode(exchange: Exchange) -> Response:
+async def bad_mode(_exchange: Exchange) -> Response:
     raise ModeInvalid
 
 
@@ -23,7 +23,7 @@ async def bad_mode_after_reading(exchange: Exchange) -> Response:
     raise ModeInvalid
 
 
-async def crash(exchange: Exchange) -> Response:
+async def crash(_exchange: Exchange) -> Response:
     raise RuntimeError("secret of the implementation")
 
 

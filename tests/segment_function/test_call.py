@@ -33,6 +33,25 @@ MODE = "mode=backgroundRemoval"
 
 
 @pytest.mark.parametrize(
+    ("query", "crop"),
+    [
+        ("crop=subject", True),
+        ("Crop=SUBJECT", True),
+        ("crop=%73ubject", True),
+        ("", False),
+        ("crop=", False),
+        ("crop", False),
+        ("crop=true", False),
+        ("crop=subject%20", False),
+        ("crop=subject&crop=subject", False),
+        ("smartcrops=subject", False),
+    ],
+)
+def test_only_the_subject_is_asked_for_by_its_name(query: str, crop: bool) -> None:
+    assert parse_call(request(query=f"{VERSION}&{MODE}&{query}"), NETWORKS).crop == crop
+
+
+@pytest.mark.parametrize(
     ("query", "error"),
     [
         ("", ResourceNotFound),

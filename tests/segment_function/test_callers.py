@@ -3,7 +3,7 @@ import asyncio
 import pytest
 from azurefunctions.extensions.http.fastapi import Request
 
-from segment_function.callers import KEY_HEADER, Caller, Gate, KeyCheck
+from segment_function.callers import CALLER_HEADER, KEY_HEADER, Caller, Gate, KeyCheck
 from shared_code.errors import AccessDenied, ResourceNotFound, SegmentError
 from shared_code.settings import load_settings
 from tests.segment_function.asgi import request
@@ -98,3 +98,26 @@ def test_no_key_is_printed() -> None:
     printed = repr(Gate.of(load_settings(NAMED)))
     assert "shop" in printed
     assert not any(secret in printed for secret in ("first-key", "second-key", "third", "vault-key"))
+
+
+@pytest.mark.parametrize(
+    ("key", "named", "caller"),
+    [
+        ("secret", "shop", "shop"),
+        ("secret", None, "gateway"),
+        ("secret", "", "gateway"),
+        ("secret", "two words", "gateway"),
+        ("secret", "x" * 33, "gateway"),
+        ("other", "shop", "app"),
+    ],
+)
+def test_a_gateway_says_who_calls(key: str, named: str | None, caller: str) -> None:
+    settings = load_settings({"SEGMENT_API_KEYS": "gateway=secret,app=other", "SEGMENT_GATEWAY": "gateway"})
+    headers = {KEY_HEADER: key} | ({} if named is None else {CALLER_HEADER: named})
+    assert asyncio.run(Gate.of(settings)(request(headers=headers))).name == caller
+
+
+def test_without_a_gateway_nobody_says_who_calls() -> None:
+    settings = load_settings({"SEGMENT_API_KEYS": "app=secret"})
+    headers = {KEY_HEADER: "secret", CALLER_HEADER: "shop"}
+    assert asyncio.run(Gate.of(settings)(request(headers=headers))).name == "app"

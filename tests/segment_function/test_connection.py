@@ -19,7 +19,7 @@ class Cycle:
     def __init__(self) -> None:
         self.transport = TransportFake()
 
-    async def send(self, message: object) -> None:
+    async def send(self, _message: object) -> None:
         raise AssertionError("nothing is to be sent")
 
 
@@ -71,7 +71,7 @@ def test_drop() -> None:
 
 
 def test_drop_on_another_server() -> None:
-    async def send(message: object) -> None:
+    async def send(_message: object) -> None:
         raise AssertionError("nothing is to be sent")
 
     asyncio.run(drop(send))

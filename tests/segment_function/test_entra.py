@@ -1,6 +1,7 @@
 """Sign-in against a real issuer on loopback: every part of a token wrong, keys rotated, the issuer away."""
 
 import asyncio
+import json
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -27,6 +28,7 @@ from tests.support.issuer import (
     STRANGER,
     TENANT,
     Issuer,
+    mutate,
     new_key,
     oidc_issuer,
     signed,
@@ -96,6 +98,58 @@ def test_claims(
     issuer: Issuer, claims: Callable[[Issuer], dict[str, object]], found: str | type[SegmentError]
 ) -> None:
     assert let_in(gate(issuer), f"Bearer {issuer.token(claims(issuer))}") == found
+
+
+CLOUDS = [
+    ("https://login.microsoftonline.com", "https://cognitiveservices.azure.com", "https://sts.windows.net"),
+    ("https://login.microsoftonline.us", "https://cognitiveservices.azure.us", "https://sts.windows.net"),
+    (
+        "https://login.partner.microsoftonline.cn",
+        "https://cognitiveservices.azure.cn",
+        "https://sts.chinacloudapi.cn",
+    ),
+    ("https://login.chinacloudapi.cn", "https://cognitiveservices.azure.cn", "https://sts.chinacloudapi.cn"),
+]
+
+
+@pytest.mark.parametrize(("authority", "audience", "v1"), CLOUDS)
+def test_other_clouds(issuer: Issuer, authority: str, audience: str, v1: str) -> None:
+    """Each takes its own tokens, and those of no other cloud; its authority is asked for its keys."""
+    asked: list[str] = []
+    refused: list[TokenInvalid] = []
+    settings = load_settings(issuer.settings | {"SEGMENT_ENTRA_AUTHORITY": authority})
+    assert settings.entra is not None
+
+    async def fetch(url: str) -> bytes:
+        asked.append(url)
+        return (
+            json.dumps(issuer.document(url.removeprefix(authority)))
+            .replace(issuer.authority, authority)
+            .encode()
+        )
+
+    tokens = Tokens(settings.entra, SigningKeys(settings.entra, fetch))
+
+    def found(**claims: object) -> str | type[SegmentError] | None:
+        signed_in = request(headers={"Authorization": f"Bearer {issuer.token(issuer.claims(**claims))}"})
+        try:
+            return asyncio.run(tokens.caller(signed_in))
+        except TokenInvalid as error:
+            refused.append(error)
+            return TokenInvalid
+
+    assert found(iss=f"{v1}/{TENANT}/", aud=audience) == "shop"
+    assert found(iss=f"{authority}/{TENANT}/v2.0", aud=APP) == "shop"
+    for _, other_audience, other_v1 in CLOUDS:
+        if other_audience != audience:
+            assert found(iss=f"{v1}/{TENANT}/", aud=other_audience) is TokenInvalid
+        if other_v1 != v1:
+            assert found(iss=f"{other_v1}/{TENANT}/", aud=audience) is TokenInvalid
+    assert asked[0].startswith(f"{authority}/{TENANT}/")
+    assert refused
+    for error in refused:
+        assert f"({audience})" in error.message
+        assert f'resource="{audience}"' in (error.challenge or "")
 
 
 def test_signatures(issuer: Issuer) -> None:
@@ -229,30 +283,7 @@ def test_mutated_tokens(issuer: Issuer) -> None:
     asyncio.run(campaign())
 
 
-def mutate(token: str, chance: random.Random) -> str:
-    """Something else than `token`, also to those who read base64 leniently."""
-    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.=+/ \xff"
-    parts = token.split(".")
-    while True:
-        at = chance.randrange(len(token) - 1)  # the last letter has bits that mean nothing
-        match chance.randrange(6):
-            case 0:
-                changed = token[:at] + chance.choice(letters) + token[at + 1 :]
-            case 1:
-                changed = token[:at] + token[at + 1 :]
-            case 2:
-                changed = token[:at] + chance.choice(letters[:64]) * chance.randrange(1, 50) + token[at:]
-            case 3:
-                changed = token[:at]
-            case 4:
-                changed = ".".join(chance.choices(parts, k=chance.randrange(1, 6)))
-            case _:
-                changed = token[:at] + token[at:][::-1]
-        if changed.rstrip("=") != token and changed.strip() != token:
-            return changed
-
-
 def test_small_keys_are_none_of_ours(issuer: Issuer) -> None:
     document = {"keys": [issuer.document(f"/{TENANT}/discovery/v2.0/keys"), 7, {"kty": "EC"}, {"kty": "RSA"}]}
     with pytest.raises(ValueError, match="no key"):
-        entra._signing_keys(document)
+        entra.signing_keys(document)

@@ -8,11 +8,11 @@ from starlette.types import Message
 
 from segment_function.picture_response import PictureResponse
 from segment_function.responses import Exchange
-from shared_code.admission import MemoryBudget
+from shared_code.admission import Admission
 from shared_code.deadline import Deadline
 from shared_code.limits import MAX_IMAGE_BYTES
-from shared_code.outcome import Edge, Ending, Outcome
 from shared_code.progress import Findings
+from shared_code.record import Edge, Ending, VisitRecord
 from shared_code.stream import PictureStream
 from shared_code.visit import Arrival, Visit
 from tests.segment_function.asgi import DISCONNECT, Script, Sent, request, scope
@@ -50,25 +50,25 @@ class Scene:
     stall_s: float = LONG_S
     deadline: Callable[[], Deadline] = lambda: Deadline.after(LONG_S)
     sent: Sent = field(default_factory=Sent)
-    outcomes: list[Outcome] = field(default_factory=list)
+    records: list[VisitRecord] = field(default_factory=list)
 
     def run(self, send: Callable[[Message], Coroutine[object, object, None]], script: Script) -> None:
         exchange = Exchange(request())
-        held = MemoryBudget(MAX_IMAGE_BYTES, LONG_S).hold()
-        visit = Visit(Arrival(exchange.id, Edge.HTTP), self.deadline(), held, self.outcomes.append)
+        held = Admission(1, MAX_IMAGE_BYTES, LONG_S).hold()
+        visit = Visit(Arrival(exchange.id, Edge.HTTP), self.deadline(), held, self.records.append)
         visit.progress.findings = Findings(uncertainty=0.126)
         stream = cast(PictureStream, self.stream)
         response = PictureResponse(stream, exchange, visit, self.stall_s)
         assert self.stream.closed == 0
         with visit:
-            asyncio.run(response(scope(), script, send))
+            asyncio.run(asyncio.wait_for(response(scope(), script, send), LONG_S))
 
     @property
     def ending(self) -> tuple[Ending, str | None, int]:
-        (outcome,) = self.outcomes
+        (record,) = self.records
         assert self.stream.closed == 1
-        assert outcome.stages[-1].name == "send"
-        return outcome.ending, outcome.error_id, outcome.bytes_out
+        assert record.stages[-1].name == "send"
+        return record.ending, record.error_id, record.bytes_out
 
 
 def test_sent_whole() -> None:
@@ -129,7 +129,7 @@ def test_a_stream_that_breaks() -> None:
 def test_a_server_that_ends() -> None:
     scene = Scene(StreamFake([b"one"]))
 
-    async def send(message: Message) -> None:
+    async def send(_message: Message) -> None:
         raise asyncio.CancelledError
 
     with pytest.raises(asyncio.CancelledError):

@@ -110,8 +110,7 @@ class TestLingering:
             running = asyncio.create_task(LingeringResponse(b"answer")({"type": "http"}, receive, sent))
             for _ in range(5):
                 await asyncio.sleep(0)
-            assert sent.body == b"answer"
-            assert not sent.ended
+            assert (sent.body, sent.ended) == (b"answer", False)
             gate.set()
             await running
             assert sent.ended

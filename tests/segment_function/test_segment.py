@@ -1,11 +1,14 @@
 """The operation from its request to its record, with an engine of its own and no server."""
 
 import asyncio
+import io
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
 import pytest
 from azurefunctions.extensions.http.fastapi import Request
+from PIL import Image
 from starlette.types import Message
 
 from segment_function import responses
@@ -13,7 +16,8 @@ from segment_function.api import SegmentApi
 from segment_function.callers import KEY_HEADER, Gate
 from shared_code import errors
 from shared_code.engine import Engine, Usage
-from shared_code.outcome import Ending, Outcome
+from shared_code.modes import Mode
+from shared_code.record import Ending, VisitRecord
 from shared_code.settings import load_settings
 from tests.segment_function.asgi import DISCONNECT, Script, Sent, chunks, scope
 from tests.shared_code.matte.networks import FlatNetwork, GatedNetwork, OneNetwork
@@ -35,19 +39,21 @@ class Service:
 
     network: FlatNetwork = field(default_factory=FlatNetwork)
     deadline_s: float = LONG_S
-    outcomes: list[Outcome] = field(default_factory=list)
+    records: list[VisitRecord] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         settings = replace(SETTINGS, deadline_s=self.deadline_s)
         self.engine = Engine(settings, OneNetwork(self.network), rooms())
-        self._api = SegmentApi(settings, self.engine, Gate.of(settings), self.outcomes.append)
+        self._api = SegmentApi(settings, self.engine, Gate.of(settings), self.records.append)
 
-    async def call(self, messages: Sequence[Message], key: str = "key", pause_s: float = 0) -> Sent:
+    async def call(
+        self, messages: Sequence[Message], key: str = "key", pause_s: float = 0, query: str = QUERY
+    ) -> Sent:
         """Send a request whose body is these messages, as a server would."""
         sent = Sent()
         received = Script(messages, pause_s)
-        request = Request(scope("POST", "/", QUERY, {KEY_HEADER: key}), received, sent)
-        response = await self._api.segment(request)
+        request = Request(scope("POST", "/", query, {KEY_HEADER: key}), received, sent)
+        response = await self._api.segment(request, {})
         await response(request.scope, received, sent)
         return sent
 
@@ -61,24 +67,54 @@ class Service:
 
     @property
     def told(self) -> tuple[Ending, str | None]:
-        (outcome,) = self.outcomes
-        return outcome.ending, outcome.error_id
+        (record,) = self.records
+        return record.ending, record.error_id
 
 
 def test_a_picture_that_is_sent() -> None:
     service = Service()
     sent = asyncio.run(service.call(chunks(PHOTO[:1000], PHOTO[1000:])))
     assert (sent.status, sent.ended) == (200, True)
-    (outcome,) = service.outcomes
-    assert (outcome.ending, outcome.error_id, outcome.mode) == (Ending.SENT, None, "backgroundRemoval")
-    assert (outcome.caller, outcome.bytes_in) == ("shop", len(PHOTO))
-    assert (outcome.findings.format, outcome.findings.cold_start) == ("PNG", True)
-    assert outcome.findings.network == "u2netp"
-    assert (outcome.id, outcome.bytes_out) == (sent.headers["request-id"], len(sent.body))
-    assert outcome.findings.megapixels == 0.3
-    stages = [stage.name for stage in outcome.stages]
+    (record,) = service.records
+    assert (record.ending, record.error_id, record.mode) == (Ending.SENT, None, "backgroundRemoval")
+    assert (record.caller, record.bytes_in) == ("shop", len(PHOTO))
+    assert (record.findings.format, record.findings.cold_start) == ("PNG", True)
+    assert record.findings.network == "u2netp"
+    assert (record.id, record.bytes_out) == (sent.headers["request-id"], len(sent.body))
+    assert record.findings.megapixels == 0.3
+    stages = [stage.name for stage in record.stages]
     assert (stages[0], stages[-1]) == ("receive", "send")
     assert {"header", "wait", "decode", "network", "matte", "encode"} < set(stages)
+    assert "x-segment-box" not in sent.headers
+
+
+@pytest.mark.parametrize("mode", Mode)
+@pytest.mark.parametrize(
+    ("network", "box"),
+    [
+        (FlatNetwork(left=0.5, top=0.25, right=0.75, bottom=0.75), (300, 125, 150, 250)),
+        (FlatNetwork(left=0.5, top=0.5, right=0.5, bottom=0.5), (0, 0, 600, 500)),
+    ],
+    ids=["somewhere", "nowhere"],
+)
+def test_only_the_subject_is_answered_where_that_is_asked_for(
+    network: FlatNetwork, box: tuple[int, int, int, int], mode: Mode
+) -> None:
+    query = f"api-version=2023-02-01-preview&mode={mode}"
+    whole = asyncio.run(Service(network).call(chunks(PHOTO), query=query))
+    sent = asyncio.run(Service(network).call(chunks(PHOTO), query=f"{query}&crop=subject"))
+    assert (sent.status, sent.ended) == (200, True)
+    left, top, width, height = map(int, sent.headers["x-segment-box"].split(","))
+    with Image.open(io.BytesIO(sent.body)) as cut, Image.open(io.BytesIO(whole.body)) as all_of_it:
+        assert cut.size == (width, height)
+        expected = all_of_it.crop((left, top, left + width, top + height))
+        assert np.abs(np.asarray(cut, np.int16) - np.asarray(expected)).max() <= 1
+        assert np.asarray(cut)[..., -1].any() == np.asarray(all_of_it)[..., -1].any()
+    room = 45  # of the margin, and of a matte that follows edges of the picture
+    assert box[0] - room <= left <= box[0]
+    assert box[1] - room <= top <= box[1]
+    assert box[0] + box[2] <= left + width <= box[0] + box[2] + room
+    assert box[1] + box[3] <= top + height <= box[1] + box[3] + room
 
 
 @pytest.mark.parametrize(
@@ -159,6 +195,6 @@ def test_nothing_of_a_call_stays() -> None:
         for number in range(50):
             await service.call(kinds[number % len(kinds)])
         await service.is_at_rest()
-        assert len(service.outcomes) == 50
+        assert len(service.records) == 50
 
     asyncio.run(scene())

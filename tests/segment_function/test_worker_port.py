@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+import uvicorn
 from azure_functions_runtime.http_v2 import HttpCoordinator, http_coordinator
-from azurefunctions.extensions.http.fastapi import Request, Response
+from azurefunctions.extensions.http.fastapi import Request, Response, web
 from starlette.types import Message, Scope
 
 from segment_function import worker_port
@@ -88,3 +90,24 @@ def test_invocation_without_a_request_ends(
 
     asyncio.run(invoke())
     assert coordinator._context_references == {}
+
+
+def test_connections_are_kept_for_longer_than_the_host_keeps_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The host's client lets them go after one or two minutes without use."""
+    made: list[uvicorn.Config] = []
+
+    class Server:
+        def __init__(self, config: uvicorn.Config) -> None:
+            made.append(config)
+
+        async def serve(self) -> None:
+            """At once."""
+
+    monkeypatch.setattr(uvicorn, "Server", Server)
+    extension: Any = web
+    monkeypatch.setattr(extension, "FastAPI", extension.FastAPI)
+    monkeypatch.setattr(extension.WebServer, "serve", extension.WebServer.serve)
+    worker_port.use_handler_app()
+    asyncio.run(extension.WebServer("127.0.0.1", 80, extension.WebApp()).serve())
+    assert (made[0].host, made[0].port) == ("127.0.0.1", 80)
+    assert made[0].timeout_keep_alive > 120

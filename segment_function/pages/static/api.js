@@ -1,26 +1,30 @@
-// One call of the API, and what its answer says.
+// One call of the API, and what is read from its answer.
+
+import { headersOf } from "./credential.js";
 
 export const PATH = "/computervision/imageanalysis:segment";
 export const VERSION = "2023-02-01-preview";
 
 const TRIES = 6;
 
-// Why there is no result: `kind` is "answer" (an error of the service), "busy", "foreign" (something else answered),
-// "dead" (nothing answers at this address any more) or "broken" (this call broke off, the service is there).
+// Why there is no result. `kind`: "answer" (an error of the service), "busy", "foreign" (something else answered),
+// "dead" (nothing answers at this address any more) or "broken" (this call was cut off, but the service answers).
 export class CallError extends Error {
   constructor(kind, message, { status = 0, code = "", requestId = "" } = {}) {
     super(message);
     Object.assign(this, { kind, status, code, requestId });
   }
 
-  // Other pictures would fare no better.
+  // Whether other pictures would fail as well.
   get final() {
     return this.status === 401 || this.kind === "dead";
   }
 }
 
-// job: { source: File or null, url, mode, key }. Gives { png, milliseconds, requestId, uncertainty }, the last of them
-// a number or null. `onWait` is told the seconds before another try. Throws CallError, or AbortError by `signal`.
+// job: { source: File or null, url, mode, model, key, accept }: model "" for the default network, key may be an access
+// token, accept a media type or nothing for PNG. Returns { png, milliseconds, requestId, uncertainty }, the last a
+// number or null. `onWait` is called with the seconds before another attempt. Throws CallError, or AbortError when
+// `signal` aborts.
 export async function cutOut(job, signal, onWait) {
   for (let left = TRIES - 1; ; left -= 1) {
     const begin = performance.now();
@@ -38,14 +42,16 @@ export async function cutOut(job, signal, onWait) {
   }
 }
 
-export function target(mode) {
-  return `${PATH}?${new URLSearchParams({ "api-version": VERSION, mode })}`;
+export function target({ mode, model }) {
+  const network = model ? { "model-name": model } : {};
+  return `${PATH}?${new URLSearchParams({ "api-version": VERSION, ...network, mode })}`;
 }
 
-function requestFor({ source, url, mode, key }, signal) {
-  const headers = { "Content-Type": source ? "application/octet-stream" : "application/json" };
-  if (key) headers["Ocp-Apim-Subscription-Key"] = key;
-  return new Request(target(mode), { method: "POST", headers, body: source ?? JSON.stringify({ url }), signal });
+function requestFor(job, signal) {
+  const { source, url, key, accept } = job;
+  const headers = { "Content-Type": source ? "application/octet-stream" : "application/json", ...headersOf(key) };
+  if (accept) headers.Accept = accept;
+  return new Request(target(job), { method: "POST", headers, body: source ?? JSON.stringify({ url }), signal });
 }
 
 async function resultOf(response, begin) {

@@ -1,4 +1,4 @@
-// The page: pictures are cut out as they come, two calls at a time, and one of them is on the stage.
+// The page: cuts out pictures as they arrive, two calls at a time, and shows the selected one on the stage.
 
 import { CallError, cutOut } from "./api.js";
 import { certainty } from "./certainty.js";
@@ -13,15 +13,17 @@ const AT_ONCE = 2; // calls under way
 
 const $ = (id) => document.getElementById(id);
 
-// { source, url, name, mode, key, state, result, error, note, abort }, with a state of strip.js; mode and key are those
-// of its last call.
+// { source, url, name, mode, model, key, state, result, error, note, abort }. The states are listed in strip.js; mode,
+// model and key are those of the last call.
 let items = [];
 let selected = null;
 let calls = 0; // under way
-let leftOut = 0; // files of folders that are no pictures
+let leftOut = 0; // files in folders that are not pictures
 
 const inState = (...states) => items.filter(({ state }) => states.includes(state));
-const options = () => ({ mode: new FormData($("form")).get("mode"), key: $("key").value.trim() });
+const options = () => ({
+  mode: new FormData($("form")).get("mode"), model: $("network").value, key: $("key").value.trim(),
+});
 
 function add(inputs, others) {
   leftOut += others;
@@ -55,11 +57,11 @@ function again(some) {
   pump();
 }
 
-// Those that other options would change.
+// The pictures whose result would change with the current options.
 function changed() {
-  const { mode, key } = options();
+  const { mode, model, key } = options();
   return items.filter((item) => (
-    item.state === "done" ? item.mode !== mode : ["failed", "stopped"].includes(item.state) && item.key !== key
+    item.state === "done" ? item.mode !== mode || item.model !== model : ["failed", "stopped"].includes(item.state) && item.key !== key
   ));
 }
 
@@ -80,7 +82,7 @@ async function run(item) {
       throw new CallError("answer", "The image size is not allowed.", {});
     }
     item.result = await cutOut(item, signal, (seconds) => {
-      item.note = `The service is busy; another try in ${seconds} s.`;
+      item.note = `The service is busy. Next try in ${seconds} s.`;
       settle(item, "working");
     });
     strip.draw(item, item.result.png);
@@ -95,7 +97,7 @@ async function run(item) {
   }
 }
 
-// Others would fare no better: they wait for another key, or for the service to come back.
+// The other pictures would fail as well, so they wait for another key, or for the service to come back.
 function endWith(item) {
   if (!items.includes(item)) return;
   inState("waiting").forEach((one) => settle(one, "stopped"));

@@ -1,9 +1,9 @@
-// What lies behind a cut-out: nothing, a colour or a picture. It is shown on the stage, and drawn into what is saved.
+// The background of a cut-out: none, a colour or a picture. It is shown on the stage and drawn into saved files.
 
 const $ = (id) => document.getElementById(id);
 const COLOURS = { white: "#ffffff", black: "#000000" };
 
-let picture = null; // the File that was chosen
+let picture = null; // the chosen File
 let isMatte = false; // a matte has no background to fill
 
 // { kind, colour, image }: one of colour and image, or neither.
@@ -18,7 +18,7 @@ export function isTransparent() {
   return !colour && !image;
 }
 
-// Show what is chosen behind the picture on the stage.
+// Show the chosen background on the stage.
 export function show(ofMatte = isMatte) {
   isMatte = ofMatte;
   const { kind, colour, image } = chosen();
@@ -30,7 +30,7 @@ export function show(ofMatte = isMatte) {
   $("choose-backdrop").textContent = picture ? "Another picture" : "Choose the picture";
 }
 
-// Fill a canvas with what is chosen; a canvas without a background stays as it is.
+// Draw the chosen background, if any, on a canvas.
 export function fill(context) {
   const { colour, image } = chosen();
   if (image) drawCovering(context, image);
@@ -40,7 +40,7 @@ export function fill(context) {
   }
 }
 
-// As `background-size: cover` does it.
+// Like `background-size: cover`.
 function drawCovering(context, image) {
   const { width, height } = context.canvas;
   const scale = Math.max(width / image.naturalWidth, height / image.naturalHeight);
@@ -54,7 +54,7 @@ function choose(file) {
   $("backdrop-picture").src = URL.createObjectURL(file);
 }
 
-// `onChange` is called when another background is chosen.
+// `onChange` is called when the background changes.
 export function start(onChange) {
   const changed = () => {
     show();

@@ -1,6 +1,6 @@
-// The call that was made, as code to copy, under tabs by the pattern of the ARIA Authoring Practices Guide.
+// The last call as code to copy, in tabs that follow the pattern of the ARIA Authoring Practices Guide.
 
-import { LANGUAGES, snippet } from "./snippets.js";
+import { LANGUAGES, snippet, variableOf } from "./snippets.js";
 
 const $ = (id) => document.getElementById(id);
 
@@ -10,7 +10,8 @@ let language = Object.keys(LANGUAGES)[0];
 export function show(newCall) {
   call = newCall;
   $("code").hidden = false;
-  $("key-note").hidden = !call.hasKey;
+  $("key-note").hidden = !call.credential;
+  $("key-note").firstElementChild.textContent = variableOf(call);
   render();
 }
 
@@ -60,7 +61,7 @@ function render() {
 
 async function copy() {
   try {
-    await navigator.clipboard.writeText($("snippet").textContent); // absent where the page came by plain HTTP
+    await navigator.clipboard.writeText($("snippet").textContent); // undefined if the page came by plain HTTP
     $("copied").textContent = "Copied";
   } catch {
     getSelection().selectAllChildren($("snippet"));

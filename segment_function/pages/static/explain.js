@@ -1,5 +1,6 @@
-// Why a picture has no result, in words that a person can act on.
+// Explains why a picture has no result, and what to do about it.
 
+import { credentialOf } from "./credential.js";
 import { foreignKind } from "./kinds.js";
 
 export const MOST_BYTES = 20 * 1024 * 1024;
@@ -10,7 +11,7 @@ const ON_ITS_URL = {
     + "shows it. Or save the picture and drop it here.",
 };
 
-// error: a CallError; item: one of app.js. Gives { title, advice, again, asksKey }: `again` where another try may help.
+// error: a CallError; item: one of app.js. Returns { title, advice, again, asksKey }; again: another try may help.
 export async function explain(error, { source, key }) {
   const words = await wordsFor(error, source, key);
   return { again: false, asksKey: false, ...words };
@@ -33,13 +34,13 @@ async function wordsFor(error, source, key) {
     case "busy":
       return {
         title: error.status === 503 ? "The service is not ready yet." : "The service is busy.",
-        advice: "It was asked several times. Try again in a minute.",
+        advice: "This page has tried several times. Try again in a minute.",
         again: true,
       };
     case "foreign":
       return {
-        title: "Something else answered in the service's place.",
-        advice: "A gateway or proxy on the way refused the call. Try again; if that does not help, tell whoever runs it.",
+        title: "The answer did not come from the service.",
+        advice: "A gateway or proxy in between refused the call. Try again. If that does not help, ask whoever runs it.",
         again: true,
       };
     default:
@@ -47,20 +48,35 @@ async function wordsFor(error, source, key) {
   }
 }
 
+// The service's message has the audience that tokens need in parentheses.
+function ofToken(credential, message) {
+  const [, resource = ""] = /\(([^)\s]+)\)/.exec(message) ?? [];
+  return {
+    title: credentialOf(credential) === "token"
+      ? "The service does not take this access token."
+      : "The service asks for an access token of Microsoft Entra ID.",
+    advice: "It must be whole, not expired, and of the service's tenant"
+      + (resource ? `: az account get-access-token --resource ${resource} --query accessToken --output tsv` : "."),
+    asksKey: true,
+  };
+}
+
 async function ofAnswer({ status, code, message }, source, key) {
+  if (status === 401 && (credentialOf(key) === "token" || /access token/i.test(message))) return ofToken(key, message);
   if (status === 401) {
     return {
       title: key ? "The service does not know this key." : "The service asks for a key.",
       advice: key
-        ? "Check that it is whole, and one of this service."
-        : "Whoever runs it has one for you; on your own, it is in the Key Vault or in SEGMENT_API_KEYS.",
+        ? "Check that you copied all of it, and that it is a key of this service."
+        : "Ask whoever runs the service for one. If that is you, look in the Key Vault or in SEGMENT_API_KEYS.",
       asksKey: true,
     };
   }
   if (status === 403) {
     return {
-      title: "You are not among those who may use this service.",
-      advice: "Ask whoever runs it to let you in.",
+      title: "You are not allowed to use this service.",
+      advice: "Ask whoever runs it for access, or sign in as somebody else.",
+      asksKey: true,
     };
   }
   if (status >= 500) {
@@ -90,12 +106,12 @@ async function ofAnswer({ status, code, message }, source, key) {
 
 async function ofFormat(source) {
   if (!source) {
-    return { title: "What is at that address is no picture the service reads.", advice: ON_ITS_URL.advice };
+    return { title: "The file at that address is not a picture that the service can read.", advice: ON_ITS_URL.advice };
   }
   const kind = await foreignKind(source).catch(() => null);
   if (kind) return { title: `${kind.name} is not a format that the service reads.`, advice: kind.advice };
   return {
-    title: "This file is damaged, or no picture.",
+    title: "This file is damaged or not a picture.",
     advice: "If it opens elsewhere, save it again as JPEG or PNG there, and drop that.",
   };
 }
@@ -103,5 +119,5 @@ async function ofFormat(source) {
 export function ofSize(source) {
   return source && !source.size
     ? { title: "The file is empty.", advice: "Choose another, or save the picture again." }
-    : { title: "The file is too large.", advice: "Up to 20 MB are taken. Save it as JPEG, or scale it down." };
+    : { title: "The file is too large.", advice: "The service accepts up to 20 MB. Save the picture as JPEG, or scale it down." };
 }

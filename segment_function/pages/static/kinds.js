@@ -1,4 +1,4 @@
-// What a file is that the service does not read, by its first bytes or, where those do not tell, by its name.
+// Recognises formats that the service does not read: by the first bytes of a file, or else by its name.
 
 const HEAD_BYTES = 512;
 
@@ -41,13 +41,13 @@ const ADVICE = {
 
 const FOREIGN_ENDING = /\.(hei[cf]|avif|jxl|dng|nef|arw|cr[23]|orf|rw2|raf)$/i;
 
-// Whether a name is that of a picture, accepted or not. The file input lists the accepted endings.
+// Whether a name is a picture's, accepted or not. The file input lists the accepted endings.
 export function isPictureName(name) {
   const ending = name.slice(name.lastIndexOf(".")).toLowerCase();
   return document.getElementById("file").accept.split(",").includes(ending) || FOREIGN_ENDING.test(name);
 }
 
-// { name, advice } of a known format that the service does not accept, or null.
+// { name, advice } for a known format that the service does not accept; otherwise null.
 export async function foreignKind(file) {
   const head = new Uint8Array(await file.slice(0, HEAD_BYTES).arrayBuffer());
   const text = Array.from(head, (byte) => String.fromCharCode(byte)).join("");

@@ -1,11 +1,11 @@
-// What each mode gives, as the form says it of its radio button.
+// What each mode makes, read from the radio buttons of the form.
 
 const about = (mode) => document.querySelector(`input[name="mode"][value="${mode}"]`).dataset;
 
 export const kindOf = (mode) => about(mode).kind;
 
-// The word for it in a file's name.
+// The word for its results in file names.
 export const wordOf = (mode) => about(mode).word;
 
-// Whether its pictures are transparent, so that something can be put behind them.
+// Whether its results are transparent and can have a background.
 export const isTransparent = (mode) => "transparent" in about(mode);

@@ -1,8 +1,9 @@
-// The picture that is selected: its result and what is known of it, or why there is none.
+// The selected picture: its result with details, or the reason why there is none.
 
 import { target } from "./api.js";
 import * as backdrop from "./backdrop.js";
 import * as code from "./code_panel.js";
+import { credentialOf } from "./credential.js";
 import { explain } from "./explain.js";
 import { isTransparent, kindOf } from "./modes.js";
 import * as output from "./output.js";
@@ -13,7 +14,7 @@ import { certainty } from "./certainty.js";
 const $ = (id) => document.getElementById(id);
 
 let selected = null;
-let leavingFile = null; // { url, name, type } of the result as it would be saved, ready to be dragged out
+let leavingFile = null; // { url, name, type } of the file that a drag would save
 let preparations = 0;
 
 function showError(title, advice = "", detail = "") {
@@ -25,7 +26,7 @@ function showError(title, advice = "", detail = "") {
   }));
 }
 
-// Without a picture that it belongs to.
+// A problem that belongs to no picture.
 export function showProblem(title, advice) {
   selected = null;
   hideDetails();
@@ -35,7 +36,7 @@ export function showProblem(title, advice) {
   $("choose").hidden = false;
 }
 
-// item: one of app.js, in whatever state it is, or null; `isNews` says that it has just come into that state.
+// item: one of app.js, in any state, or null. `isNews`: it has just entered that state.
 export async function show(item, isNews = false) {
   selected = item;
   hideDetails();
@@ -44,7 +45,7 @@ export async function show(item, isNews = false) {
   if (!item) stage.showDrop();
   else if (item.state === "done") await showDone(item);
   else if (isUnderWay) {
-    stage.showWorking(item, item.state === "waiting" ? "Waits for its turn" : item.note || "Being cut out…");
+    stage.showWorking(item, item.state === "waiting" ? "Waiting for its turn" : item.note || "Being cut out…");
   } else await showFailed(item, isNews);
 }
 
@@ -59,7 +60,7 @@ function hideDetails() {
 async function showFailed(item, isNews) {
   const words = item.state === "failed"
     ? await explain(item.error, item)
-    : { title: "This picture was not cut out.", advice: "The others were stopped before its turn.", again: true };
+    : { title: "This picture was not cut out.", advice: "The run was stopped before it was processed.", again: true };
   if (item !== selected) return;
   stage.showFailure();
   const { status, code: name, requestId } = item.error ?? {};
@@ -72,13 +73,13 @@ async function showFailed(item, isNews) {
   if (words.asksKey) askForKey(isNews);
 }
 
-// The one field for the key comes to where it is asked for.
+// Moves the only field for the key to where the key is asked for.
 function askForKey(isNews) {
   $("ask").replaceChildren($("key-field"), $("send"));
   $("send").hidden = false;
   $("send").textContent = "Cut out";
   $("key").setAttribute("aria-invalid", String($("key").value !== ""));
-  if (!isNews) return; // the focus stays with those who look through the pictures
+  if (!isNews) return; // so that people who browse the pictures keep their focus
   $("key").focus();
   $("key").select();
 }
@@ -95,7 +96,7 @@ async function showDone(item) {
   const size = await stage.showResult({ png, source: item.source, name: item.name, kind: kindOf(item.mode) })
     .catch((error) => {
       stage.showFailure();
-      showError("This browser cannot show the result.", "It is whole all the same: download it.", error.message);
+      showError("This browser cannot show the result.", "The file is complete, so you can download it.", error.message);
       $("again").hidden = $("choose").hidden = $("remove").hidden = $("ask").hidden = true;
     });
   if (item !== selected) return;
@@ -111,11 +112,11 @@ async function showDone(item) {
 
 function showCode(item) {
   code.show({
-    endpoint: new URL(target(item.mode), location.href).href,
+    endpoint: new URL(target(item), location.href).href,
     input: item.source ? item.name : "",
     url: item.url,
     output: output.nameOf(item, "png"),
-    hasKey: item.key !== "",
+    credential: credentialOf(item.key),
   });
 }
 
@@ -127,7 +128,7 @@ function showCertainty(uncertainty) {
   $("certainty-words").textContent = words && `${words} (uncertainty ${uncertainty.toFixed(2)})`;
 }
 
-// A drag must know its file when it begins, so that is made before.
+// Makes the file for a drag in advance: it must exist when the drag begins.
 async function prepare() {
   const item = selected;
   const turn = ++preparations;
@@ -137,7 +138,7 @@ async function prepare() {
   if (item?.state !== "done") return;
   const name = output.nameOf(item);
   const blob = await output.outputOf(item).catch(() => null);
-  if (item !== selected || turn !== preparations || !blob) return; // what was chosen since makes another file
+  if (item !== selected || turn !== preparations || !blob) return; // outdated: something else was chosen meanwhile
   leavingFile = { url: URL.createObjectURL(blob), name, type: blob.type };
 }
 
@@ -155,7 +156,7 @@ async function tell(work, done) {
   }
 }
 
-// DownloadURL makes a file of it in Chromium; other browsers take the picture itself.
+// In Chromium DownloadURL makes a file of it; other browsers drag the picture itself.
 function dragOut({ dataTransfer }) {
   leaving(true);
   if (!leavingFile) return;
@@ -164,7 +165,7 @@ function dragOut({ dataTransfer }) {
   dataTransfer.setData("DownloadURL", `${type}:${name}:${url}`);
 }
 
-// `onAgain(item)` and `onRemove(item)` are called for the picture that is selected.
+// `onAgain(item)` and `onRemove(item)` are called for the selected picture.
 export function start(onAgain, onRemove) {
   stage.start();
   code.start();

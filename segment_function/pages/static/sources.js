@@ -1,11 +1,11 @@
-// Where pictures come from: chosen, dropped, pasted, in a folder, a sample, or on the web.
+// The sources of pictures: chosen, dropped or pasted files, folders, samples, and the web.
 
 import { isPictureName } from "./kinds.js";
 
 const $ = (id) => document.getElementById(id);
 
 let onInputs = null;
-let draggingOut = false; // a result of this page is on its way out: should it fall on the page, it is no new picture
+let draggingOut = false; // a result of this page is being dragged: if dropped on the page, it is not a new picture
 
 // [{ source: File or null, url, name }]
 const ofFiles = (files) => Array.from(files, (source) => ({ source, url: "", name: source.name }));
@@ -31,7 +31,7 @@ function give(inputs, leftOut = 0) {
   onInputs(inputs, leftOut);
 }
 
-// In a folder lie other things too; what is dropped or chosen by itself is tried, whatever it is called.
+// Only for files in folders; a file that is dropped or chosen itself is sent, whatever its name.
 function isPicture({ name, type }) {
   return !name.startsWith(".") && (type.startsWith("image/") || isPictureName(name));
 }
@@ -47,7 +47,7 @@ async function sample(name) {
   give(ofFiles([new File([await response.blob()], `${name}.jpg`, { type: "image/jpeg" })]));
 }
 
-// transfer: a DataTransfer of a drop or a paste. Its items can be asked for only while the event lasts.
+// transfer: the DataTransfer of a drop or paste. Its items can be read only during the event.
 async function take(transfer) {
   const items = Array.from(transfer.items).filter(({ kind }) => kind === "file");
   const folders = items.map((item) => item.webkitGetAsEntry?.()).filter((entry) => entry?.isDirectory);
@@ -61,7 +61,7 @@ async function take(transfer) {
   else if (url) give([ofUrl(url)]);
 }
 
-// A picture dragged from another page, or an address that was copied.
+// The URL of a picture dragged from another page, or a copied address.
 function urlIn(transfer) {
   const [line] = (transfer.getData("text/uri-list") || transfer.getData("text/plain")).trim().split(/\s*\n/);
   return /^https?:\/\/\S+$/i.test(line) ? line : "";
@@ -72,7 +72,7 @@ async function filesIn(folder) {
   const reader = folder.createReader();
   for (;;) {
     const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
-    if (!some.length) break; // it gives at most 100 at a time
+    if (!some.length) break; // each call returns at most 100 entries
     entries.push(...some);
   }
   entries.sort((one, other) => one.name.localeCompare(other.name, "en", { numeric: true }));
@@ -92,8 +92,8 @@ function sendUrl() {
 
 const isText = (target) => target instanceof Element && target.matches("input:is([type=text], [type=url]), textarea");
 
-// `take(inputs, leftOut)` is called with what comes, and the number of files in a folder that are no pictures.
-// `onError(title, advice)` is told what cannot be read.
+// `take(inputs, leftOut)` is called with new inputs and the number of files in folders that are not pictures.
+// `onError(title, advice)` is called for what cannot be read.
 export function start(takeInputs, onError) {
   onInputs = takeInputs;
   const unreadable = ({ message }) => (
@@ -122,7 +122,7 @@ export function start(takeInputs, onError) {
   $("fetch").addEventListener("click", sendUrl);
   $("url").addEventListener("keydown", (event) => {
     if (event.key !== "Enter") return;
-    event.preventDefault(); // the form's button is for changed options
+    event.preventDefault(); // the form's button is only for changed options
     sendUrl();
   });
   document.addEventListener("paste", (event) => {
@@ -132,7 +132,7 @@ export function start(takeInputs, onError) {
   for (const type of ["dragover", "dragleave", "drop"]) {
     document.addEventListener(type, (event) => {
       if (isText(event.target) && !event.dataTransfer.types.includes("Files")) return;
-      event.preventDefault(); // else the browser opens the picture in place of the page
+      event.preventDefault(); // otherwise the browser would open the picture instead of the page
       document.body.classList.toggle("over", type === "dragover" && !draggingOut);
       if (type === "drop" && !draggingOut) take(event.dataTransfer).catch(unreadable);
     });

@@ -1,17 +1,17 @@
-// The large picture: the original while it is worked on, then the result, with a divider between before and after.
+// The large picture: the original during a call, then the result, with a divider between before and after.
 
 import * as zoom from "./zoom.js";
 
-const SHOWN_BEFORE = "segment-divider-shown"; // in localStorage, once a first visit has seen the divider move
-const NEAR_PX = 28; // of the divider: there a pointer takes hold of it
+const SHOWN_BEFORE = "segment-divider-shown"; // in localStorage, after the divider has moved on a first visit
+const NEAR_PX = 28; // from the divider: within this a pointer grabs it
 
 const $ = (id) => document.getElementById(id);
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
 let shown = null; // what is on the stage: { source, png or null }
-let moving = 0; // the animation frame of the first visit's divider
+let moving = 0; // the animation frame of the divider on a first visit
 
-// A blob: URL keeps its bytes in memory until it is revoked. Gives whether the image has another blob than before.
+// A blob: URL keeps its bytes in memory until it is revoked. Returns whether the blob is another one than before.
 const blobs = new WeakMap();
 function setBlob(image, blob) {
   if (blobs.get(image) === blob) return false;
@@ -22,7 +22,7 @@ function setBlob(image, blob) {
   return true;
 }
 
-// "drop", "working", "failed" or "done": what of the stage is seen.
+// view: "drop", "working", "failed" or "done".
 function setView(view) {
   $("stage").dataset.view = view;
   $("drop").hidden = view !== "drop";
@@ -30,7 +30,7 @@ function setView(view) {
   $("note").hidden = view !== "working";
   $("tools").hidden = $("below").hidden = view !== "done";
   $("frame").hidden = view !== "done" && !(view === "working" && $("before").naturalWidth);
-  if (view === "done") $("stage").tabIndex = 0; // so that keys zoom and scroll it
+  if (view === "done") $("stage").tabIndex = 0; // so that keys can zoom and scroll it
   else $("stage").removeAttribute("tabindex");
 }
 
@@ -66,15 +66,15 @@ export function showWorking({ source, name }, note) {
   setSplit(100);
 }
 
-// result: { png, source: File or null, name, kind }. Gives the size of the PNG in pixels, or null if something else is
-// shown by now. Throws EncodingError where the browser cannot show it.
+// result: { png, source: File or null, name, kind }. Returns the size of the PNG in pixels, or null if something else
+// has been shown meanwhile. Throws EncodingError if the browser cannot show it.
 export async function showResult({ png, source, name, kind }) {
   const mine = { source, png };
   const isNew = shown?.png !== png;
   shown = mine;
   $("no-before").textContent = source
     ? "This browser cannot show the original."
-    : "The original is on another host, from which this page loads nothing.";
+    : "The original is on another host. This page loads nothing from other hosts.";
   if (setBlob($("before"), source)) $("before").hidden = true; // until it has loaded: browsers do not show all formats
   setBlob($("after"), png);
   $("after").alt = `${kind} of ${name}`;
@@ -110,7 +110,7 @@ function setSplit(percent) {
   $("frame").style.setProperty("--split", comparable ? `${percent}%` : "0%");
 }
 
-// On a first visit the divider goes to the middle and back, to show what it is.
+// On a first visit the divider moves to the middle and back, to show that it can be moved.
 function showOnce() {
   if (still.matches || $("before").hidden || !shown?.png || wasShown()) return;
   const begin = performance.now() + 500;
@@ -128,7 +128,7 @@ function wasShown() {
     localStorage.setItem(SHOWN_BEFORE, "yes");
     return before !== null;
   } catch {
-    return true; // storage is closed to this page: better never than each time
+    return true; // no storage: rather never than on each visit
   }
 }
 
@@ -149,8 +149,8 @@ function isNearDivider({ clientX, clientY }) {
   return Math.abs(clientX - left) < NEAR_PX && clientY > 0;
 }
 
-// A pointer near the divider moves it, and a click elsewhere brings it there. A mouse that pulls elsewhere drags the
-// result out where the picture is fitted, and moves the picture where it is enlarged; there touch scrolls.
+// A pointer near the divider moves it, and a click elsewhere brings it there. Dragging elsewhere with a mouse drags out
+// the result if the picture is fitted, and scrolls it if it is enlarged; then touch scrolls, too.
 function followPointer() {
   let held = null; // "divider" or "picture"
   let last = null;

@@ -1,4 +1,4 @@
-// All pictures in a row: a button each, with a small picture and how far it is, one to remove it, and one to add more.
+// All pictures in a row: each has a button with its thumbnail and state, and one to remove it. Another adds more.
 
 import { certainty } from "./certainty.js";
 
@@ -11,10 +11,10 @@ const STATES = {
   failed: "failed",
   stopped: "stopped",
 };
-const SIDE = 96; // pixels of the small pictures, which are drawn once: large ones would stay decoded
+const SIDE = 96; // pixels; thumbnails are drawn once, because large images would stay decoded
 
 const entries = new Map(); // item -> its <li>
-const wanted = new WeakMap(); // canvas -> the blob that it is to show in the end
+const wanted = new WeakMap(); // canvas -> the blob that it should show in the end
 let handlers = {};
 
 // handlers: { select(item), remove(item), add() }
@@ -55,7 +55,7 @@ function textButton(className, text, name) {
   return button;
 }
 
-// Takes the picture out; the focus goes to its neighbour, if it was there.
+// Removes the picture; if it had the focus, its neighbour gets it.
 export function remove(item) {
   const entry = entries.get(item);
   if (!entry) return;
@@ -82,7 +82,7 @@ export function select(item) {
 
 const thumbOf = (item) => entries.get(item)?.querySelector(".thumb");
 
-// A small form of the original, and later of the result in its place.
+// A thumbnail of the original, later of the result.
 export async function draw(item, blob) {
   const canvas = thumbOf(item)?.querySelector("canvas");
   if (!canvas) return;

@@ -1,12 +1,12 @@
-// A ZIP archive of files that are compressed already: they are stored, not deflated.
-// The form is that of PKWARE's APPNOTE.TXT, sections 4.3.7, 4.3.12 and 4.3.16.
+// A ZIP archive (PKWARE's APPNOTE.TXT, sections 4.3.7, 4.3.12 and 4.3.16). Its files are stored, not deflated, because
+// they are compressed already.
 
 const MOST_BYTES = 0xffffffff;
 const MOST_FILES = 0xffff;
 const VERSION = 20;
 const UTF8_NAMES = 1 << 11;
 const STORED = 0;
-const NEW_YEAR_1980 = (1 << 5) | 1; // no times: the same pictures make the same archive
+const NEW_YEAR_1980 = (1 << 5) | 1; // a fixed time, so that the same pictures make the same archive
 
 const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
   let crc = byte;
@@ -20,7 +20,7 @@ export function crc32(bytes) {
   return ~crc >>> 0;
 }
 
-// The names in order, each made its own by a number: "a.png", "a (2).png". Letter case does not tell two apart.
+// The names in order, made unique by numbers: "a.png", "a (2).png". Letter case does not matter.
 export function uniqueNames(names) {
   const taken = new Set();
   return names.map((name) => {
@@ -32,8 +32,8 @@ export function uniqueNames(names) {
   });
 }
 
-// files: [{ name, content: Blob }] with names of their own. One file is in memory at a time. Throws RangeError where
-// the archive would need the 64-bit form.
+// files: [{ name, content: Blob }] with unique names. One file is in memory at a time. Throws RangeError if the archive
+// would need ZIP64.
 export async function zipOf(files) {
   const total = files.reduce((sum, { content }) => sum + content.size + 1024, 0);
   if (files.length > MOST_FILES || total > MOST_BYTES) throw new RangeError("more than 4 GB do not fit into one ZIP");
@@ -61,7 +61,7 @@ export async function zipOf(files) {
   return new Blob([...parts, ...directory, end], { type: "application/zip" });
 }
 
-// [value, bytes] pairs, little-endian in a row.
+// Pairs of [value, bytes], little-endian and concatenated.
 function fields(pairs) {
   const view = new DataView(new ArrayBuffer(pairs.reduce((sum, [, bytes]) => sum + bytes, 0)));
   let at = 0;

@@ -4,9 +4,9 @@ const STEPS = [0.25, 0.5, 1, 2, 4]; // CSS pixels for each pixel of the picture
 const STAGE_HEIGHT = 0.6; // of the window, as in app.css
 const MOST_WHEN_FITTED = 2;
 const WHEEL_STEP = 60; // of deltaY; a notch of most wheels is 100 to 120
-const PINCH_STEP = 1.3; // by which the distance of two fingers grows for one step
-const REST_MS = 400; // after which a wheel that scrolled the page begins anew
-const GRID = 64; // sides of the picture in which the middle of the subject is sought
+const PINCH_STEP = 1.3; // growth of the distance of two fingers for one step
+const REST_MS = 400; // without scrolling, after which the wheel zooms again
+const GRID = 64; // side of the small copy in which the middle of the subject is found
 const MIDDLE = { x: 0.5, y: 0.5 };
 
 const $ = (id) => document.getElementById(id);
@@ -14,12 +14,12 @@ const $ = (id) => document.getElementById(id);
 let picture = null; // the <img> of the result
 let scale = null; // null: fitted
 const fingers = new Map();
-let spread = 0; // distance of two fingers at the last step
+let spread = 0; // distance of the two fingers at the last step
 
 export const isEnlarged = () => scale !== null;
 export const isPinching = () => fingers.size > 1;
 
-// Fit that picture, or none.
+// Show that picture, fitted; null for none.
 export function reset(image) {
   picture = image;
   set(null);
@@ -31,13 +31,13 @@ function fitted() {
   return Math.min(MOST_WHEN_FITTED, clientWidth / width, (STAGE_HEIGHT * innerHeight) / height);
 }
 
-// Below the fitted size there is nothing to see; of sizes that hardly differ from it one is enough.
+// Only steps that are clearly larger than the fitted size.
 const steps = () => STEPS.filter((step) => step > fitted() * 1.25);
 
 const bigger = () => (isEnlarged() ? STEPS.find((step) => step > scale) : steps()[0]);
 const smaller = () => steps().findLast((step) => step < (scale ?? 0)) ?? null;
 
-// at: { x, y, clientX, clientY }: the place in the picture, 0..1, that is to be seen at that place of the window.
+// at: { x, y, clientX, clientY }: the point of the picture (x, y: 0..1) to show at that point of the window.
 function set(newScale, at) {
   scale = newScale;
   $("stage").classList.toggle("enlarged", isEnlarged());
@@ -56,7 +56,7 @@ function zoomTo(newScale, at = atMiddle()) {
   if (picture && newScale !== undefined) set(newScale, at);
 }
 
-// The middle of the stage keeps what it shows; from the fitted picture on that is the middle of the subject.
+// The middle of the stage stays in place; from the fitted picture on, the middle of the subject does.
 function atMiddle() {
   const { left, top } = $("stage").getBoundingClientRect();
   const place = { clientX: left + $("stage").clientWidth / 2, clientY: top + $("stage").clientHeight / 2 };
@@ -68,7 +68,7 @@ function under({ clientX, clientY }) {
   return { clientX, clientY, x: (clientX - left) / width, y: (clientY - top) / height };
 }
 
-// The mean place of what is opaque, or in a matte of what is white.
+// The mean position of opaque pixels; in a matte, of white ones.
 function middleOfSubject() {
   const canvas = document.createElement("canvas");
   canvas.width = canvas.height = GRID;
@@ -86,7 +86,7 @@ function middleOfSubject() {
   return sum.weight ? { x: sum.x / sum.weight / GRID, y: sum.y / sum.weight / GRID } : MIDDLE;
 }
 
-// A wheel that scrolls the page goes on scrolling it; one that begins over the picture enlarges it.
+// If the wheel is already scrolling the page, it goes on; if it starts over the picture, it zooms.
 function followWheel() {
   let turned = 0;
   let scrolled = -Infinity;
@@ -95,7 +95,7 @@ function followWheel() {
   });
   $("stage").addEventListener("wheel", (event) => {
     if (!picture) return;
-    const pinches = event.ctrlKey; // so browsers report a pinch on a touchpad
+    const pinches = event.ctrlKey; // this is how browsers report a pinch on a touchpad
     if (!pinches && !isEnlarged() && (event.deltaY > 0 || event.timeStamp - scrolled < REST_MS)) return;
     event.preventDefault();
     const delta = event.deltaY * (pinches ? 4 : 1) * (event.deltaMode ? 40 : 1);
@@ -130,13 +130,13 @@ function followFingers() {
   for (const type of ["pointerup", "pointercancel"]) {
     document.addEventListener(type, ({ pointerId }) => fingers.delete(pointerId));
   }
-  // Two fingers are ours; one scrolls. Without this the browser would take both for scrolling.
+  // Two fingers zoom, one scrolls. Otherwise the browser would scroll with two as well.
   $("stage").addEventListener("touchmove", (event) => {
     if (event.touches.length > 1 && picture) event.preventDefault();
   }, { passive: false });
 }
 
-// Only while the focus is on the picture or its tools: elsewhere keys belong to the browser and to fields.
+// Only while the picture or its tools have the focus; elsewhere keys are for the browser and for fields.
 function followKeys() {
   $("result").addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("select, [type=text]")) return;

@@ -56,7 +56,7 @@ class FakeResolver:
     names: Mapping[str, Sequence[str]]
     questions: list[str] = field(default_factory=list)
 
-    async def resolve(self, host: str, port: int) -> Sequence[str]:
+    async def resolve(self, host: str) -> Sequence[str]:
         self.questions.append(host)
         if host not in self.names:
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
@@ -70,7 +70,7 @@ class RebindingResolver:
     answers: list[Sequence[str]]
     questions: int = 0
 
-    async def resolve(self, host: str, port: int) -> Sequence[str]:
+    async def resolve(self, _host: str) -> Sequence[str]:
         self.questions += 1
         return self.answers[self.questions - 1]
 
@@ -189,7 +189,7 @@ def test_canaries_are_reached_once_their_network_is_open() -> None:
 def test_system_resolver_finds_localhost_and_the_guard_refuses_it(caplog: pytest.LogCaptureFixture) -> None:
     async def scenario() -> None:
         async with canaries() as inner:
-            assert set(await SystemResolver().resolve("localhost", 80)) <= {"127.0.0.1", "::1"}
+            assert set(await SystemResolver().resolve("localhost")) <= {"127.0.0.1", "::1"}
             with pytest.raises(UrlNotAccessible):
                 await fetch_image(f"http://localhost:{inner[0].port}/", policy_for(*inner))
             await assert_untouched(inner)
@@ -574,7 +574,7 @@ def test_deadline_of_name_resolution(
     policy: UrlPolicy, reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Silent:
-        async def resolve(self, host: str, port: int) -> Sequence[str]:
+        async def resolve(self, _host: str) -> Sequence[str]:
             await asyncio.sleep(60)
             return [OPEN_HOST]
 

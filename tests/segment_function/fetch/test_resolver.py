@@ -40,7 +40,7 @@ def system() -> Iterator[SlowSystem]:
 
 
 async def asked_for(resolver: SystemResolver, *hosts: str) -> list[asyncio.Task[Sequence[str]]]:
-    tasks = [asyncio.ensure_future(resolver.resolve(host, 80)) for host in hosts]
+    tasks = [asyncio.ensure_future(resolver.resolve(host)) for host in hosts]
     await asyncio.sleep(0)
     return tasks
 
@@ -50,7 +50,7 @@ def test_hung_look_ups_block_no_other(system: SlowSystem) -> None:
         resolver = SystemResolver(system)
         hung = await asked_for(resolver, *(f"hung{number}.example" for number in range(100)))
         for number in range(10):
-            assert await resolver.resolve(f"good{number}.example", 80) == GOOD
+            assert await resolver.resolve(f"good{number}.example") == GOOD
         assert not any(task.done() for task in hung)
         system.let_go.set()
         assert await asyncio.gather(*hung) == [GOOD] * 100
@@ -75,7 +75,7 @@ def test_callers_of_one_name_share_a_look_up(system: SlowSystem) -> None:
 def test_an_answer_is_not_kept(system: SlowSystem) -> None:
     resolver = SystemResolver(system)
     for _ in range(3):
-        assert asyncio.run(resolver.resolve("good.example", 443)) == GOOD
+        assert asyncio.run(resolver.resolve("good.example")) == GOOD
     assert system.asked == {"good.example": 3}
 
 
@@ -84,11 +84,11 @@ def test_more_than_the_most_are_refused_until_one_ends(system: SlowSystem) -> No
         resolver = SystemResolver(system, max_look_ups=3)
         hung = await asked_for(resolver, "hung1.example", "hung2.example", "hung3.example")
         with pytest.raises(OSError, match="3 look-ups"):
-            await resolver.resolve("good.example", 80)
+            await resolver.resolve("good.example")
         assert system.asked["good.example"] == 0
         system.let_go.set()
         await asyncio.gather(*hung)
-        assert await resolver.resolve("good.example", 80) == GOOD
+        assert await resolver.resolve("good.example") == GOOD
 
     asyncio.run(ask())
 
@@ -105,9 +105,9 @@ def test_a_failure_reaches_all_who_wait(system: SlowSystem) -> None:
 
 def test_real_look_ups() -> None:
     resolver = SystemResolver()
-    assert set(asyncio.run(resolver.resolve("localhost", 80))) <= {"127.0.0.1", "::1"}
+    assert set(asyncio.run(resolver.resolve("localhost"))) <= {"127.0.0.1", "::1"}
     with pytest.raises(socket.gaierror):
-        asyncio.run(resolver.resolve("no-such-host.invalid", 80))
+        asyncio.run(resolver.resolve("no-such-host.invalid"))
 
 
 def test_fetching_gives_up_on_a_hung_look_up(system: SlowSystem) -> None:
@@ -125,7 +125,7 @@ from segment_function.fetch.resolver import SystemResolver
 
 async def main():
     async with asyncio.timeout(0.1):
-        await SystemResolver(lambda host: threading.Event().wait()).resolve("hung.example", 80)
+        await SystemResolver(lambda host: threading.Event().wait()).resolve("hung.example")
 
 try:
     asyncio.run(main())
