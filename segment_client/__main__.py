@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from contextlib import aclosing, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from segment_client.arguments import STANDARD, Arguments, parse
 from segment_client.connection import BytesOrUrl
@@ -21,6 +20,7 @@ from segment_client.report import Report
 from segment_client.run import cutout, cutouts, watch
 from segment_client.screen import Screen, Tally
 from segment_client.side_by_side import in_thread
+from segment_client.sign_in import default_credential
 from segment_client.sources import locate
 
 _WRONG_USE = 2
@@ -32,10 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parse(arguments, os.environ)
     _listen_to_signals()
     try:
-        # The key is never an argument, where others could see it.
-        key = os.environ.get("SEGMENT_KEY", "").strip()
-        service = Service(given.endpoint, key, given.concurrency, given.patience)
-        return _run_with_a_key(given, service)
+        return _run_with_a_key(given, _service(given))
     except ClientError as error:
         return _fail(f"{error.id} {error.message}", 1)
     except ValueError as error:
@@ -46,14 +43,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail("stopped", _INTERRUPTED)
 
 
+def _service(given: Arguments) -> Service:
+    """Raises ValueError."""
+    if given.audience is not None:
+        return Service(
+            given.endpoint, "", given.concurrency, given.patience, default_credential(), given.audience
+        )
+    # The key is never an argument, because other users could see it.
+    key = os.environ.get("SEGMENT_KEY", "").strip()
+    return Service(given.endpoint, key, given.concurrency, given.patience)
+
+
 def _listen_to_signals() -> None:
-    """Shells make what a script starts with `&` ignore SIGINT, so that only SIGKILL would end it."""
+    """Handle SIGINT: in background commands of scripts, shells have it ignored."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
 
 
 def _run_with_a_key(given: Arguments, service: Service) -> int:
-    """Do it all, and once more with a key when the service wants one and somebody is there to be asked."""
+    """Run; if the service wants a key and the user can be asked for one, run again with it."""
     picture = None if given.out else _read_single(given)
     _warn_of_plain_http(service)
     while True:
@@ -62,7 +70,7 @@ def _run_with_a_key(given: Arguments, service: Service) -> int:
                 return asyncio.run(_single(given, service, picture or b""))
             return asyncio.run(_many(given, given.out, service))
         except ClientError as error:
-            if error.id != "E-401" or service.key or not _is_attended():
+            if error.id != "E-401" or service.key or service.credential or not _is_attended():
                 raise
             service = replace(service, key=getpass.getpass("Key: ", sys.stderr).strip())
             _warn_of_plain_http(service)
@@ -71,7 +79,7 @@ def _run_with_a_key(given: Arguments, service: Service) -> int:
 
 
 def _is_attended() -> bool:
-    """Whether somebody can be asked. A run in the background of its terminal would be halted for that."""
+    """Whether the user can be asked. A background job that reads from its terminal would be stopped."""
     if not sys.stderr.isatty():
         return False
     if sys.platform == "win32":
@@ -90,22 +98,24 @@ def _read_single(given: Arguments) -> BytesOrUrl:
 
 
 async def _single(given: Arguments, service: Service, picture: BytesOrUrl) -> int:
-    """One picture to standard output, once it is whole."""
+    """Write one picture to standard output, once it is complete."""
     made = await cutout(picture, service, given.look)
     sys.stdout.buffer.write(made.data)
     sys.stdout.buffer.flush()
+    if made.note:
+        print(f"segment-client: {made.note}", file=sys.stderr)
     return 0
 
 
 async def _many(given: Arguments, out: Path, service: Service) -> int:
-    """Raises the ClientError that ended the run early; what was done by then has been told."""
+    """Raises the ClientError that ended the run early, after the summary."""
     screen, tally = Screen(), Tally()
     try:
         await _run(given, out, service, screen, tally)
     except ClientError:
         if not tally.is_empty:
             screen.summarize(tally)
-            screen.say("The run ended early; the same command takes it up again.")
+            screen.say("The run ended early. The same command continues it.")
         raise
     except BaseException:
         screen.summarize(tally)
@@ -115,7 +125,7 @@ async def _many(given: Arguments, out: Path, service: Service) -> int:
 
 
 async def _run(given: Arguments, out: Path, service: Service, screen: Screen, tally: Tally) -> None:
-    """See the run through. Raises the ClientError that ended it early."""
+    """Do the run. Raises the ClientError that ended it early."""
     begin = watch if given.watch else cutouts
     outcomes = begin(given.sources, out, service, given.look, force=given.force)
     with Report(given.report) if given.report else nullcontext() as report, screen:
@@ -130,7 +140,7 @@ async def _run(given: Arguments, out: Path, service: Service, screen: Screen, ta
                     if report:
                         report.add(outcome)
         except asyncio.CancelledError:
-            if not given.watch:  # which has no other end
+            if not given.watch:  # watching ends only so
                 raise
         finally:
             for task in beside:
@@ -139,7 +149,7 @@ async def _run(given: Arguments, out: Path, service: Service, screen: Screen, ta
 
 
 async def _count(given: Arguments, out: Path, screen: Screen) -> None:
-    """Tell the screen how many pictures there are, while the first are on their way."""
+    """Count the pictures for the progress bar, while the first ones are being sent."""
     total = 0
     async for _ in in_thread(locate(given.sources, out, given.look.suffix).all()):
         total += 1
@@ -147,9 +157,11 @@ async def _count(given: Arguments, out: Path, screen: Screen) -> None:
 
 
 def _warn_of_plain_http(service: Service) -> None:
-    url = urlsplit(service.endpoint)
-    if service.key and url.scheme == "http" and url.hostname not in ("localhost", "127.0.0.1", "::1"):
-        print("segment-client: over http anybody on the way can read the key", file=sys.stderr)
+    if service.key and service.is_plain:
+        print(
+            "segment-client: others on the network can read the key: the endpoint is http",
+            file=sys.stderr,
+        )
 
 
 def _fail(message: str, code: int) -> int:

@@ -1,8 +1,9 @@
-"""What the service answers: a PNG or WEBP that is checked as it comes, or an error document."""
+"""The service's answer: a PNG or WEBP that is checked while it arrives, or an error document."""
 
 import asyncio
 import email.utils
 import math
+import re
 import time
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -13,7 +14,7 @@ from segment_client.errors import Broken, NotOurs, Refused, Unwritable, parse_do
 from segment_client.options import Format
 
 _PIECE_BYTES = 1 << 18
-_MAX_ANSWER_BYTES = 1 << 29  # a matte of 16 000 x 16 000 pixels that deflate does nothing for is half of it
+_MAX_ANSWER_BYTES = 1 << 29  # an incompressible matte of 16 000 x 16 000 pixels has half of it
 _MAX_ERROR_BYTES = 1 << 16
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _END = b"\0\0\0\0IEND\xaeB`\x82"
@@ -22,9 +23,11 @@ _HEAD_BYTES = 30
 
 @dataclass(frozen=True)
 class Answer:
-    """A picture that came whole: its pixels and bytes, and what the service said beside it.
+    """A complete picture: its size in pixels and bytes, and what the service said about it.
 
-    `uncertainty`: how undecided the network was, 0 sure .. 1; None where the service does not say.
+    `uncertainty`: how undecided the network was, 0 sure .. 1; None if the service does not say. `box`:
+    left, top, width and height, in pixels of the upright picture, of the part that was answered; None for the
+    whole.
     """
 
     width: int
@@ -34,10 +37,11 @@ class Answer:
     request_id: str
     attempts: int = 1
     format: Format = Format.PNG
+    box: tuple[int, int, int, int] | None = None
 
 
 class AnswerStream:
-    """Watches a PNG or WEBP pass by in pieces, and keeps its first 30 and last 12 bytes."""
+    """Checks a PNG or WEBP that arrives in pieces; keeps only its first 30 and last 12 bytes."""
 
     def __init__(self) -> None:
         self._head = b""
@@ -50,16 +54,16 @@ class AnswerStream:
         return Format.WEBP if self._head.startswith(b"RIFF") else Format.PNG
 
     def feed(self, piece: bytes) -> None:
-        """The next bytes. Raises NotOurs as soon as they can be of neither."""
+        """Take the next bytes. Raises NotOurs if the file is neither."""
         if len(self._head) < _HEAD_BYTES:
             self._head += piece[: _HEAD_BYTES - len(self._head)]
             if not (_may_be_png(self._head) or _may_be_webp(self._head)):
-                raise NotOurs("The endpoint answered with something that is neither a PNG nor a WEBP.")
+                raise NotOurs("The answer is neither a PNG nor a WEBP.")
         self._tail = (self._tail + piece[-len(_END) :])[-len(_END) :]
         self.bytes += len(piece)
 
     def size(self) -> tuple[int, int]:
-        """Width and height in pixels, at the end. Raises Broken when the file is not whole."""
+        """Width and height in pixels, at the end. Raises Broken when the file is incomplete."""
         size = _webp_size(self._head) if self.format is Format.WEBP else _png_size(self._head)
         if size is None or not self._is_whole:
             raise Broken(f"The answer broke off after {self.bytes} bytes.")
@@ -120,11 +124,12 @@ async def receive(response: httpx.Response, sink: BinaryIO) -> Answer:
     width, height = picture.size()
     uncertainty = number(response.headers.get("x-segment-uncertainty"))
     request_id = response.headers.get("apim-request-id", "")
-    return Answer(width, height, picture.bytes, uncertainty, request_id, format=picture.format)
+    box = box_of(response.headers.get("x-segment-box", ""))
+    return Answer(width, height, picture.bytes, uncertainty, request_id, format=picture.format, box=box)
 
 
 async def refusal(response: httpx.Response, model: str = "") -> Refused:
-    """The error that an answer to a call for the network `model` is, read to its end."""
+    """Read an error answer, to a call for the network `model`, to its end."""
     body = b""
     async for piece in response.aiter_bytes():
         body += piece
@@ -150,6 +155,12 @@ def retry_after_s(value: str | None) -> float | None:
         except ValueError:
             return None
     return max(0.0, seconds)
+
+
+def box_of(value: str) -> tuple[int, int, int, int] | None:
+    """The four whole numbers of a header; None when it is none."""
+    found = re.fullmatch(r"(\d{1,9}),(\d{1,9}),(\d{1,9}),(\d{1,9})", value, re.ASCII)
+    return None if found is None else (int(found[1]), int(found[2]), int(found[3]), int(found[4]))
 
 
 def number(value: str | None) -> float | None:

@@ -1,4 +1,4 @@
-"""The background that is put behind cut-outs: a colour, or a picture as the service would see it.
+"""The background that is put behind cut-outs: a colour, or a picture read as the service reads pictures.
 
 Like every picture of the service it is turned upright, and its colours become those of sRGB.
 """
@@ -15,7 +15,7 @@ _SRGB_GAMMA = 1 / 2.2
 
 @dataclass(frozen=True)
 class Background:
-    """`fill`: an sRGB colour, or a picture of mode RGB in sRGB. `identity` is another for another fill."""
+    """`fill`: an sRGB colour, or a picture of mode RGB in sRGB. `identity` differs for each fill."""
 
     fill: tuple[int, int, int] | Image.Image
     identity: str
@@ -60,7 +60,7 @@ def _opaque_srgb(image: Image.Image) -> Image.Image:
 
 
 def _of_8_bits(image: Image.Image) -> Image.Image:
-    """Mode L, RGB, CMYK or LAB, without alpha. Pillow itself cuts gray of 16 bits off at 255."""
+    """To mode L, RGB, CMYK or LAB, without alpha. Pillow itself would clip 16-bit gray at 255."""
     if image.mode.startswith("I"):
         return image.convert("I").point(lambda level: level * (1 / 257) + 0.5).convert("L")
     if image.mode in ("1", "LA", "La"):

@@ -1,4 +1,4 @@
-"""The circuit breaker: a dead endpoint is left alone, and asked now and then whether it lives again."""
+"""The circuit breaker: an endpoint that keeps failing gets only a probe now and then, until it answers."""
 
 import asyncio
 import logging
@@ -17,7 +17,7 @@ _LOOK_EVERY_S = 0.2
 
 
 class Circuit:
-    """One for an endpoint, shared by all pictures that are on their way to it."""
+    """One for each endpoint, shared by all pictures that are sent to it."""
 
     def __init__(self, patience: Patience) -> None:
         self._patience = patience
@@ -27,19 +27,18 @@ class Circuit:
         self._door = asyncio.Lock()
         self._dead_since: float | None = None
 
-    @property
-    def closed(self) -> bool:
+    def is_closed(self) -> bool:
         """Whether pictures are sent freely."""
         return bool(self._breaker.closed)
 
     @asynccontextmanager
     async def attempt(self) -> AsyncIterator[None]:
-        """Around one attempt: waits while the circuit is open. Raises GivenUp when that takes too long."""
+        """Enclose one attempt; waits while the circuit is open. Raises GivenUp if that takes too long."""
         async with AsyncExitStack() as stack:
-            if not self.closed:
-                await stack.enter_async_context(self._door)  # one probes for all
+            if not self.is_closed():
+                await stack.enter_async_context(self._door)  # one picture probes for all
                 await self._wait()
-                if self.closed:
+                if self.is_closed():
                     await stack.pop_all().aclose()
             try:
                 with self._breaker:
@@ -55,14 +54,14 @@ class Circuit:
             await asyncio.sleep(min(_LOOK_EVERY_S, self._patience.probe_every_s))
 
     def _tell(self) -> None:
-        if self.closed:
+        if self.is_closed():
             if self._dead_since is not None:
                 log.warning("The endpoint answers again.")
             self._dead_since = None
         elif self._dead_since is None:
             self._dead_since = time.monotonic()
             log.warning(
-                "The endpoint fails again and again: %s Until it answers, one picture every %g s is sent.",
+                "The endpoint keeps failing: %s Until it answers, one picture is sent every %g s.",
                 self._last_failure(),
                 self._patience.probe_every_s,
             )
@@ -73,7 +72,7 @@ class Circuit:
 
 
 def _is_failure(error: BaseException) -> bool:
-    """Signs that the endpoint is dead; an answer below 500, 429 too, is a sign of life."""
+    """Whether the endpoint is down. An answer below 500, also 429, shows that it is up."""
     if isinstance(error, Refused):
         return error.status >= 500
     return isinstance(error, Unreachable | Broken)

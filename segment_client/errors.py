@@ -1,13 +1,14 @@
-"""Everything that can go wrong with a picture, by what is to be done about it.
+"""The errors of the client, each with its id and what the client does about it.
 
 ClientError
-├── Refused       the endpoint answered with an error; its id is that of docs/errors.md where it can be told
-├── TooLarge      E-SIZE     what the endpoint would have answered
-├── Unreachable   C-CONNECT  no connection; waited for
+├── Refused       the endpoint answered with an error; the id is from docs/errors.md where it is known
+├── TooLarge      E-SIZE     not sent, because the endpoint would refuse it
+├── Unreachable   C-CONNECT  no connection; tried again
 ├── Untrusted     C-TLS      no trusted TLS connection to the endpoint is possible; ends the run
-├── Broken        C-STREAM   the answer broke off, or did not end in time; tried again
+├── NoToken       C-TOKEN    there is no access token to sign in with; ends the run
+├── Broken        C-STREAM   the answer broke off or took too long; tried again
 ├── NotOurs       C-ANSWER   the answer is neither a picture nor an error
-├── NotTaken      C-FORMAT   by its name a picture, of a format that the service does not take
+├── NotTaken      C-FORMAT   not sent: a picture, by its name, of a format that the service does not accept
 ├── Unreadable    C-READ     the picture cannot be read here
 ├── Unwritable    C-WRITE    the cut-out cannot be written here
 └── GivenUp       C-DOWN     the endpoint has not answered for too long; ends the run
@@ -17,18 +18,18 @@ import json
 from dataclasses import dataclass
 
 MAX_PICTURE_BYTES = 20_971_520
-"""The API's own limit; what is larger is not even sent."""
+"""The API's limit; larger files are not sent."""
 
 
 def printable(text: str) -> str:
-    """`text` on one line, with control characters and bytes that are no text as escapes."""
+    """`text` on one line, with escapes for control characters and undecodable bytes."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 class ClientError(Exception):
-    """Why there is no cut-out of a picture.
+    """Why a picture has no cut-out.
 
-    `retryable`: another attempt may succeed. `final`: no other picture will fare better, the run ends.
+    `retryable`: another attempt may succeed. `final`: other pictures would fail too, so the run ends.
     """
 
     id = ""
@@ -69,7 +70,7 @@ class Refused(ClientError):
 
 
 class TooLarge(ClientError):
-    """No bytes, or more than the API takes: what the endpoint would answer, without sending them."""
+    """The file is empty or larger than the API's limit. It is not sent."""
 
     id = "E-SIZE"
 
@@ -87,32 +88,39 @@ class Unreachable(ClientError):
 
 
 class Untrusted(ClientError):
-    """The server's certificate is not trusted, or the server speaks no TLS where it should."""
+    """The server's certificate is not trusted, or the server does not speak TLS."""
 
     id = "C-TLS"
     final = True
 
 
+class NoToken(ClientError):
+    """The credential gave no access token."""
+
+    id = "C-TOKEN"
+    final = True
+
+
 class Broken(ClientError):
-    """The connection broke, or the answer is not whole."""
+    """The connection broke, or the answer is incomplete."""
 
     id = "C-STREAM"
     retryable = True
 
 
 class NotOurs(ClientError):
-    """Status 200, but no PNG: something else than the service answers there."""
+    """Status 200, but no picture: another program answers at this address."""
 
     id = "C-ANSWER"
 
 
 class NotTaken(ClientError):
-    """A file that is a picture by its name, of a format that the service does not take; it is not sent."""
+    """A picture, by its name, of a format that the service does not accept. It is not sent."""
 
     id = "C-FORMAT"
 
     def __init__(self, suffix: str) -> None:
-        super().__init__(f"The service does not take {suffix} files.")
+        super().__init__(f"The service does not accept {suffix} files.")
 
 
 class Unreadable(ClientError):
@@ -128,7 +136,7 @@ class Unwritable(ClientError):
 
 
 class GivenUp(ClientError):
-    """The endpoint stayed dead for longer than the patience lasts."""
+    """The endpoint did not answer for `Patience.give_up_after_s`."""
 
     id = "C-DOWN"
     final = True
@@ -156,7 +164,7 @@ _BY_CODE = {
 
 
 def error_id(status: int, document: ErrorDocument) -> str:
-    """The id in docs/errors.md, or `HTTP-` and the status where something else than the service answered."""
+    """The id in docs/errors.md, or `HTTP-` and the status if another program answered."""
     if status == 400:
         if document.inner_code == "InvalidImageFormat":
             return "E-FORMAT"
@@ -168,7 +176,7 @@ def error_id(status: int, document: ErrorDocument) -> str:
 
 
 def parse_document(body: bytes) -> ErrorDocument:
-    """The error document in a body; an empty one when the body is none."""
+    """The error document in a body; an empty one if there is none."""
     try:
         error = json.loads(body)["error"]
         inner = error.get("innererror") or {}

@@ -1,4 +1,4 @@
-"""From the answer to what was asked for: on a colour or a picture, in another format."""
+"""Makes the result from the answer: on a canvas, on a colour or a picture, in another format."""
 
 import zlib
 from typing import Any, BinaryIO
@@ -8,6 +8,7 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from segment_client.background import Background, read_background
+from segment_client.canvas import put_on
 from segment_client.errors import Broken
 from segment_client.options import QUALITY, Format, Look, Mode
 
@@ -17,11 +18,12 @@ _WHITE = "#fff"
 class Finisher:
     """Makes results of one look. Raises ValueError when the background is neither a colour nor a picture.
 
-    `identity` differs for looks that make different files of the same picture.
+    `identity` differs if the same picture would give different files.
     """
 
     def __init__(self, look: Look) -> None:
         self._format = look.format
+        self._canvas = look.canvas
         self._mode = "L" if look.mode is Mode.FOREGROUND_MATTING else "RGBA"
         self._options: dict[str, Any] = (
             {} if look.format is Format.PNG else {"quality": look.quality or QUALITY}
@@ -32,20 +34,24 @@ class Finisher:
         self._background: Background | None = None if given is None else read_background(given)
         behind = self._background.identity if self._background else ""
         quality = "" if look.format is Format.PNG else str(look.quality or QUALITY)
-        # Of PNG nothing is said, as before there was a choice: records of then hold on.
+        # PNG adds nothing, so that records from before there was a choice stay valid.
         transferred = () if look.transferred is Format.PNG else (f"by {look.transferred}",)
-        self.identity = " ".join((look.mode, look.model, look.format, quality, behind, *transferred))
+        placed = (repr(look.canvas),) if look.canvas else ("crop",) if look.crop else ()
+        self.identity = " ".join((look.mode, look.model, look.format, quality, behind, *transferred, *placed))
 
-    def __call__(self, answer: BinaryIO, result: BinaryIO) -> None:
+    def __call__(self, answer: BinaryIO, result: BinaryIO) -> str:
         """Read the PNG or WEBP at the start of `answer`, write the result. Raises OSError where that fails.
 
-        The result is sRGB and says nothing else: no profile, no metadata.
+        The result is sRGB, without profile and metadata. Returns a note on it, or "".
         """
-        image = _read(answer, self._mode)
+        image, note = _read(answer, self._mode), ""
+        if self._canvas is not None:
+            image, note = put_on(self._canvas, image)
         if self._mode == "RGBA" and self._background is not None:
             image = _composed(image, self._background)
         image.info = {}
         image.save(result, self._format.name, **self._options)
+        return note
 
 
 def _read(answer: BinaryIO, mode: str) -> Image.Image:
@@ -53,7 +59,7 @@ def _read(answer: BinaryIO, mode: str) -> Image.Image:
     plugin = WebPImageFile if answer.read(4) == b"RIFF" else PngImageFile
     answer.seek(0)
     try:
-        with plugin(answer) as image:  # not Image.open, which refuses the largest mattes the API makes
+        with plugin(answer) as image:  # Image.open would refuse the largest mattes of the API
             image.load()
             return image if image.mode == mode else image.convert(mode)
     except (OSError, SyntaxError, ValueError, zlib.error) as error:

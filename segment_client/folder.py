@@ -1,6 +1,6 @@
-"""The pictures of a folder and of all below it.
+"""The pictures of a folder and of its subfolders.
 
-They are found while they are needed; in memory are the names of one folder, and of the folders seen.
+They are searched as they are needed: only the names of one folder, and of the visited folders, are in memory.
 """
 
 import logging
@@ -17,10 +17,12 @@ from segment_client.placing import result_names
 log = logging.getLogger(__name__)
 
 _TAKEN = ".jpg .jpeg .jpe .jfif .mpo .png .gif .bmp .dib .webp .ico .tif .tiff"
-PICTURES = frozenset(_TAKEN.split())
-"""Those of the formats that the service takes (docs/api.md)."""
+MAYBE_TAKEN = frozenset((".avif", ".heic", ".heif", ".hif"))
+"""Suffixes of formats that the service accepts where its operator has asked for them."""
+PICTURES = MAYBE_TAKEN.union(_TAKEN.split())
+"""Suffixes of the formats that the service accepts (docs/api.md)."""
 
-_PHONES = ".heic .heif .heics .hif .avif .avifs .jxl"
+_PHONES = ".heics .avifs .jxl"
 _CAMERAS = """
     .dng .raw .cr2 .cr3 .crw .nef .nrw .arw .srf .sr2 .orf .rw2 .raf .pef .srw .x3f .3fr .iiq
     .erf .kdc .dcr .mrw .rwl
@@ -31,16 +33,16 @@ _PROGRAMS = """
     .xbm .xpm
 """
 NOT_TAKEN = frozenset((_PHONES + _CAMERAS + _PROGRAMS).split())
-"""Those of pictures that it does not take."""
+"""Suffixes of pictures that it does not accept."""
 
 _LONGEST_TOLD = 6
 
 
 @dataclass(frozen=True)
 class Placed:
-    """A source, a file or a URL, and the file its result belongs in.
+    """A source, which is a file or a URL, and the file for its result.
 
-    `touched`: the system has reported a change of the file, whatever its times say.
+    `touched`: the system has reported a change of the file, even if its times are the same.
     """
 
     source: Path | str
@@ -50,7 +52,7 @@ class Placed:
 
 @dataclass(frozen=True)
 class Lost:
-    """A source of which no result can be had."""
+    """A source that can have no result."""
 
     source: Path | str
     error: ClientError
@@ -61,7 +63,7 @@ Found: TypeAlias = Placed | Lost
 
 @dataclass
 class Folder:
-    """A folder of sources, and the folder that gets the same shape below `target`.
+    """A folder of sources, whose structure is repeated below `target`.
 
     `out` is never searched, nor are hidden files and folders (`.name`). Links to folders are followed; each
     real folder is visited once. `passed_over` counts, by suffix, the files whose names are not those of
@@ -75,11 +77,11 @@ class Folder:
     passed_over: Counter[str] = field(default_factory=Counter)
 
     def pictures(self) -> Iterator[list[Found]]:
-        """Everything there is, folder by folder, in the order of names."""
+        """All pictures, folder by folder, sorted by name."""
         return self._walk(self.root, self.target)
 
     def changed(self, paths: Iterable[Path]) -> Iterator[list[Found]]:
-        """What is at those paths below the root by now: pictures that were touched, or folders of them."""
+        """The pictures now at these paths below the root, which may be folders too."""
         by_folder: dict[Path, set[str]] = defaultdict(set)
         for path in paths:
             relative = path.relative_to(self.root)
@@ -119,11 +121,10 @@ class Folder:
             waiting.extend(reversed(listing.folders.items()))
 
     def _is_out(self, real: str) -> bool:
-        out = os.path.realpath(self.out)
-        return real == out or real.startswith(os.path.join(out, ""))
+        return Path(real).is_relative_to(os.path.realpath(self.out))
 
     def _listing_of(self, folder: Path, known: dict[Path, "_Listing"]) -> "_Listing":
-        """That of a folder below the root; `known` are those that were made before, and gets new ones."""
+        """The listing of a folder below the root; `known` caches listings."""
         if folder not in known:
             target = self.target
             if folder != self.root:
@@ -135,7 +136,7 @@ class Folder:
     def _list(self, folder: Path, target: Path) -> "_Listing":
         with os.scandir(folder) as found:
             entries = sorted((entry for entry in found if entry.name[0] != "."), key=lambda one: one.name)
-        folders = [entry.name for entry in entries if _is_folder(entry)]
+        folders = [entry.name for entry in entries if is_folder(entry)]
         known = frozenset(folders)
         others = [entry for entry in entries if entry.name not in known]
         taken = [entry.name for entry in others if _suffix(entry.name) in PICTURES]
@@ -152,7 +153,7 @@ class Folder:
 
 @dataclass(frozen=True)
 class _Listing:
-    """One folder: its pictures, its subfolders with their places, and what else is there, by suffix."""
+    """One folder: its pictures, its subfolders with their targets, and counts of other files by suffix."""
 
     files: list[Found]
     folders: dict[Path, Path]
@@ -170,22 +171,23 @@ def _found(source: Path, entry: os.DirEntry[str], target: Path, places: dict[str
         is_file = False
     if is_file:
         return Placed(source, target / places[entry.name])
-    return Lost(source, Unreadable("not a regular file" if os.path.exists(source) else "no such file"))
+    return Lost(source, Unreadable("not a regular file" if os.access(source, os.F_OK) else "no such file"))
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
+def is_folder(path: Path | os.DirEntry[str]) -> bool:
+    """Whether it is a folder; False if that cannot be found out."""
     try:
-        return entry.is_dir()
+        return path.is_dir()
     except OSError:
         return False
 
 
 def _suffix(name: str) -> str:
     """The part of a file's name from its last dot on, in lower case."""
-    return os.path.splitext(name)[1].lower()
+    return Path(name).suffix.lower()
 
 
 def _told_suffix(name: str) -> str:
-    """The suffix under which a file that was passed over is counted."""
+    """The suffix under which a skipped file is counted."""
     suffix = _suffix(name)
     return suffix if 0 < len(suffix) <= _LONGEST_TOLD else "other"

@@ -1,4 +1,4 @@
-"""One picture from its file to its result: read, sent, received beside the target, renamed when whole."""
+"""Processes one picture: read, send, receive beside the target, rename when complete."""
 
 import asyncio
 import time
@@ -13,8 +13,8 @@ from segment_client.answer import Answer
 from segment_client.connection import Connection
 from segment_client.errors import ClientError, Unreadable, Unwritable
 from segment_client.finish import Finisher
-from segment_client.folder import Found, Lost, Placed
-from segment_client.options import Format, Look
+from segment_client.folder import MAYBE_TAKEN, Found, Lost, Placed
+from segment_client.options import Look
 from segment_client.payload import Payload, read_payload, stamp_of
 from segment_client.record import Record, Sent
 from segment_client.saving import Part, Saver, modified_ns
@@ -23,7 +23,7 @@ _T = TypeVar("_T")
 
 
 class Result(StrEnum):
-    """What became of a source."""
+    """How a source was handled."""
 
     DONE = "done"
     SKIPPED = "skipped"
@@ -32,9 +32,10 @@ class Result(StrEnum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a source: with `answer` when DONE, with `error` when FAILED.
+    """The result for one source: with `answer` when DONE, with `error` when FAILED.
 
     `bytes` is the size of the result's file; `seconds` include all attempts and the waits between them.
+    `note`: a remark on a successful result, "" for none.
     """
 
     source: Path | str
@@ -44,12 +45,20 @@ class Outcome:
     bytes: int = 0
     answer: Answer | None = None
     error: ClientError | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class _Made:
+    answer: Answer
+    bytes: int
+    note: str
 
 
 class Maker:
-    """Makes results of one look over one connection.
+    """Makes results with one `Look` over one connection.
 
-    `final` is the error after which no picture can succeed.
+    `final` is the error that ends the run, if there was one.
     """
 
     def __init__(self, connection: Connection, look: Look, *, force: bool) -> None:
@@ -63,7 +72,7 @@ class Maker:
         self.final: ClientError | None = None
 
     async def make(self, found: Found) -> Outcome:
-        """Never raises: what goes wrong is in the outcome."""
+        """Never raises: errors are in the outcome."""
         started = time.monotonic()
         try:
             if isinstance(found, Lost):
@@ -72,16 +81,19 @@ class Maker:
                 payload = await asyncio.to_thread(self._payload, found)
                 if payload is None:
                     return Outcome(found.source, Result.SKIPPED, target=found.target)
-                answer, size = await self._make(payload, found.target)
+                made = await self._make(payload, found.target)
             seconds = time.monotonic() - started
-            return Outcome(found.source, Result.DONE, seconds, found.target, size, answer)
+            return Outcome(
+                found.source, Result.DONE, seconds, found.target, made.bytes, made.answer, note=made.note
+            )
         except ClientError as error:
+            _explain(error, found.source)
             if error.final:
                 self.final = error
             return Outcome(found.source, Result.FAILED, time.monotonic() - started, error=error)
 
     def _payload(self, placed: Placed) -> Payload | None:
-        """What is to be sent; None when the result was made of just that, and looks as it shall."""
+        """What to send; None if the result was already made from the same bytes with the same look."""
         made_ns = None if self._force else _made_ns(placed.target)
         sent = None if made_ns is None else self._record.get(placed.target)
         if made_ns is None or (sent and sent.look != self._finisher.identity):
@@ -91,7 +103,7 @@ class Maker:
         payload = read_payload(placed.source)
         if sent:
             is_same = sent.digest == payload.digest
-        else:  # somebody else's result, or one whose record was left behind: time is all there is
+        else:  # a result without a record: only its time can be compared
             is_same = made_ns >= payload.modified_ns and not placed.touched
         if not is_same:
             return payload
@@ -99,26 +111,27 @@ class Maker:
             self._remember(placed.target, payload)
         return None
 
-    async def _make(self, payload: Payload, target: Path) -> tuple[Answer, int]:
+    async def _make(self, payload: Payload, target: Path) -> _Made:
         with self._saver.beside(target) as part:
             try:
                 answer = await self._connection.segment(payload.content, self._look, part.file)
             except Unwritable as error:
                 raise Unwritable(f"{target}: {error}") from error
-            return answer, await _uninterrupted(lambda: self._save(part, payload, answer.format))
+            return await _uninterrupted(lambda: self._save(part, payload, answer))
 
-    def _save(self, part: Part, payload: Payload, answered: Format) -> int:
-        if self._look.is_answer(answered):
+    def _save(self, part: Part, payload: Payload, answer: Answer) -> _Made:
+        note = ""
+        if self._look.is_answer(answer.format):
             size = self._saver.put(part)
         else:
             with self._saver.beside(part.target) as finished:
                 try:
-                    self._finisher(part.file, finished.file)
+                    note = self._finisher(part.file, finished.file)
                 except OSError as error:
                     raise Unwritable(f"{part.target}: {error.strerror or error}") from error
                 size = self._saver.put(finished)
         self._remember(part.target, payload)
-        return size
+        return _Made(answer, size, note)
 
     def _remember(self, target: Path, payload: Payload) -> None:
         try:
@@ -131,8 +144,14 @@ class Maker:
             )
 
 
+def _explain(error: ClientError, source: Path | str) -> None:
+    suffix = Path(source).suffix.lower()
+    if error.id == "E-FORMAT" and suffix in MAYBE_TAKEN:
+        error.hint = f" Perhaps the service does not read {suffix}: its SEGMENT_MORE_FORMATS decides."
+
+
 async def _uninterrupted(work: Callable[[], _T]) -> _T:
-    """What `work` returns in a thread. It ends even when the caller is cancelled: the answer is paid for."""
+    """The result of `work`, run on a thread. It completes even if the caller is cancelled."""
     working = asyncio.ensure_future(asyncio.to_thread(work))
     try:
         return await asyncio.shield(working)

@@ -1,4 +1,4 @@
-"""What a caller decides: where the service is, how patient to be, how the result shall look."""
+"""Options: where the service is, how patient to be, and what the result looks like."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -6,7 +6,9 @@ from pathlib import Path
 
 import httpx
 
+from segment_client.canvas import Canvas
 from segment_client.errors import printable
+from segment_client.sign_in import AUDIENCE, Credential
 
 MAX_CONCURRENCY = 64
 QUALITY = 90
@@ -29,10 +31,10 @@ class Format(StrEnum):
 
 @dataclass(frozen=True)
 class Patience:
-    """How failures are met.
+    """How failures are handled.
 
-    An attempt that failed for a reason that may pass is repeated, up to `attempts` in all, after a random
-    wait of at most `first_wait_s`, doubled each time up to `longest_wait_s`; `Retry-After` is added to it.
+    An attempt that failed with a temporary error is repeated, up to `attempts` in all, after a random wait of
+    at most `first_wait_s`, which doubles each time up to `longest_wait_s`; `Retry-After` is added to it.
     After `failures_to_open` failures in a row the circuit opens: nothing is sent but one picture every
     `probe_every_s`, until one succeeds, or until `give_up_after_s` have passed. `attempt_s` bounds one
     attempt, answer included.
@@ -49,18 +51,30 @@ class Patience:
 
 @dataclass(frozen=True)
 class Service:
-    """A running service. `endpoint` is its address without a path; raises ValueError where it is none."""
+    """A service, with its key or a credential to sign in with.
+
+    `endpoint` is its address without a path. `audience` is that of the credential's tokens. Raises ValueError
+    for an invalid endpoint, for a key together with a credential, and for a credential over plain http.
+    """
 
     endpoint: str
     key: str = field(default="", repr=False)
     concurrency: int = 4
     patience: Patience = field(default_factory=Patience)
+    credential: Credential | None = field(default=None, repr=False)
+    audience: str = AUDIENCE
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether others could read what is sent: http, to another machine."""
+        url = httpx.URL(self.endpoint)
+        return url.scheme == "http" and url.host not in ("localhost", "127.0.0.1", "::1")
 
     def __post_init__(self) -> None:
         if not 1 <= self.concurrency <= MAX_CONCURRENCY:
             raise ValueError(f"concurrency is 1 to {MAX_CONCURRENCY}")
         if not (self.key.isascii() and self.key.isprintable()):
-            raise ValueError("the key has characters that no key has")
+            raise ValueError("the key contains characters that a key cannot have")
         try:
             url = httpx.URL(self.endpoint)
         except httpx.InvalidURL as error:
@@ -69,7 +83,11 @@ class Service:
             raise ValueError(f"the endpoint is not an http or https URL: {printable(self.endpoint)}")
         origin = f"{url.scheme}://{url.netloc.decode('ascii')}"
         if url.userinfo or url.path not in ("", "/") or url.query or url.fragment:
-            raise ValueError(f"the endpoint has no user name, no path and no query; did you mean {origin} ?")
+            raise ValueError(f"give the endpoint without user name, path or query: {origin}")
+        if self.credential is not None and self.key:
+            raise ValueError("give a key or a credential, not both")
+        if self.credential is not None and self.is_plain:
+            raise ValueError("access tokens are sent over https only")
 
 
 @dataclass(frozen=True)
@@ -81,6 +99,7 @@ class Look:
     format of the service's answer, PNG or WEBP; None chooses by `format` and `quality`.
     `background` is a colour as CSS writes it (`#fff`, `white`, `rgb(255, 255, 255)`) or the file of a picture
     that is scaled and cropped to fit; JPEG, which has no transparency, is put on white where it is None.
+    `crop`: only the box of the subject, with the service's margin. `canvas`: the subject in the middle of it.
     Raises ValueError for a background behind a matte, for a quality out of range, and for JPEG as `transfer`.
     """
 
@@ -90,6 +109,8 @@ class Look:
     model: str = ""
     quality: int | None = None
     transfer: Format | None = None
+    crop: bool = False
+    canvas: Canvas | None = None
 
     def __post_init__(self) -> None:
         if self.mode is Mode.FOREGROUND_MATTING and self.background is not None:
@@ -101,20 +122,26 @@ class Look:
 
     @property
     def suffix(self) -> str:
-        """What the names of results end with."""
+        """The suffix of results."""
         return f".{self.format}"
 
     @property
     def transferred(self) -> Format:
-        """The format that the service is asked for; it may answer PNG all the same."""
+        """The format to request; the service may still answer PNG."""
         if self.transfer is not None:
             return self.transfer
         return Format.PNG if self.format is Format.PNG or self.quality is not None else Format.WEBP
+
+    @property
+    def asks_for_the_subject(self) -> bool:
+        """Whether to request the box of the subject; an older service still answers the whole."""
+        return self.crop or self.canvas is not None
 
     def is_answer(self, answered: Format) -> bool:
         """Whether the bytes of an answer in that format are the result."""
         return (
             answered is self.format
             and self.background is None
+            and self.canvas is None
             and (self.quality is None or answered is Format.PNG)
         )

@@ -1,4 +1,4 @@
-"""What is sent of a source: its bytes, never more than the API takes, or its URL; and a digest of that."""
+"""What is sent for a source: its bytes, within the API's limit, or its URL; and a digest of that."""
 
 import hashlib
 import os
@@ -13,7 +13,7 @@ from segment_client.connection import BytesOrUrl
 from segment_client.errors import MAX_PICTURE_BYTES, TooLarge, Unreadable
 
 _COARSEST_CLOCK_NS = 3_000_000_000
-"""More than the 2 s that FAT tells apart: a file that changes again within them may look unchanged."""
+"""More than FAT's resolution of 2 s, within which a changed file may look unchanged."""
 
 Stamp: TypeAlias = tuple[int, int, int, int]
 """Of a file: its size in bytes, when its content and when anything of it changed, in ns, and its inode."""
@@ -21,9 +21,9 @@ Stamp: TypeAlias = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class Payload:
-    """What is to be sent. `digest` is that of the bytes or of the URL.
+    """What to send. `digest` is that of the bytes or of the URL.
 
-    `stamp` is None where an equal one later would not prove that the file has not changed.
+    `stamp` is None if an equal stamp later would not prove that the file is unchanged.
     """
 
     content: BytesOrUrl
@@ -51,7 +51,7 @@ def read_payload(source: Path | str) -> Payload:
 
 
 def read_stream(stream: BinaryIO) -> bytes:
-    """All that comes. Raises TooLarge, without reading on."""
+    """All bytes of the stream. Raises TooLarge, and then reads no further."""
     data = stream.read(MAX_PICTURE_BYTES + 1)
     if not 0 < len(data) <= MAX_PICTURE_BYTES:
         raise TooLarge
@@ -59,7 +59,7 @@ def read_stream(stream: BinaryIO) -> bytes:
 
 
 def stamp_of(status: os.stat_result) -> Stamp:
-    """Another for a file that was changed or replaced, as far as the file system's clock tells."""
+    """A stamp that differs if the file was changed or replaced, as far as the file system's clock shows."""
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 
 

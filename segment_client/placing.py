@@ -1,8 +1,8 @@
-"""Where results go: a name for each source, and no two sources with the same one.
+"""Names of results: one for each source, and no two alike.
 
 A result is named after the whole file name of its picture, `photo.jpg` becomes `photo.jpg.png`, so that
-`photo.jpg` and `photo.png` do not meet. Names that differ in letter case or in Unicode normalization only are
-the same file on Windows and macOS; they get a mark made from the exact name, on every system.
+`photo.jpg` and `photo.png` do not collide. Names that differ in letter case or in Unicode normalization only
+are the same file on Windows and macOS; they get a mark made from the exact name, on every system.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable
 from urllib.parse import unquote, urlsplit
 
-_MAX_NAME_BYTES = 240  # file systems take 255; the name of the file in the making is longer than the result's
+_MAX_NAME_BYTES = 240  # file systems allow 255; temporary names are longer than the result's
 _WINDOWS_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
 
 
@@ -28,7 +28,7 @@ def result_names(names: Iterable[str], folders: Iterable[str], suffix: str) -> d
 
 
 def url_name(url: str) -> str:
-    """A file name made from the last part of a URL's path, which any file system takes."""
+    """A file name from the last part of a URL's path, valid on any file system."""
     parts = urlsplit(url)
     last = unquote(parts.path).rstrip("/").rpartition("/")[2] or parts.netloc
     name = re.sub(r"[^\w.-]+", "_", last).strip(".")[:100] or "picture"
@@ -36,7 +36,7 @@ def url_name(url: str) -> str:
 
 
 def mark(exact: str) -> str:
-    """Eight letters and digits that stand for an exact name."""
+    """Eight letters and digits, a digest of the exact name."""
     return hashlib.sha256(os.fsencode(exact)).hexdigest()[:8]
 
 

@@ -1,7 +1,9 @@
-"""What was sent for each result: by this, and by no clock, a source is new, changed, or made already.
+"""Records what was sent for each result. These records, not clocks, decide whether a source is new or
+changed.
 
-Every folder of results has a hidden file of JSON lines; the last line of a result counts. The file goes where
-its folder goes. Several processes may add to it, and a line that a killed one left in pieces is passed over.
+Every folder of results has a hidden file of JSON lines; the last line of a result counts. If the folder is
+moved, its file moves with it. Several processes may append to it. Incomplete lines of killed processes are
+ignored.
 """
 
 import json
@@ -22,7 +24,7 @@ _SPARE_LINES = 1000
 
 @dataclass(frozen=True)
 class Sent:
-    """What a result was made of: the digest of what was sent, how it shall look, the stamp of its source."""
+    """What a result was made from: digest of what was sent, look, and stamp of the source."""
 
     digest: str
     look: str
@@ -30,23 +32,25 @@ class Sent:
 
 
 class Record:
-    """The records of the folders that results go to; for several threads."""
+    """The records of the folders of results; thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._folders: OrderedDict[Path, dict[str, Sent]] = OrderedDict()
 
     def get(self, target: Path) -> Sent | None:
-        """What `target` was made of; None when nobody knows."""
+        """What `target` was made from; None if unknown."""
         with self._lock:
             return self._folder(target.parent).get(target.name)
 
     def add(self, target: Path, sent: Sent) -> None:
-        """Keep it for later runs. Raises OSError where the file cannot be written; this run knows it."""
+        """Keep it for later runs. Raises OSError if the file cannot be written; this run remembers it."""
         with self._lock:
             self._folder(target.parent)[target.name] = sent
             with (target.parent / FILE_NAME).open("ab") as file:
-                file.write(b"\n" + _line(target.name, sent))  # on a line of its own, whatever was left before
+                file.write(
+                    b"\n" + _line(target.name, sent)
+                )  # begins a new line, in case the last one is incomplete
 
     def _folder(self, folder: Path) -> dict[str, Sent]:
         if folder in self._folders:
@@ -72,10 +76,10 @@ def _read(path: Path) -> dict[str, Sent]:
 
 
 def _rewrite(path: Path, known: dict[str, Sent]) -> None:
-    """Leave out the lines that no longer count."""
+    """Remove the lines that no longer count."""
     shorter = path.with_name(f"{FILE_NAME}.{os.getpid()}.part")
     shorter.write_bytes(b"".join(_line(name, sent) for name, sent in known.items()))
-    os.replace(shorter, path)
+    shorter.replace(path)
 
 
 def _line(name: str, sent: Sent) -> bytes:

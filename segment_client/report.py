@@ -1,6 +1,6 @@
-"""The report: a CSV file with a row for each picture, written as they come, which spreadsheets open as it is.
+"""The report: a CSV file with a row for each picture, written as they are done, that spreadsheets can open.
 
-That is UTF-8 with a byte order mark and CRLF, without cells that a spreadsheet would take for formulas.
+It is UTF-8 with a byte order mark and CRLF. Cells that a spreadsheet would take for formulas are escaped.
 """
 
 import csv
@@ -22,6 +22,8 @@ COLUMNS = (
     "error",
     "message",
     "request_id",
+    "box",
+    "note",
 )
 
 
@@ -29,7 +31,7 @@ class Report:
     """A context manager. Raises OSError when the file cannot be written."""
 
     def __init__(self, path: Path) -> None:
-        # Names of files need not be text; what is not is written as the bytes it is.
+        # Undecodable file names are written as their bytes.
         self._file = path.open("w", newline="", encoding="utf-8-sig", errors="surrogateescape")
         self._rows = csv.writer(self._file)
         self._rows.writerow(COLUMNS)
@@ -41,10 +43,11 @@ class Report:
         self._file.close()
 
     def add(self, outcome: Outcome) -> None:
-        """Write a row, and see that it is in the file even if the process is killed."""
+        """Write a row, and flush it, so that it is kept if the process is killed."""
         answer, error = outcome.answer, outcome.error
         made = (answer.width, answer.height, outcome.bytes) if answer else ("", "", "")
         attempts = answer.attempts if answer else error.attempts if error else ""
+        box = answer.box if answer else None
         uncertainty = "" if answer is None or answer.uncertainty is None else answer.uncertainty
         self._rows.writerow(
             (
@@ -58,6 +61,8 @@ class Report:
                 error.id if error else "",
                 _text(error.message) if error else "",
                 _text(answer.request_id if answer else error.request_id if error else ""),
+                ",".join(map(str, box or ())),
+                outcome.note,
             )
         )
         self._file.flush()

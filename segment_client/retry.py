@@ -1,4 +1,4 @@
-"""Another attempt for what may pass: exponential back-off with jitter, on top of Retry-After."""
+"""Retries after temporary errors: exponential back-off with jitter, added to Retry-After."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -16,10 +16,10 @@ _T = TypeVar("_T")
 
 
 async def persist(send: Callable[[], Awaitable[_T]], circuit: Circuit, patience: Patience) -> tuple[_T, int]:
-    """What `send` returns at last, and the number of attempts. Raises the last attempt's ClientError.
+    """The result of `send`, and the number of attempts. Raises the last attempt's ClientError.
 
-    Attempts that found nobody, or only a gateway when they were made to see whether a dead endpoint lives
-    again, say nothing about the picture; `patience.give_up_after_s` ends those, and not `patience.attempts`.
+    Attempts without a connection, and probes of a failing endpoint that only a gateway answered, say nothing
+    about the picture. They do not count for `patience.attempts`; `patience.give_up_after_s` limits them.
     """
     attempts = 0
     failures = 0
@@ -27,7 +27,7 @@ async def persist(send: Callable[[], Awaitable[_T]], circuit: Circuit, patience:
     async def attempt() -> _T:
         nonlocal attempts, failures
         async with circuit.attempt():
-            probing = not circuit.closed
+            probing = not circuit.is_closed()
             attempts += 1
             try:
                 return await send()
@@ -65,7 +65,7 @@ def _may_pass(error: BaseException, patience: Patience) -> bool:
 
 
 class _Wait:
-    """A random time of at most the back-off, after Retry-After where the answer had one."""
+    """Retry-After, if the answer has one, and a random time of at most the back-off."""
 
     def __init__(self, patience: Patience) -> None:
         self._back_off = wait_random_exponential(

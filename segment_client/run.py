@@ -1,4 +1,4 @@
-"""The three functions of this library: one picture, many pictures, pictures that are still to come."""
+"""The three functions of this library: one picture, many pictures, and watched folders."""
 
 import asyncio
 import io
@@ -26,16 +26,17 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class CutOut:
-    """A result in memory: the file's bytes, and the answer it was made from."""
+    """A result in memory: the file's bytes, the answer it was made from, and a note."""
 
     data: bytes
     answer: Answer
+    note: str = ""
 
 
 async def cutout(picture: BytesOrUrl, service: Service, look: Look | None = None) -> CutOut:
     """Cut out one picture, given by its bytes or by its URL.
 
-    Raises ClientError, and ValueError for a background that is none.
+    Raises ClientError, and ValueError for an invalid background.
     """
     look = look or Look()
     finisher = Finisher(look)
@@ -45,8 +46,8 @@ async def cutout(picture: BytesOrUrl, service: Service, look: Look | None = None
     if look.is_answer(answer.format):
         return CutOut(answered.getvalue(), answer)
     result = io.BytesIO()
-    await asyncio.to_thread(finisher, answered, result)
-    return CutOut(result.getvalue(), answer)
+    note = await asyncio.to_thread(finisher, answered, result)
+    return CutOut(result.getvalue(), answer, note)
 
 
 async def cutouts(
@@ -59,9 +60,8 @@ async def cutouts(
 ) -> AsyncGenerator[Outcome, None]:
     """Cut out files, folders with all below them, and URLs into the folder `out`; yields an outcome for each.
 
-    What was made of the same bytes and in the same look before is skipped, unless `force`. Raises ClientError
-    at the end, when an error ended the run before all sources had their turn, and ValueError for arguments
-    that cannot be.
+    Results that exist for the same bytes and the same look are skipped, unless `force`. Raises ClientError at
+    the end if an error ended the run early, and ValueError for invalid arguments.
     """
     look = look or Look()
     located = locate(sources, out, look.suffix)
@@ -80,10 +80,10 @@ async def watch(
     *,
     force: bool = False,
 ) -> AsyncGenerator[Outcome, None]:
-    """As `cutouts`, and then whatever comes into the folders or changes there, until the iteration is closed.
+    """As `cutouts`, and then new and changed pictures in the folders, until the iteration is closed.
 
-    A file is sent once nothing has happened to it for a second; a dead endpoint is waited for without end.
-    Raises as `cutouts` does.
+    A file is sent once it has not changed for a second. While the endpoint does not answer, this waits
+    without limit. Raises as `cutouts` does.
     """
     look = look or Look()
     located = locate(folders, out, look.suffix)
@@ -119,4 +119,4 @@ async def _until_final(sources: AsyncIterator[Found], maker: Maker) -> AsyncGene
 def _tell_passed_over(suffixes: Counter[str]) -> None:
     if suffixes:
         names = ", ".join(f"{count} {suffix}" for suffix, count in suffixes.most_common(8))
-        log.warning("Passed over, as no pictures by their names: %s", printable(names))
+        log.warning("Skipped, because their names are not those of pictures: %s", printable(names))

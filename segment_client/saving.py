@@ -1,7 +1,7 @@
-"""Results on their way to their places: hidden beside them, and renamed when whole.
+"""Writes results: into hidden files beside their targets, which are renamed when complete.
 
-Network shares refuse much of what disks take. What a share refuses after the answer has come costs the result
-nothing: there is another way, and a warning, once.
+Network shares refuse some operations that disks support. For each there is a substitute, with one warning, so
+that no answer is lost.
 """
 
 import errno
@@ -41,7 +41,7 @@ class Saver:
 
     @contextmanager
     def beside(self, target: Path) -> Iterator[Part]:
-        """A new part. Raises Unwritable where none can be made, or where no file can be named `target`."""
+        """A new part. Raises Unwritable if it cannot be made, or if `target` cannot be the name of a file."""
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             modified_ns(target)
@@ -60,7 +60,7 @@ class Saver:
                     path.unlink()
 
     def put(self, part: Part) -> int:
-        """Move a part to its target; its bytes. Raises Unwritable; a part that is whole is kept then."""
+        """Move a complete part to its target; its size in bytes. Raises Unwritable, and keeps the part."""
         try:
             part.file.flush()
             size = os.fstat(part.file.fileno()).st_size
@@ -69,13 +69,13 @@ class Saver:
         except OSError as error:
             raise _unwritable(part.target, error) from error
         try:
-            os.replace(part.path, part.target)
+            part.path.replace(part.target)
         except OSError as error:
             self._put_without_replacing(part, error)
         return size
 
     def warn_once(self, key: str, line: str) -> None:
-        """A warning of the run."""
+        """Log a warning, once for each key."""
         if key not in self._told:
             self._told.add(key)
             log.warning("%s", printable(line))
@@ -106,9 +106,9 @@ class Saver:
 
 
 def modified_ns(target: Path) -> int | None:
-    """When the file there was written; None where there is none, or an empty one.
+    """When the file was written; None if it does not exist or is empty.
 
-    Raises OSError where there can be none: a folder has the name, or the path is too long.
+    Raises OSError if there cannot be one: the name is a folder's, or the path is too long.
     """
     try:
         status = target.stat()
@@ -120,11 +120,11 @@ def modified_ns(target: Path) -> int | None:
 
 
 def _move(part: Part) -> None:
-    part.path.stat()  # what is in the way goes only for something to take its place
+    part.path.stat()  # the old file is removed only if there is a new one
     with suppress(FileNotFoundError):
         part.target.unlink()
     try:
-        os.rename(part.path, part.target)
+        part.path.rename(part.target)
     except OSError:
         shutil.copyfile(part.path, part.target)
 

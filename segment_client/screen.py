@@ -1,4 +1,4 @@
-"""What is shown, on standard error: a bar on a terminal, else a line now and then; failures and a summary."""
+"""Shows a run on standard error: a bar on a terminal, else a line now and then; failures and a summary."""
 
 import asyncio
 import logging
@@ -24,14 +24,14 @@ from segment_client.errors import printable
 from segment_client.maker import Outcome, Result
 
 DOUBTFUL_FROM = 0.2
-"""An uncertainty from which on a result is worth a look: docs/models.md has what that catches."""
+"""Results are doubtful from this uncertainty on: docs/models.md says how many bad ones that catches."""
 _DOUBTFUL_NAMED = 20
 _LINE_EVERY_S = 10.0
 
 
 @dataclass
 class Tally:
-    """What a run has come to so far.
+    """The counts of a run so far.
 
     `failures` are counted by id, without those that ended the run; `messages` has the first one of each id.
     """
@@ -44,7 +44,7 @@ class Tally:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is nothing to tell but what ended the run."""
+        """Whether nothing was counted but the error that ended the run."""
         return not (self.results[Result.DONE] or self.results[Result.SKIPPED] or self.failures)
 
     @property
@@ -97,19 +97,21 @@ class Screen:
         self._progress.update(self._task, total=total)
 
     def add(self, outcome: Outcome, tally: Tally) -> None:
-        """One outcome more; a failure gets a line, unless it is what ends the run."""
+        """Show one outcome. Failures get a line, except the one that ends the run, and so do notes."""
         if outcome.error and not outcome.error.final:
             name = printable(str(outcome.source))
             self.say(f"{name}: {outcome.error.id} {outcome.error.message}")
+        if outcome.note:
+            self.say(f"{printable(str(outcome.source))}: {outcome.note}")
         failed = tally.results[Result.FAILED]
         self._progress.update(self._task, advance=1, failed=f"{failed} failed" if failed else "")
 
     def say(self, line: str) -> None:
-        """A line of its own, above the bar."""
+        """Show a line, above the bar."""
         self._console.print(Text(line), soft_wrap=True)
 
     async def tell_progress(self, tally: Tally, every_s: float = _LINE_EVERY_S) -> None:
-        """Where there is no bar, a line every 10 s when something has happened; without end."""
+        """Without a bar, show a line every 10 s if something has changed; never returns."""
         told, began = 0, time.monotonic()
         while not self._console.is_terminal:
             await asyncio.sleep(every_s)
@@ -120,7 +122,7 @@ class Screen:
                 self.say(f"{told}{of} pictures: {_counts(tally)}; {per_s:.1f}/s")
 
     def summarize(self, tally: Tally) -> None:
-        """What the run has come to: a line, a table of the failures by id, and what looks doubtful."""
+        """Show the counts, a table of the failures by id, and the doubtful results."""
         self.say(_counts(tally))
         if tally.failures:
             table = Table("error", "pictures", "the first one's message")
@@ -136,20 +138,20 @@ class Screen:
 
 def _counts(tally: Tally) -> str:
     done, skipped, failed = (tally.results[result] for result in Result)
-    return f"{done} cut out, {skipped} there already, {failed} failed"
+    return f"{done} cut out, {skipped} already there, {failed} failed"
 
 
 class _Rate(ProgressColumn):
-    """Outcomes in a second, of late."""
+    """Outcomes per second, recently."""
 
     def render(self, task: Task) -> Text:
-        """`-/s` before there is one."""
+        """The rate, `-/s` while there is none."""
         speed = task.finished_speed or task.speed
         return Text(f"{speed:.1f}/s" if speed else "-/s")
 
 
 class _Lines(logging.Handler):
-    """Warnings of the library as lines."""
+    """Shows warnings of the library as lines."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(logging.WARNING)

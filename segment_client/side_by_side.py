@@ -1,4 +1,4 @@
-"""Jobs that come one after the other, some of them worked on at the same time."""
+"""Runs jobs from an iterator, several at a time."""
 
 import asyncio
 import time
@@ -14,7 +14,7 @@ _LONGEST_S = 0.1
 
 
 async def in_thread(batches: Iterator[Sequence[_T]]) -> AsyncGenerator[_T, None]:
-    """The items of an iterator that waits for a disk; whoever leaves waits for one batch at most."""
+    """The items of a blocking iterator, read on a thread in batches; leaving waits for at most one batch."""
     is_end = False
     while not is_end:
         items, is_end = await asyncio.to_thread(_take, batches)
@@ -23,7 +23,7 @@ async def in_thread(batches: Iterator[Sequence[_T]]) -> AsyncGenerator[_T, None]
 
 
 def _take(batches: Iterator[Sequence[_T]]) -> tuple[list[_T], bool]:
-    """Some items, and whether they are the last; batches may be empty for long."""
+    """Some items, and whether they are the last; batches may be empty."""
     items: list[_T] = []
     end = time.monotonic() + _LONGEST_S
     for batch in batches:
@@ -36,7 +36,7 @@ def _take(batches: Iterator[Sequence[_T]]) -> tuple[list[_T], bool]:
 async def side_by_side(
     jobs: AsyncIterator[_J], work: Callable[[_J], Coroutine[None, None, _R]], at_most: int
 ) -> AsyncGenerator[_R, None]:
-    """The results of `work`, as they come. A job is taken when there is room for it, and not before."""
+    """The results of `work`, as they are done. A job is taken from the iterator only when it can begin."""
     taking: asyncio.Task[_J | None] | None = asyncio.create_task(_next(jobs))
     working: set[asyncio.Task[_R]] = set()
     try:

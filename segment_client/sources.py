@@ -1,15 +1,14 @@
-"""The sources a caller names, files, folders and URLs, and where the result of each belongs."""
+"""The sources of a run: files, folders and URLs, and the target of each."""
 
-import os
 import stat
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TypeAlias
 
 from segment_client.errors import Unreadable
-from segment_client.folder import Folder, Found, Lost, Placed
+from segment_client.folder import Folder, Found, Lost, Placed, is_folder
 from segment_client.placing import mark, result_names, url_name
 
 PathOrUrl: TypeAlias = str | Path
@@ -23,30 +22,30 @@ class Located:
     folders: list[Folder]
 
     def all(self) -> Iterator[list[Found]]:
-        """Everything that is there now, folder by folder."""
+        """All pictures, folder by folder."""
         yield self.singles
         for folder in self.folders:
             yield from folder.pictures()
 
     def passed_over(self) -> Counter[str]:
-        """Files in the folders whose names are not those of pictures, by suffix; complete after `all`."""
+        """Counts, by suffix, of files whose names are not those of pictures; complete after `all`."""
         return sum((folder.passed_over for folder in self.folders), Counter())
 
 
 def is_url(source: PathOrUrl) -> bool:
-    """Whether the service shall fetch it."""
+    """Whether it is a URL, which the service fetches."""
     return isinstance(source, str) and source.lower().startswith(("http://", "https://"))
 
 
 def locate(sources: Sequence[PathOrUrl], out: Path, suffix: str) -> Located:
-    """Give each source its place below `out`.
+    """Choose the target of each source below `out`.
 
-    The pictures of a folder that is named alone go straight into `out`; beside other sources each folder gets
-    one of its own there. Raises ValueError for a folder that is `out` or lies in it.
+    If the only source is a folder, its results go directly into `out`. Otherwise each folder gets a folder of
+    its own there. Raises ValueError for a folder that is `out` or lies in it.
     """
     urls = [str(source) for source in sources if is_url(source)]
     paths = list(dict.fromkeys(Path(source) for source in sources if not is_url(source)))
-    folders = [path for path in paths if os.path.isdir(path)]
+    folders = [path for path in paths if is_folder(path)]
     known = frozenset(folders)
     files = [path for path in paths if path not in known]
     for folder in folders:
@@ -68,14 +67,14 @@ def locate(sources: Sequence[PathOrUrl], out: Path, suffix: str) -> Located:
 
 
 def _distinct(names: dict[str, str]) -> dict[str, str]:
-    """The same names, marked where two sources want the same."""
+    """The same names, with a mark where two sources have the same."""
     taken = Counter(names.values())
     return {source: name if taken[name] == 1 else _with_mark(name, source) for source, name in names.items()}
 
 
 def _with_mark(name: str, source: str) -> str:
-    stem, suffix = os.path.splitext(name)
-    return f"{stem}~{mark(source)}{suffix}"
+    path = PurePath(name)
+    return f"{path.stem}~{mark(source)}{path.suffix}"
 
 
 def _check_apart(folder: Path, out: Path) -> None:

@@ -1,4 +1,4 @@
-"""Folders that are watched: what changes there, once it has come to rest."""
+"""Watches folders for new and changed pictures, which count once they have not changed for a second."""
 
 import asyncio
 import logging
@@ -11,7 +11,7 @@ from pathlib import Path
 from watchfiles import Change, awatch
 
 from segment_client.errors import printable
-from segment_client.folder import Folder, Found, Placed
+from segment_client.folder import Folder, Found, Placed, is_folder
 from segment_client.payload import Stamp, stamp_of
 from segment_client.side_by_side import in_thread
 from segment_client.sources import Located
@@ -25,10 +25,10 @@ _COMPARE_EVERY_S = 5
 
 
 async def found_now_and_later(located: Located) -> AsyncGenerator[Found, None]:
-    """Everything that is there, and then what comes or changes, without end and without a gap between.
+    """All pictures that are there, and then new and changed ones, without end and without a gap.
 
-    A folder that vanishes is waited for, and searched when it is back. Where the system has no means left to
-    watch folders, they are compared every 5 s.
+    If a folder vanishes, this waits for it and searches it again when it is back. If the system cannot watch
+    more folders, they are compared every 5 s.
     """
     watched = [_Watched(folder) for folder in located.folders]
     resting = _Resting()
@@ -46,7 +46,7 @@ async def found_now_and_later(located: Located) -> AsyncGenerator[Found, None]:
             if not compares and not isinstance(error, FileNotFoundError):
                 compares = True
                 log.warning(
-                    "Nothing more can be watched: %s. Folders are compared every %d s instead.",
+                    "The system cannot watch more folders: %s. Folders are compared every %d s instead.",
                     printable(str(error).partition(" about ")[0].rstrip(".")),
                     _COMPARE_EVERY_S,
                 )
@@ -55,7 +55,7 @@ async def found_now_and_later(located: Located) -> AsyncGenerator[Found, None]:
 
 
 class _Watched:
-    """A folder to be watched, which may vanish and come back."""
+    """A watched folder, which may vanish and come back."""
 
     def __init__(self, folder: Folder) -> None:
         self.folder = folder
@@ -64,16 +64,16 @@ class _Watched:
         self.is_there = True
 
     def has_changed(self) -> bool:
-        """Whether it has vanished, has come back, or is another one by now."""
+        """Whether it has vanished, has come back, or was replaced."""
         return self._look() != self._identity
 
     def look(self) -> None:
-        """Whether it is there; a line when that has changed."""
+        """Check whether it is there; log a line if that has changed."""
         self._identity = self._look()
         if self.is_there != bool(self._identity):
             self.is_there = not self.is_there
             name = printable(str(self.folder.root))
-            log.warning("%s is back." if self.is_there else "%s is gone; it is waited for.", name)
+            log.warning("%s is back." if self.is_there else "%s has vanished; waiting for it.", name)
             self.real = Path(os.path.realpath(self.folder.root))
 
     def stamps(self) -> Iterator[list[tuple[Path, Stamp]]]:
@@ -81,32 +81,32 @@ class _Watched:
         for batch in self.folder.pictures():
             stamps = []
             for found in batch:
-                with suppress(OSError):  # it has gone since
+                with suppress(OSError):  # it has vanished since
                     if isinstance(found, Placed):
                         path = self.real / Path(found.source).relative_to(self.folder.root)
-                        stamps.append((path, stamp_of(os.stat(found.source))))
+                        stamps.append((path, stamp_of(Path(found.source).stat())))
             yield stamps
 
     def _look(self) -> tuple[int, int] | None:
         try:
-            status = os.stat(self.folder.root)
+            status = self.folder.root.stat()
         except OSError:
             return None
         return status.st_dev, status.st_ino
 
 
 class _Resting:
-    """Paths that something has happened to, until nothing has for a second."""
+    """Changed paths, until they have not changed for a second."""
 
     def __init__(self) -> None:
         self._until: dict[Path, float] = {}
 
     def touch(self, paths: Sequence[Path]) -> None:
-        """Something has happened to them just now."""
+        """They have changed just now."""
         self._until |= dict.fromkeys(paths, time.monotonic() + _REST_S)
 
     def rested(self) -> set[Path]:
-        """Those that are at rest, which are not told again."""
+        """Remove and return those that have not changed for a second."""
         now = time.monotonic()
         paths = {path for path, until in self._until.items() if until <= now}
         for path in paths:
@@ -117,13 +117,13 @@ class _Resting:
 async def _search(
     watched: Sequence[_Watched], there: Sequence[_Watched], resting: _Resting, *, compares: bool
 ) -> AsyncGenerator[Found, None]:
-    """All that is there, and then what changes, until a folder vanishes or comes back.
+    """All pictures that are there, and then changes, until a folder vanishes or comes back.
 
     Raises OSError and RuntimeError where the system refuses to watch.
     """
     look_at = 0.0
     async with aclosing(_compared(there) if compares else _reported(there)) as changes:
-        resting.touch(await anext(changes))  # from here on the system takes notes
+        resting.touch(await anext(changes))  # from here on the system records changes
         for one in there:
             async for found in in_thread(one.folder.pictures()):
                 yield found
@@ -145,7 +145,7 @@ async def _search(
 
 
 async def _reported(there: Sequence[_Watched]) -> AsyncGenerator[list[Path], None]:
-    """Several times a second, the paths that something has happened to, as the system reports it."""
+    """Changed paths as the system reports them, several times a second."""
     watcher = awatch(
         *(one.real for one in there),
         watch_filter=None,
@@ -155,9 +155,9 @@ async def _reported(there: Sequence[_Watched]) -> AsyncGenerator[list[Path], Non
         ignore_permission_denied=True,
     )
     async with aclosing(watcher):
-        added = [str(one.real) for one in there]
+        added = [one.real for one in there]
         async for changes in watcher:
-            added += [path for change, path in changes if change is Change.added]
+            added += [Path(path) for change, path in changes if change is Change.added]
             folder = await asyncio.to_thread(_any_folder, added)
             if folder:
                 await _check_that_more_can_be_watched(folder)
@@ -166,7 +166,7 @@ async def _reported(there: Sequence[_Watched]) -> AsyncGenerator[list[Path], Non
 
 
 async def _compared(there: Sequence[_Watched]) -> AsyncGenerator[list[Path], None]:
-    """The same by looking every 5 s: the files that are others than before and were the same twice."""
+    """The same by comparing every 5 s: files that have changed, and then were the same twice."""
     told: dict[Path, Stamp | None] = {}
     before = await _stamps(there)
     told |= before
@@ -182,20 +182,16 @@ async def _compared(there: Sequence[_Watched]) -> AsyncGenerator[list[Path], Non
 
 
 async def _stamps(there: Sequence[_Watched]) -> dict[Path, Stamp]:
-    stamps: dict[Path, Stamp] = {}
-    for one in there:
-        async for path, stamp in in_thread(one.stamps()):
-            stamps[path] = stamp
-    return stamps
+    return {path: stamp for one in there async for path, stamp in in_thread(one.stamps())}
 
 
-def _any_folder(paths: Sequence[str]) -> str | None:
-    return next((path for path in paths if os.path.isdir(path)), None)
+def _any_folder(paths: Sequence[Path]) -> Path | None:
+    return next((path for path in paths if is_folder(path)), None)
 
 
-async def _check_that_more_can_be_watched(folder: str) -> None:
-    """Raises OSError and RuntimeError when not: the watcher passes over new folders that it cannot watch."""
+async def _check_that_more_can_be_watched(folder: Path) -> None:
+    """Raises OSError or RuntimeError if not; a watcher silently skips folders that it cannot watch."""
     watcher = awatch(folder, recursive=False, rust_timeout=1, yield_on_timeout=True)
-    with suppress(FileNotFoundError):  # it was there for a moment only
+    with suppress(FileNotFoundError):  # it has vanished already
         async with aclosing(watcher):
             await anext(watcher)

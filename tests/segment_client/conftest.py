@@ -1,6 +1,7 @@
-"""Another host with the small network."""
+"""Another host with the quick network."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -9,8 +10,8 @@ from tests.support.small_host import SETTINGS
 
 
 @pytest.fixture(scope="session")
-def open_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+def open_host(tmp_path_factory: pytest.TempPathFactory, quick_app: Path) -> Iterator[Host]:
     """One that wants no key."""
     settings = {**SETTINGS, "SEGMENT_API_KEYS": "", "SEGMENT_ALLOW_ANONYMOUS": "true"}
-    with embedded_host(tmp_path_factory.mktemp("open_host") / "log.txt", settings) as running:
+    with embedded_host(tmp_path_factory.mktemp("open_host") / "log.txt", settings, quick_app) as running:
         yield running

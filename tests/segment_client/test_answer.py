@@ -1,7 +1,7 @@
 import pytest
 from PIL import Image
 
-from segment_client.answer import AnswerStream
+from segment_client.answer import AnswerStream, box_of
 from segment_client.errors import Broken, NotOurs
 from tests.shared_code.picture.samples import saved
 from tests.support.photos import encoded
@@ -11,6 +11,12 @@ RGBA.putalpha(RGBA.getchannel("R"))
 RGB = RGBA.convert("RGB")
 PNG = encoded("PNG", 61, 52)
 WEBPS = [saved(image, "WEBP", **how) for image in (RGB, RGBA) for how in ({}, {"lossless": True})]
+
+
+def test_boxes_of_headers() -> None:
+    assert box_of("1,20,300,4000") == (1, 20, 300, 4000)
+    values = ["", "1,2,3", "1,2,3,4,5", "1, 2, 3, 4", "-1,2,3,4", "1,2,3,x", "1,2,3,4\n", "1,2,3,9999999999"]
+    assert [box_of(value) for value in values] == [None] * len(values)
 
 
 @pytest.mark.parametrize("piece", [1, 7, 1000])

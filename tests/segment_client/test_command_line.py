@@ -44,7 +44,7 @@ def rows(report: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_a_folder_with_a_report(small_host: Host, tmp_path: Path) -> None:
+def test_a_folder_with_a_report(host: Host, tmp_path: Path) -> None:
     pictures = make_pictures(tmp_path / "photos", 12)
     (tmp_path / "photos" / "note.txt").write_text("x")
     odd = tmp_path / "photos" / os.fsdecode(b"new\nline \xff.jpg")
@@ -52,11 +52,11 @@ def test_a_folder_with_a_report(small_host: Host, tmp_path: Path) -> None:
     report = tmp_path / "report.csv"
     arguments = (tmp_path / "photos", "--out", tmp_path / "out", "--report", report)
 
-    done = run(small_host, *arguments)
+    done = run(host, *arguments)
 
     assert done.returncode == 1
-    assert b"12 cut out, 0 there already, 1 failed" in done.stderr
-    assert b"Passed over, as no pictures by their names: 1 .txt" in done.stderr
+    assert b"12 cut out, 0 already there, 1 failed" in done.stderr
+    assert b"Skipped, because their names are not those of pictures: 1 .txt" in done.stderr
     assert (done.stdout, b"\x1b" in done.stderr, b"%" in done.stderr) == (b"", False, False)
     written = rows(report)
     assert tuple(written[0]) == COLUMNS
@@ -75,16 +75,16 @@ def test_a_folder_with_a_report(small_host: Host, tmp_path: Path) -> None:
     assert by_source[broken]["message"] == "Image format is not valid."
 
     broken.unlink()
-    again = run(small_host, *arguments)
+    again = run(host, *arguments)
     assert again.returncode == 0
     assert {row["result"] for row in rows(report)} == {"skipped"}
-    assert b"0 cut out, 12 there already, 0 failed" in again.stderr
-    forced = run(small_host, *arguments, "--force")
-    assert b"12 cut out, 0 there already, 0 failed" in forced.stderr
+    assert b"0 cut out, 12 already there, 0 failed" in again.stderr
+    forced = run(host, *arguments, "--force")
+    assert b"12 cut out, 0 already there, 0 failed" in forced.stderr
 
 
-def test_standard_input_and_output(small_host: Host) -> None:
-    done = run(small_host, "-", given=PICTURE)
+def test_standard_input_and_output(host: Host) -> None:
+    done = run(host, "-", given=PICTURE)
     assert (done.returncode, done.stderr) == (0, b"")
     assert Image.open(io.BytesIO(done.stdout)).size == (64, 60)
 
@@ -92,30 +92,46 @@ def test_standard_input_and_output(small_host: Host) -> None:
 @pytest.mark.parametrize(
     ("given", "error"), [(b"", b"E-SIZE"), (b"no picture", b"E-FORMAT"), (b"x" * 20_971_521, b"E-SIZE")]
 )
-def test_nothing_is_put_out_for_nothing(small_host: Host, given: bytes, error: bytes) -> None:
-    done = run(small_host, "-", given=given)
+def test_nothing_is_put_out_for_nothing(host: Host, given: bytes, error: bytes) -> None:
+    done = run(host, "-", given=given)
     assert (done.returncode, done.stdout) == (1, b"")
     assert error in done.stderr
 
 
-def test_a_file_to_standard_output_in_another_look(small_host: Host, tmp_path: Path) -> None:
+def test_a_file_to_standard_output_in_another_look(host: Host, tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(PICTURE)
-    done = run(small_host, tmp_path / "a.jpg", "--out", "-", "--background", "#fff", "--format", "jpeg")
+    done = run(host, tmp_path / "a.jpg", "--out", "-", "--background", "#fff", "--format", "jpeg")
     assert done.returncode == 0
     assert Image.open(io.BytesIO(done.stdout)).format == "JPEG"
+
+
+def test_a_canvas_with_a_note(host: Host, tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(PICTURE)
+    options = ("--canvas", "500x400", "--margin", "8%", "--background", "#fff")
+    done = run(host, tmp_path / "a.jpg", "--out", "-", *options)
+    assert done.returncode == 0
+    assert Image.open(io.BytesIO(done.stdout)).size == (500, 400)
+    assert b"less than the canvas has room for" in done.stderr
+    report = tmp_path / "report.csv"
+    done = run(host, tmp_path / "a.jpg", "--out", tmp_path / "cut", "--report", report, *options)
+    assert b"a.jpg: the subject has" in done.stderr
+    with report.open(newline="", encoding="utf-8-sig") as file:
+        [row] = csv.DictReader(file)
+    assert "less than the canvas has room for" in row["note"]
+    assert len(row["box"].split(",")) == 4
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["{photos}"], "--out is missing"),
-        (["-", "--out", "cut"], "standard input goes alone"),
-        (["-", "{photos}/a.jpg"], "standard input goes alone"),
-        (["{photos}", "--out", "-"], "standard output takes one picture"),
-        (["{photos}/a.jpg", "{photos}/a.jpg", "--out", "-"], "standard output takes one picture"),
+        (["-", "--out", "cut"], "standard input must be the only source"),
+        (["-", "{photos}/a.jpg"], "standard input must be the only source"),
+        (["{photos}", "--out", "-"], "only one picture can go to standard output"),
+        (["{photos}/a.jpg", "{photos}/a.jpg", "--out", "-"], "only one picture can go to standard output"),
         (["{photos}", "--out", "{photos}"], "among the sources"),
         (["{photos}", "--out", "{photos}/a.jpg"], "--out is not a folder"),
-        (["{photos}/a.jpg", "--out", "cut", "--watch"], "--watch takes folders"),
+        (["{photos}/a.jpg", "--out", "cut", "--watch"], "--watch works only on folders"),
         (["{photos}", "--out", "cut", "--background", "no-colour"], "neither a colour nor a file"),
         (["{photos}", "--out", "cut", "--mode", "foregroundMatting", "--background", "red"], "no background"),
         (["{photos}", "--out", "cut", "--format", "gif"], "invalid choice"),
@@ -123,20 +139,25 @@ def test_a_file_to_standard_output_in_another_look(small_host: Host, tmp_path: P
         (["{photos}", "--out", "cut", "--attempts", "0"], "must be positive"),
         (["{photos}", "--out", "cut", "--key", "secret"], "unrecognized"),
         (["{photos}", "--out", "cut", "--endpoint", "example.com"], "not an http or https URL"),
-        (["{photos}", "--out", "cut", "--endpoint", "https://user@example.com"], "no user name"),
+        (["{photos}", "--out", "cut", "--endpoint", "https://user@example.com"], "without user name"),
         (
             ["{photos}", "--out", "cut", "--endpoint", "https://a.example/api/"],
-            "did you mean https://a.example ?",
+            "or query: https://a.example",
         ),
-        (["{photos}", "--out", "cut", "--quality", "80"], "--quality goes with"),
+        (["{photos}", "--out", "cut", "--quality", "80"], "--quality needs"),
         (["{photos}", "--out", "cut", "--format", "webp", "--quality", "101"], "quality is 1 to 100"),
+        (["{photos}", "--out", "cut", "--margin", "8%"], "--margin needs"),
+        (["{photos}", "--out", "cut", "--canvas", "2000"], "such as 2000x2000"),
+        (["{photos}", "--out", "cut", "--canvas", "20000x1"], "1 to 16000 pixels"),
+        (["{photos}", "--out", "cut", "--canvas", "9x9", "--margin", "8"], "such as 8%"),
+        (["{photos}", "--out", "cut", "--canvas", "9x9", "--margin", "50%"], "0% to 45%"),
     ],
 )
-def test_wrong_command_lines(small_host: Host, tmp_path: Path, arguments: list[str], message: str) -> None:
+def test_wrong_command_lines(host: Host, tmp_path: Path, arguments: list[str], message: str) -> None:
     photos = tmp_path / "photos"
     photos.mkdir()
     (photos / "a.jpg").write_bytes(PICTURE)
-    done = run(small_host, *(argument.replace("{photos}", str(photos)) for argument in arguments))
+    done = run(host, *(argument.replace("{photos}", str(photos)) for argument in arguments))
     assert done.returncode == 2
     assert message in done.stderr.decode()
     assert "Traceback" not in done.stderr.decode()
@@ -144,9 +165,9 @@ def test_wrong_command_lines(small_host: Host, tmp_path: Path, arguments: list[s
 
 
 @pytest.mark.parametrize("key", ["not-the-key", "schl\u00fcssel", "a\nb"])
-def test_a_wrong_key_is_told_and_never_shown(small_host: Host, tmp_path: Path, key: str) -> None:
+def test_a_wrong_key_is_told_and_never_shown(host: Host, tmp_path: Path, key: str) -> None:
     (tmp_path / "a.jpg").write_bytes(PICTURE)
-    done = run(small_host, tmp_path / "a.jpg", "--out", tmp_path / "out", key=key)
+    done = run(host, tmp_path / "a.jpg", "--out", tmp_path / "out", key=key)
     assert done.returncode in (1, 2)
     assert key not in done.stderr.decode()
     assert "Traceback" not in done.stderr.decode()
@@ -159,37 +180,41 @@ def test_a_dead_endpoint_is_given_up(tmp_path: Path) -> None:
     done = run(None, *arguments, "--endpoint", f"http://127.0.0.1:{free_port()}")
     assert done.returncode == 1
     assert b"C-DOWN" in done.stderr
-    assert b"fails again and again" in done.stderr
+    assert b"keeps failing" in done.stderr
 
 
-def test_a_wrong_scheme_is_told_at_once_in_one_line(small_host: Host, tmp_path: Path) -> None:
+def test_a_wrong_scheme_is_told_at_once_in_one_line(host: Host, tmp_path: Path) -> None:
     make_pictures(tmp_path / "photos", 9)
-    endpoint = small_host.url.replace("http:", "https:")
-    done = run(small_host, tmp_path / "photos", "--out", tmp_path / "out", "--endpoint", endpoint)
+    endpoint = host.url.replace("http:", "https:")
+    done = run(host, tmp_path / "photos", "--out", tmp_path / "out", "--endpoint", endpoint)
     assert done.returncode == 1
     [line] = done.stderr.decode().splitlines()
-    assert line.endswith("speaks no TLS: the endpoint perhaps begins with http://.")
+    assert line.endswith("does not speak TLS: should the endpoint begin with http:// ?")
 
 
-def test_an_unknown_model_is_told(small_host: Host, tmp_path: Path) -> None:
+def test_an_unknown_model_is_told(host: Host, tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(PICTURE)
     arguments = (tmp_path / "a.jpg", "--out", tmp_path / "out", "--model")
-    assert run(small_host, *arguments, "u2netp").returncode == 0
-    unknown = run(small_host, *arguments, "none-such")
+    assert run(host, *arguments, "u2netp").returncode == 0
+    unknown = run(host, *arguments, "none-such")
     assert unknown.returncode == 1
     assert b"none-such" in unknown.stderr
 
 
-def test_pictures_that_are_not_taken_are_named(small_host: Host, tmp_path: Path) -> None:
+def test_pictures_that_are_not_taken_are_named(host: Host, tmp_path: Path) -> None:
     make_pictures(tmp_path / "photos", 3)
-    (tmp_path / "photos" / "phone.HEIC").write_bytes(b"x")
+    (tmp_path / "photos" / "phone.HEIC").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    (tmp_path / "photos" / "layers.PSD").write_bytes(b"x")
     (tmp_path / "photos" / "movie.mov").write_bytes(b"x")
     report = tmp_path / "report.csv"
-    done = run(small_host, tmp_path / "photos", "--out", tmp_path / "out", "--report", report)
+    done = run(host, tmp_path / "photos", "--out", tmp_path / "out", "--report", report)
     assert done.returncode == 1
-    assert b"phone.HEIC: C-FORMAT The service does not take .heic files." in done.stderr
-    assert b"3 cut out, 0 there already, 1 failed" in done.stderr
-    assert [row["error"] for row in rows(report) if row["result"] == "failed"] == ["C-FORMAT"]
+    assert b"layers.PSD: C-FORMAT The service does not accept .psd files." in done.stderr
+    assert b"phone.HEIC: E-FORMAT" in done.stderr
+    assert b"does not read .heic: its SEGMENT_MORE_FORMATS decides" in done.stderr
+    assert b"3 cut out, 0 already there, 2 failed" in done.stderr
+    failed = sorted(row["error"] for row in rows(report) if row["result"] == "failed")
+    assert failed == ["C-FORMAT", "E-FORMAT"]
 
 
 @pytest.mark.slow
@@ -204,7 +229,7 @@ def test_version() -> None:
 @pytest.mark.parametrize("is_watch", [False, True], ids=["run", "watch"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_run_that_a_script_starts_in_the_background_can_be_stopped(
-    small_host: Host, tmp_path: Path, number: signal.Signals, is_watch: bool
+    host: Host, tmp_path: Path, number: signal.Signals, is_watch: bool
 ) -> None:
     """Its shell makes it ignore SIGINT."""
     make_pictures(tmp_path / "photos", 40)
@@ -212,7 +237,7 @@ def test_a_run_that_a_script_starts_in_the_background_can_be_stopped(
     arguments = command(tmp_path / "photos", "--out", out, *(["--watch"] if is_watch else []))
     script = f'"$@" & echo $!; wait $!; echo $? > {ended}'
     shell = subprocess.Popen(
-        ["sh", "-c", script, "sh", *arguments], env=variables(small_host), stdout=subprocess.PIPE
+        ["sh", "-c", script, "sh", *arguments], env=variables(host), stdout=subprocess.PIPE
     )
     with shell:
         assert shell.stdout
@@ -231,13 +256,11 @@ def test_a_run_that_a_script_starts_in_the_background_can_be_stopped(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_run_that_is_stopped_leaves_no_pieces(
-    small_host: Host, tmp_path: Path, number: signal.Signals
-) -> None:
+def test_a_run_that_is_stopped_leaves_no_pieces(host: Host, tmp_path: Path, number: signal.Signals) -> None:
     make_pictures(tmp_path / "photos", 60)
     out = tmp_path / "out"
     process = subprocess.Popen(
-        command(tmp_path / "photos", "--out", out), env=variables(small_host), stderr=subprocess.PIPE
+        command(tmp_path / "photos", "--out", out), env=variables(host), stderr=subprocess.PIPE
     )
     with process:
         while not list(out.rglob("*.png")):
@@ -276,9 +299,9 @@ def on_a_terminal(*arguments: str | Path, answer: bytes) -> tuple[int, bytes]:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals")
-def test_on_a_terminal_the_key_is_asked_for_and_a_bar_is_shown(small_host: Host, tmp_path: Path) -> None:
+def test_on_a_terminal_the_key_is_asked_for_and_a_bar_is_shown(host: Host, tmp_path: Path) -> None:
     make_pictures(tmp_path / "photos", 4)
-    arguments = (tmp_path / "photos", "--out", tmp_path / "out", "--endpoint", small_host.url)
+    arguments = (tmp_path / "photos", "--out", tmp_path / "out", "--endpoint", host.url)
     code, shown = on_a_terminal(*arguments, answer=KEYS[0].encode() + b"\n")
     assert code == 0
     assert shown.count(b"Key") == 1
@@ -299,9 +322,9 @@ def test_on_a_terminal_the_key_is_asked_for_and_a_bar_is_shown(small_host: Host,
     ],
     ids=["wrong", "empty", "Ctrl-D", "Ctrl-C"],
 )
-def test_keys_that_are_none(small_host: Host, tmp_path: Path, answer: bytes, code: int, told: bytes) -> None:
+def test_keys_that_are_none(host: Host, tmp_path: Path, answer: bytes, code: int, told: bytes) -> None:
     make_pictures(tmp_path / "photos", 4)
-    arguments = (tmp_path / "photos", "--out", tmp_path / "out", "--endpoint", small_host.url)
+    arguments = (tmp_path / "photos", "--out", tmp_path / "out", "--endpoint", host.url)
     ended, shown = on_a_terminal(*arguments, answer=answer)
     assert ended == code
     assert told in shown

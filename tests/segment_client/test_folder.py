@@ -68,11 +68,11 @@ def test_what_is_no_picture_is_counted(root: Path) -> None:
 
 
 def test_pictures_that_are_not_taken_are_told(root: Path) -> None:
-    make(root, "a.HEIC", "b.Avif", "sub/c.dng", "d.psd")
-    (root / "e.heic").mkdir()
+    make(root, "a.JXL", "b.Avifs", "sub/c.dng", "d.psd")
+    (root / "e.jxl").mkdir()
     found = list(chain(*folder(root).pictures()))
     assert [(Path(one.source).name, one.error.id) for one in found if isinstance(one, Lost)] == [
-        (name, "C-FORMAT") for name in ("a.HEIC", "b.Avif", "d.psd", "c.dng")
+        (name, "C-FORMAT") for name in ("a.JXL", "b.Avifs", "d.psd", "c.dng")
     ]
 
 
@@ -105,7 +105,7 @@ def test_a_path_that_is_too_long_is_told(root: Path, monkeypatch: pytest.MonkeyP
     with monkeypatch.context() as patch:
         patch.chdir(root)
         for _ in range(25):
-            os.mkdir("x" * 200)
+            Path("x" * 200).mkdir()
             os.chdir("x" * 200)
     found = list(chain(*folder(root).pictures()))
     assert [type(one) for one in found] == [Placed, Lost]

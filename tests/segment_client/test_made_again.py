@@ -28,14 +28,14 @@ class Folder:
         self.source.parent.mkdir()
         self.source.write_bytes(FIRST)
         self.out = root / "out"
-        self._proxy = proxy
+        self.proxy = proxy
 
     def calls(self, look: Look | None = None, *, force: bool = False) -> int:
         """How many calls a run makes."""
-        before = len(self._proxy.seen)
-        service = Service(self._proxy.url, KEYS[0], patience=HASTY)
+        before = len(self.proxy.seen)
+        service = Service(self.proxy.url, KEYS[0], patience=HASTY)
         [outcome], _ = collect([self.source.parent], self.out, service, look, force=force)
-        calls = len(self._proxy.seen) - before
+        calls = len(self.proxy.seen) - before
         assert outcome.result is (Result.DONE if calls else Result.SKIPPED)
         return calls
 
@@ -45,8 +45,8 @@ class Folder:
 
 
 @pytest.fixture
-def folder(small_host: Host, tmp_path: Path) -> Iterator[Folder]:
-    with faulty_proxy(small_host.url, lambda *_: Fault.NONE) as proxy:
+def folder(host: Host, tmp_path: Path) -> Iterator[Folder]:
+    with faulty_proxy(host.url, lambda *_: Fault.NONE) as proxy:
         yield Folder(tmp_path, proxy)
 
 
@@ -140,10 +140,10 @@ def test_what_is_gone_is_made_again(folder: Folder) -> None:
 
 def test_a_folder_in_the_place_of_a_result_costs_nothing(folder: Folder) -> None:
     folder.result.mkdir(parents=True)
-    [outcome], _ = collect([folder.source], folder.out, Service(folder._proxy.url, KEYS[0]))
+    [outcome], _ = collect([folder.source], folder.out, Service(folder.proxy.url, KEYS[0]))
     assert outcome.error
     assert outcome.error.id == "C-WRITE"
-    assert folder._proxy.seen == []
+    assert folder.proxy.seen == []
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_names_that_are_no_text(tmp_path: Path) -> None:
     assert Record().get(target) == Sent("1", "look", (1, 2, 3, 4))
 
 
-def test_a_source_that_changes_under_way_is_sent_again(small_host: Host, tmp_path: Path) -> None:
+def test_a_source_that_changes_under_way_is_sent_again(host: Host, tmp_path: Path) -> None:
     source = tmp_path / "a.jpg"
     source.write_bytes(FIRST)
 
@@ -191,7 +191,7 @@ def test_a_source_that_changes_under_way_is_sent_again(small_host: Host, tmp_pat
             source.write_bytes(encoded("JPEG", 70, 60))
         return Fault.NONE
 
-    with faulty_proxy(small_host.url, change) as proxy:
+    with faulty_proxy(host.url, change) as proxy:
         service = Service(proxy.url, KEYS[0])
         runs = [collect([source], tmp_path / "out", service)[0] for _ in range(3)]
     sizes = [outcome.answer and outcome.answer.width for [outcome] in runs]

@@ -43,8 +43,8 @@ def python_client(endpoint: str, key: str = KEYS[0]) -> ImageAnalysisClient:
 
 @pytest.mark.parametrize("slash", ["", "/"])
 @pytest.mark.parametrize(("mode", "pixels"), [("backgroundRemoval", "RGBA"), ("foregroundMatting", "L")])
-def test_python_gets_a_png(small_host: Host, mode: str, pixels: str, slash: str) -> None:
-    with python_client(small_host.url + slash) as client:
+def test_python_gets_a_png(host: Host, mode: str, pixels: str, slash: str) -> None:
+    with python_client(host.url + slash) as client:
         response = client.send_request(sent_bytes(mode), stream=True)
         response.raise_for_status()
         png = b"".join(response.iter_bytes())
@@ -53,8 +53,8 @@ def test_python_gets_a_png(small_host: Host, mode: str, pixels: str, slash: str)
         assert (image.format, image.size, image.mode) == ("PNG", (64, 60), pixels)
 
 
-def test_python_by_url(small_host: Host) -> None:
-    with picture_by_url(PICTURE) as url, python_client(small_host.url) as client:
+def test_python_by_url(host: Host) -> None:
+    with picture_by_url(PICTURE) as url, python_client(host.url) as client:
         response = client.send_request(segment("backgroundRemoval", json={"url": url}), stream=True)
         response.raise_for_status()
         assert Image.open(io.BytesIO(b"".join(response.iter_bytes()))).size == (64, 60)
@@ -69,10 +69,8 @@ def test_python_by_url(small_host: Host) -> None:
     ],
     ids=lambda value: getattr(value, "id", ""),
 )
-def test_python_parses_errors(
-    small_host: Host, request_: HttpRequest, key: str, expected: SegmentError
-) -> None:
-    with python_client(small_host.url, key) as client:
+def test_python_parses_errors(host: Host, request_: HttpRequest, key: str, expected: SegmentError) -> None:
+    with python_client(host.url, key) as client:
         response = client.send_request(request_)
         with pytest.raises(HttpResponseError) as raised:
             response.raise_for_status()
@@ -84,9 +82,9 @@ def test_python_parses_errors(
         assert error.innererror == dict(zip(("code", "message"), expected.innererror, strict=True))
 
 
-def test_python_tries_again_when_it_is_told_to(small_host: Host) -> None:
+def test_python_tries_again_when_it_is_told_to(host: Host) -> None:
     with (
-        faulty_proxy(small_host.url, lambda n, _: Fault.BUSY if n == 0 else Fault.NONE) as proxy,
+        faulty_proxy(host.url, lambda n, _: Fault.BUSY if n == 0 else Fault.NONE) as proxy,
         python_client(proxy.url) as client,
     ):
         response = client.send_request(sent_bytes("backgroundRemoval"), stream=True)
@@ -95,19 +93,19 @@ def test_python_tries_again_when_it_is_told_to(small_host: Host) -> None:
     assert proxy.seen == [Fault.BUSY, Fault.NONE]
 
 
-def test_javascript(small_host: Host, tmp_path: Path) -> None:
+def test_javascript(host: Host, tmp_path: Path) -> None:
     node = shutil.which("node")
     if node is None or not (JS / "node_modules").is_dir():
         pytest.skip("needs Microsoft's client for JavaScript: npm ci --prefix tests/microsoft_js")
     picture = tmp_path / "photo.jpg"
     picture.write_bytes(PICTURE)
     with picture_by_url(PICTURE) as url:
-        command: list[str | Path] = [node, JS / "segment.js", small_host.url, KEYS[0], picture, url]
+        command: list[str | Path] = [node, JS / "segment.js", host.url, KEYS[0], picture, url]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
 
-    with python_client(small_host.url) as client:
+    with python_client(host.url) as client:
         for name, mode in (
             ("cutout", "backgroundRemoval"),
             ("matte", "foregroundMatting"),

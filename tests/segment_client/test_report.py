@@ -15,12 +15,15 @@ def test_rows_are_in_the_file_at_once(tmp_path: Path) -> None:
         report.add(Outcome(Path('a,"b".jpg'), Result.DONE, 1.5, Path("out"), 800, answer))
         report.add(Outcome("https://example.com/x", Result.FAILED, 2.0, error=error))
         report.add(Outcome(Path("c.jpg"), Result.SKIPPED, target=Path("out")))
+        boxed = Answer(20, 30, 8, None, "", box=(1, 2, 20, 30))
+        report.add(Outcome(Path("d.jpg"), Result.DONE, 0, Path("out"), 9, boxed, note="small"))
         with (tmp_path / "report.csv").open(newline="", encoding="utf-8-sig") as file:
             rows = list(csv.reader(file))
     assert rows[1:] == [
-        ['a,"b".jpg', "done", "out", "64", "60", "800", "1.500", "2", "0.25", "", "", "an-id"],
-        ["https://example.com/x", "failed", *[""] * 4, "2.000", "6", "", "C-STREAM", str(error), ""],
-        ["c.jpg", "skipped", "out", "", "", "", "0.000", *[""] * 5],
+        ['a,"b".jpg', "done", "out", "64", "60", "800", "1.500", "2", "0.25", "", "", "an-id", "", ""],
+        ["https://example.com/x", "failed", *[""] * 4, "2.000", "6", "", "C-STREAM", str(error), "", "", ""],
+        ["c.jpg", "skipped", "out", "", "", "", "0.000", *[""] * 7],
+        ["d.jpg", "done", "out", "20", "30", "9", "0.000", "1", "", "", "", "", "1,2,20,30", "small"],
     ]
 
 

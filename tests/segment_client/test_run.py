@@ -10,6 +10,7 @@ from contextlib import ExitStack, aclosing
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -61,8 +62,8 @@ PASSING = [
 
 
 @pytest.mark.parametrize("fault", [fault for fault, _ in PASSING])
-def test_what_may_pass_is_tried_again(small_host: Host, source: Path, tmp_path: Path, fault: Fault) -> None:
-    with faulty_proxy(small_host.url, lambda n, _: fault if n < 2 else Fault.NONE) as proxy:
+def test_what_may_pass_is_tried_again(host: Host, source: Path, tmp_path: Path, fault: Fault) -> None:
+    with faulty_proxy(host.url, lambda n, _: fault if n < 2 else Fault.NONE) as proxy:
         service = Service(proxy.url, KEYS[0], patience=HASTY)
         [outcome], final = collect([source], tmp_path / "out", service)
     assert (outcome.result, final) == (Result.DONE, None)
@@ -75,9 +76,9 @@ def test_what_may_pass_is_tried_again(small_host: Host, source: Path, tmp_path: 
 
 @pytest.mark.parametrize(("fault", "error"), PASSING)
 def test_what_does_not_pass_is_told(
-    small_host: Host, source: Path, tmp_path: Path, fault: Fault, error: str
+    host: Host, source: Path, tmp_path: Path, fault: Fault, error: str
 ) -> None:
-    with faulty_proxy(small_host.url, lambda *_: fault) as proxy:
+    with faulty_proxy(host.url, lambda *_: fault) as proxy:
         service = Service(proxy.url, KEYS[0], patience=replace(HASTY, attempts=3))
         [outcome], final = collect([source], tmp_path / "out", service)
     assert outcome.error
@@ -86,8 +87,8 @@ def test_what_does_not_pass_is_told(
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_an_answer_that_stands_still_is_given_up(small_host: Host, source: Path, tmp_path: Path) -> None:
-    with faulty_proxy(small_host.url, lambda *_: Fault.STALL) as proxy:
+def test_an_answer_that_stands_still_is_given_up(host: Host, source: Path, tmp_path: Path) -> None:
+    with faulty_proxy(host.url, lambda *_: Fault.STALL) as proxy:
         service = Service(proxy.url, KEYS[0], patience=replace(HASTY, attempts=2, attempt_s=0.5))
         [outcome], _ = collect([source], tmp_path / "out", service)
     assert outcome.error
@@ -95,8 +96,8 @@ def test_an_answer_that_stands_still_is_given_up(small_host: Host, source: Path,
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_a_slow_answer_is_waited_for(small_host: Host, source: Path, tmp_path: Path) -> None:
-    with faulty_proxy(small_host.url, lambda *_: Fault.SLOW) as proxy:
+def test_a_slow_answer_is_waited_for(host: Host, source: Path, tmp_path: Path) -> None:
+    with faulty_proxy(host.url, lambda *_: Fault.SLOW) as proxy:
         [outcome], _ = collect([source], tmp_path / "out", Service(proxy.url, KEYS[0], patience=HASTY))
     assert outcome.result is Result.DONE
     assert proxy.seen == [Fault.SLOW]
@@ -105,30 +106,31 @@ def test_a_slow_answer_is_waited_for(small_host: Host, source: Path, tmp_path: P
 @pytest.mark.parametrize(
     ("data", "error"), [(b"no picture", "E-FORMAT"), (encoded("PNG", 30, 60), "E-DIM"), (b"", "E-SIZE")]
 )
-def test_what_stays_wrong_is_sent_once(small_host: Host, tmp_path: Path, data: bytes, error: str) -> None:
+def test_what_stays_wrong_is_sent_once(host: Host, tmp_path: Path, data: bytes, error: str) -> None:
     source = tmp_path / "a.jpg"
     source.write_bytes(data)
-    with faulty_proxy(small_host.url, lambda *_: Fault.NONE) as proxy:
+    with faulty_proxy(host.url, lambda *_: Fault.NONE) as proxy:
         [outcome], final = collect([source], tmp_path / "out", Service(proxy.url, KEYS[0], patience=HASTY))
     assert outcome.error
     assert (outcome.error.id, final) == (error, None)
     assert len(proxy.seen) == (1 if data else 0)
 
 
-def test_another_page_is_no_answer(small_host: Host, source: Path, tmp_path: Path) -> None:
-    with faulty_proxy(small_host.url, lambda *_: Fault.PAGE) as proxy:
+def test_another_page_is_no_answer(host: Host, source: Path, tmp_path: Path) -> None:
+    with faulty_proxy(host.url, lambda *_: Fault.PAGE) as proxy:
         [outcome], _ = collect([source], tmp_path / "out", Service(proxy.url, KEYS[0], patience=HASTY))
     assert outcome.error
     assert outcome.error.id == "C-ANSWER"
     assert len(proxy.seen) == 1
 
 
-def test_a_folder_survives_every_fault(small_host: Host, tmp_path: Path) -> None:
+@pytest.mark.campaign
+def test_a_folder_survives_every_fault(host: Host, tmp_path: Path) -> None:
     pictures = make_pictures(tmp_path / "photos", 30)
     dice = random.Random(20)
     faults = [*(fault for fault in Fault if fault not in (Fault.STALL, Fault.PAGE)), *[Fault.NONE] * 7]
     patience = replace(HASTY, attempts=40)
-    with faulty_proxy(small_host.url, lambda *_: dice.choice(faults)) as proxy:
+    with faulty_proxy(host.url, lambda *_: dice.choice(faults)) as proxy:
         service = Service(proxy.url, KEYS[0], patience=patience)
         outcomes, final = collect([pictures.folder], tmp_path / "out", service)
     assert final is None
@@ -140,8 +142,15 @@ def test_a_folder_survives_every_fault(small_host: Host, tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-def test_a_folder_survives_a_server_that_is_killed_twice(tmp_path: Path) -> None:
-    pictures = make_pictures(tmp_path / "photos", 30)
+@pytest.mark.parametrize(
+    ("count", "kills"),
+    [(8, (2,)), pytest.param(30, (6, 14), marks=pytest.mark.campaign)],
+    ids=["once", "twice"],
+)
+def test_a_folder_survives_a_server_that_is_killed(
+    tmp_path: Path, quick_app: Path, count: int, kills: tuple[int, ...]
+) -> None:
+    pictures = make_pictures(tmp_path / "photos", count)
     port = free_port()
 
     async def run() -> list[Outcome]:
@@ -149,14 +158,14 @@ def test_a_folder_survives_a_server_that_is_killed_twice(tmp_path: Path) -> None
         with ExitStack() as hosts:
 
             def start() -> Host:
-                return hosts.enter_context(embedded_host_at(port, tmp_path / "log", SETTINGS))
+                return hosts.enter_context(embedded_host_at(port, tmp_path / "log", SETTINGS, quick_app))
 
             host = start()
             service = Service(host.url, KEYS[0], patience=replace(HASTY, attempts=8, longest_wait_s=0.5))
             async with aclosing(cutouts([pictures.folder], tmp_path / "out", service)) as made:
                 async for outcome in made:
                     outcomes.append(outcome)
-                    if len(outcomes) in (6, 14):
+                    if len(outcomes) in kills:
                         os.kill(host.pid, signal.SIGKILL)
                         host = await asyncio.to_thread(start)
         return outcomes
@@ -174,23 +183,21 @@ def test_a_dead_endpoint_ends_the_run(tmp_path: Path, caplog: pytest.LogCaptureF
     assert final.id == "C-DOWN"
     assert 0 < len(outcomes) <= 2 * service.concurrency
     assert all(outcome.error for outcome in outcomes)
-    assert "fails again and again" in caplog.text
+    assert "keeps failing" in caplog.text
 
 
 @pytest.mark.parametrize("key", ["", "not-the-key"])
-def test_a_wrong_key_ends_the_run(small_host: Host, tmp_path: Path, key: str) -> None:
+def test_a_wrong_key_ends_the_run(host: Host, tmp_path: Path, key: str) -> None:
     pictures = make_pictures(tmp_path / "photos", 30)
-    outcomes, final = collect(
-        [pictures.folder], tmp_path / "out", Service(small_host.url, key, patience=HASTY)
-    )
+    outcomes, final = collect([pictures.folder], tmp_path / "out", Service(host.url, key, patience=HASTY))
     assert final
     assert final.id == "E-401"
-    assert len(outcomes) <= 2 * Service(small_host.url).concurrency
+    assert len(outcomes) <= 2 * Service(host.url).concurrency
 
 
-def test_two_at_a_time_of_the_same_are_one(small_host: Host, source: Path, tmp_path: Path) -> None:
+def test_two_at_a_time_of_the_same_are_one(host: Host, source: Path, tmp_path: Path) -> None:
     async def run() -> list[Outcome]:
-        async with Connection(Service(small_host.url, KEYS[0])) as connection:
+        async with Connection(Service(host.url, KEYS[0])) as connection:
             maker = Maker(connection, Look(), force=False)
             picture = Placed(source, tmp_path / "out" / "a.png")
             return await asyncio.gather(*(maker.make(picture) for _ in range(3)))
@@ -199,8 +206,8 @@ def test_two_at_a_time_of_the_same_are_one(small_host: Host, source: Path, tmp_p
     assert sorted(results) == [Result.DONE, Result.SKIPPED, Result.SKIPPED]
 
 
-def test_a_picture_that_the_service_fetches(small_host: Host, tmp_path: Path) -> None:
-    service = Service(small_host.url, KEYS[0], patience=HASTY)
+def test_a_picture_that_the_service_fetches(host: Host, tmp_path: Path) -> None:
+    service = Service(host.url, KEYS[0], patience=HASTY)
     with picture_by_url(PICTURE) as url:
         [outcome], _ = collect([url], tmp_path, service)
         [again], _ = collect([url], tmp_path, service)
@@ -211,13 +218,11 @@ def test_a_picture_that_the_service_fetches(small_host: Host, tmp_path: Path) ->
     assert gone.error.id == "E-URL"
 
 
-def test_a_run_that_is_left_leaves_no_pieces(small_host: Host, tmp_path: Path) -> None:
+def test_a_run_that_is_left_leaves_no_pieces(host: Host, tmp_path: Path) -> None:
     pictures = make_pictures(tmp_path / "photos", 20)
 
     async def run() -> None:
-        async with aclosing(
-            cutouts([pictures.folder], tmp_path / "out", Service(small_host.url, KEYS[0]))
-        ) as made:
+        async with aclosing(cutouts([pictures.folder], tmp_path / "out", Service(host.url, KEYS[0]))) as made:
             async for _ in made:
                 break
 
@@ -226,16 +231,29 @@ def test_a_run_that_is_left_leaves_no_pieces(small_host: Host, tmp_path: Path) -
         assert path.is_dir() or path.suffix == ".png" or path.name == FILE_NAME
 
 
-def test_one_picture_in_memory(small_host: Host) -> None:
-    service = Service(small_host.url + "/", KEYS[1])
+def test_one_picture_in_memory(host: Host) -> None:
+    service = Service(host.url + "/", KEYS[1])
     matte = asyncio.run(cutout(PICTURE, service, Look(Mode.FOREGROUND_MATTING)))
     assert (matte.answer.width, matte.answer.height) == (64, 60)
     assert matte.answer.bytes == len(matte.data)
     assert matte.answer.request_id
 
 
-def test_one_picture_transferred_as_webp(small_host: Host) -> None:
-    service = Service(small_host.url, KEYS[1])
+def test_one_picture_cropped(host: Host) -> None:
+    service = Service(host.url, KEYS[1])
+    picture = encoded("JPEG", 640, 600)
+    whole, part = (asyncio.run(cutout(picture, service, Look(crop=crop))) for crop in (False, True))
+    assert whole.answer.box is None
+    assert part.answer.box is not None
+    left, top, width, height = part.answer.box
+    assert (part.answer.width, part.answer.height) == (width, height)
+    alphas = [Image.open(io.BytesIO(made.data)).getchannel("A") for made in (whole, part)]
+    expected = np.asarray(alphas[0].crop((left, top, left + width, top + height)), np.int16)
+    assert np.abs(expected - np.asarray(alphas[1])).max() <= 1
+
+
+def test_one_picture_transferred_as_webp(host: Host) -> None:
+    service = Service(host.url, KEYS[1])
     made, plain = (
         asyncio.run(cutout(PICTURE, service, Look(transfer=transfer))) for transfer in (Format.WEBP, None)
     )
@@ -248,9 +266,9 @@ def test_one_picture_transferred_as_webp(small_host: Host) -> None:
     assert alphas[0].tobytes() == alphas[1].tobytes() == alphas[2].tobytes()
 
 
-def test_a_folder_that_cannot_be_written(small_host: Host, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written(host: Host, tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "a.jpg").write_bytes(PICTURE)
     (tmp_path / "file").write_bytes(b"")
-    outcomes, _ = collect([tmp_path / "photos"], tmp_path / "file", Service(small_host.url, KEYS[0]))
+    outcomes, _ = collect([tmp_path / "photos"], tmp_path / "file", Service(host.url, KEYS[0]))
     assert [outcome.error.id for outcome in outcomes if outcome.error] == ["C-WRITE"]

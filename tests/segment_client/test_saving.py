@@ -3,6 +3,9 @@
 import errno
 import logging
 import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +13,7 @@ import pytest
 
 from segment_client.errors import Unwritable
 from segment_client.saving import Saver
+from tests.support.hosts import PROJECT
 
 RESULT = b"a result that was paid for"
 
@@ -69,6 +73,49 @@ def test_an_older_result_goes_only_for_a_new_one(tmp_path: Path) -> None:
         with pytest.raises(Unwritable):
             saver.put(part)
     assert target.read_bytes() == b"an older result"
+
+
+CRASHING = """
+import os, signal, sys
+from pathlib import Path
+from segment_client.saving import Saver
+
+def crash(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+if sys.argv[2] != "write":
+    setattr(os, sys.argv[2], crash)
+saver = Saver()
+with saver.beside(Path(sys.argv[1])) as part:
+    part.file.write(b"a" * 100_000)
+    if sys.argv[2] == "write":
+        crash()
+    saver.put(part)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+@pytest.mark.parametrize("moment", ["write", "fsync", "replace"])
+def test_a_crash_leaves_the_older_result(tmp_path: Path, moment: str) -> None:
+    target = tmp_path / "a.png"
+    target.write_bytes(b"an older result")
+    crashed = subprocess.run([sys.executable, "-c", CRASHING, target, moment], cwd=PROJECT, check=False)
+    assert crashed.returncode == -signal.SIGKILL
+    assert target.read_bytes() == b"an older result"
+    [rest] = set(tmp_path.iterdir()) - {target}
+    assert rest.name.startswith(".")
+
+
+def test_a_result_appears_as_a_whole(tmp_path: Path) -> None:
+    """What was written is renamed and not copied."""
+    target = tmp_path / "a.png"
+    with (saver := Saver()).beside(target) as part:
+        part.file.write(RESULT)
+        written = part.path.stat().st_ino
+        assert not target.exists()
+        saver.put(part)
+    assert (target.stat().st_ino, target.read_bytes()) == (written, RESULT)
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])

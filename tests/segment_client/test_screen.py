@@ -24,7 +24,7 @@ def test_results_that_look_doubtful_are_named(capsys: pytest.CaptureFixture[str]
     for name, uncertainty in (("a", 0.0), ("b", 0.9), ("c", None), ("d", 0.2), ("e", 0.19), ("f\n", 1.0)):
         tally.add(made(name, uncertainty))
     assert summary(tally, capsys) == [
-        "6 cut out, 0 there already, 0 failed",
+        "6 cut out, 0 already there, 0 failed",
         r"3 results look doubtful: b, d, f\n",
     ]
 
@@ -67,6 +67,6 @@ def test_progress_has_lines(capsys: pytest.CaptureFixture[str]) -> None:
     asyncio.run(run())
     lines = capsys.readouterr().err.splitlines()
     assert [line.partition(";")[0] for line in lines] == [
-        "1 of 7 pictures: 1 cut out, 0 there already, 0 failed",
-        "2 of 7 pictures: 2 cut out, 0 there already, 0 failed",
+        "1 of 7 pictures: 1 cut out, 0 already there, 0 failed",
+        "2 of 7 pictures: 2 cut out, 0 already there, 0 failed",
     ]

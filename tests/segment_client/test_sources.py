@@ -20,6 +20,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 URL = "https://example.com/a.jpg"
 
 
+@pytest.mark.usefixtures("here")
 @pytest.mark.parametrize(
     ("sources", "targets"),
     [
@@ -38,18 +39,20 @@ URL = "https://example.com/a.jpg"
         (["one", "two/a.jpg"], ["a.jpg.png", "one/a.jpg.png", "one/x/b.jpg.png"]),
     ],
 )  # fmt: skip
-def test_places(here: Path, sources: list[str], targets: list[str]) -> None:
+def test_places(sources: list[str], targets: list[str]) -> None:
     found = chain.from_iterable(locate(sources, Path("out"), ".png").all())
     assert [one.target.relative_to("out").as_posix() for one in found if isinstance(one, Placed)] == targets
 
 
-def test_a_file_that_is_not_there(here: Path) -> None:
+@pytest.mark.usefixtures("here")
+def test_a_file_that_is_not_there() -> None:
     [[lost]] = locate(["none.jpg"], Path("out"), ".png").all()
     assert isinstance(lost, Lost)
     assert lost.error.id == "C-READ"
 
 
+@pytest.mark.usefixtures("here")
 @pytest.mark.parametrize(("source", "out"), [("one", "one"), ("one/x", "one"), (".", "."), ("one", ".")])
-def test_sources_and_results_are_kept_apart(here: Path, source: str, out: str) -> None:
+def test_sources_and_results_are_kept_apart(source: str, out: str) -> None:
     with pytest.raises(ValueError, match="among the sources"):
         locate([source], Path(out), ".png")

@@ -107,13 +107,13 @@ def test_a_server_that_cannot_prove_itself_ends_the_run(
     assert [data for data in received if data] == []
 
 
-def test_https_where_no_tls_is_spoken_ends_the_run(small_host: Host, source: Path, tmp_path: Path) -> None:
-    service = Service(small_host.url.replace("http:", "https:"), KEYS[0])
+def test_https_where_no_tls_is_spoken_ends_the_run(host: Host, source: Path, tmp_path: Path) -> None:
+    service = Service(host.url.replace("http:", "https:"), KEYS[0])
     [outcome], final = collect([source], tmp_path / "out", service)
     assert final
     assert outcome.error is final
     assert (final.id, final.attempts) == ("C-TLS", 1)
-    assert final.message.endswith("speaks no TLS: the endpoint perhaps begins with http://.")
+    assert final.message.endswith("does not speak TLS: should the endpoint begin with http:// ?")
 
 
 def test_a_fault_of_tls_within_an_answer_is_tried_again(

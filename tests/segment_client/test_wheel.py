@@ -59,7 +59,7 @@ def oldest_python() -> str:
 
 @pytest.mark.parametrize("find_python", [lambda: sys.executable, oldest_python], ids=["this", "oldest"])
 def test_it_runs_in_an_empty_environment(
-    wheel: Path, small_host: Host, tmp_path: Path, find_python: Callable[[], str]
+    wheel: Path, host: Host, tmp_path: Path, find_python: Callable[[], str]
 ) -> None:
     place = tmp_path / "venv"
     subprocess.run([*UV, "venv", "--python", find_python(), str(place)], check=True)
@@ -79,7 +79,7 @@ def test_it_runs_in_an_empty_environment(
     folder = make_pictures(tmp_path / "photos", 4).folder
     Image.new("RGB", (30, 20), "blue").save(tmp_path / "ground.png")
     program = python.with_name("segment-client")
-    variables = environment({"SEGMENT_KEY": KEYS[0], "SEGMENT_ENDPOINT": small_host.url, "NO_PROXY": "*"})
+    variables = environment({"SEGMENT_KEY": KEYS[0], "SEGMENT_ENDPOINT": host.url, "NO_PROXY": "*"})
 
     def run(*command: str | Path) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(command, env=variables, cwd=tmp_path, capture_output=True)
@@ -89,7 +89,7 @@ def test_it_runs_in_an_empty_environment(
         look = ("--format", "webp", "--background", "ground.png", "--quality", "70")
         done = run(*start, "cutouts", folder, "--out", "cut", *look, "--report", "report.csv")
         assert done.returncode == 0, done.stderr
-        assert b"4 cut out" in done.stderr if start == [program] else b"4 there already" in done.stderr
+        assert b"4 cut out" in done.stderr if start == [program] else b"4 already there" in done.stderr
     made = [path for path in (tmp_path / "cut").rglob("*.webp") if path.read_bytes()[8:12] == b"WEBP"]
     assert len(made) == 4
     watching = subprocess.Popen(
