@@ -13,6 +13,7 @@ import httpx
 
 from tests.functions_host.program import HostFolder
 from tests.support.hosts import environment, free_port
+from tests.support.loopback import NO_TLS
 
 _READY = "ready"
 _START_S = 90
@@ -93,7 +94,7 @@ def _wait_until_served(url: str, process: subprocess.Popen[bytes], log: Path) ->
     end = time.monotonic() + _START_S
     while time.monotonic() < end and process.poll() is None:
         with suppress(httpx.TransportError):
-            if httpx.get(url, trust_env=False, timeout=_START_S).status_code == 200:
+            if httpx.get(url, trust_env=False, verify=NO_TLS, timeout=_START_S).status_code == 200:
                 return
         time.sleep(0.2)
     raise RuntimeError(f"the Functions host did not start:\n{log.read_text()[-4000:]}")

@@ -6,6 +6,7 @@ import time
 import zipfile
 from pathlib import Path
 
+import httpx
 import pytest
 from PIL import Image
 
@@ -13,6 +14,7 @@ from tests.browser.conftest import HEIGHT, WIDTH
 from tests.browser.page import FAILED, IDLE, RESULT_SHOWN, choose, counts, cut_out, is_hidden, text
 from tests.browser.webdriver import Browser
 from tests.support.hosts import KEYS, Host
+from tests.support.loopback import NO_TLS
 from tests.support.photos import encoded
 
 RIGHT, END = "\ue014", "\ue010"
@@ -103,14 +105,14 @@ def test_an_original_that_no_browser_shows(host: Host, browser: Browser, tmp_pat
 
 
 @pytest.fixture
-def off_centre(host: Host, browser: Browser, tmp_path: Path) -> Path:
+def off_centre(default_host: Host, browser: Browser, tmp_path: Path) -> Path:
     """A picture of 1600 by 1200 pixels whose subject is in its lower right quarter, cut out on the page."""
     picture = Image.new("RGB", (1600, 1200), (230, 235, 240))
     with Image.open(io.BytesIO(encoded("PNG", 500, 400, "coffee.png"))) as cup:
         picture.paste(cup, (1000, 700))
     path = tmp_path / "off centre.png"
     picture.save(path)
-    cut_out(host, browser, [path])
+    cut_out(default_host, browser, [path])
     browser.wait_until(RESULT_SHOWN)
     return path
 
@@ -255,6 +257,23 @@ def test_a_background_is_shown_and_downloaded(
             expected = (*(colour or (255, 255, 255)), 255)
             assert corner == (expected if format_ == "png" else pytest.approx(expected, abs=4))
     assert browser.console_errors() == []
+
+
+def test_a_webp_is_the_service_s_own(host: Host, browser: Browser, photo_file: Path, downloads: Path) -> None:
+    cut_out(host, browser, [photo_file])
+    browser.wait_until(RESULT_SHOWN)
+    browser.click("#format [value=webp]")
+    browser.click("#download")
+    own = httpx.post(
+        f"{host.url}/computervision/imageanalysis:segment",
+        params={"api-version": "2023-02-01-preview", "mode": "backgroundRemoval"},
+        headers={"Ocp-Apim-Subscription-Key": KEYS[0], "Accept": "image/webp"},
+        content=photo_file.read_bytes(),
+        trust_env=False,
+        verify=NO_TLS,
+    )
+    assert own.headers["content-type"] == "image/webp"
+    assert downloaded(downloads, "my photo-cutout.webp") == own.content
 
 
 def test_jpeg_says_that_it_has_no_transparency(host: Host, browser: Browser, photo_file: Path) -> None:

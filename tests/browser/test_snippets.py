@@ -20,6 +20,8 @@ from tests.browser.webdriver import Browser
 from tests.functions_host.needed import skip
 from tests.functions_host.program import HOW_TO_GET_ONE, HostFolder, find_host
 from tests.support.hosts import KEYS, Host
+from tests.support.issuer import Issuer
+from tests.support.loopback import NO_TLS
 from tests.support.photos import encoded
 
 END, LEFT, RIGHT = "\ue010", "\ue012", "\ue014"
@@ -38,11 +40,14 @@ def snippet(browser: Browser, language: str) -> str:
     return text(browser, "#snippet")
 
 
-def run(language: str, code: str, folder: Path, key: str = KEYS[0]) -> subprocess.CompletedProcess[str]:
+def run(
+    language: str, code: str, folder: Path, key: str = KEYS[0], token: str = ""
+) -> subprocess.CompletedProcess[str]:
     program = RUNNERS[language]
     if shutil.which(program[0]) is None or shutil.which("curl") is None:
         pytest.skip(f"needs {program[0]} and curl")
-    variables = os.environ | {"SEGMENT_KEY": key, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+    lets_in = {"SEGMENT_KEY": key, "SEGMENT_TOKEN": token}
+    variables = os.environ | lets_in | {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
     return subprocess.run(
         program, input=code, cwd=folder, env=variables, capture_output=True, text=True, timeout=60
     )
@@ -75,15 +80,15 @@ def test_code_does_what_the_page_did_and_survives_a_refusal(
 URL = 'http://127.0.0.1/a "b"/it\'s.jpg'
 
 
-def of_a_url(host: Host, browser: Browser, language: str, *, has_key: bool = True) -> str:
+def of_a_url(host: Host, browser: Browser, language: str, credential: str = "key") -> str:
     """The code for a picture at URL."""
     browser.open(host.url)
-    call = json.dumps({"input": "", "url": URL, "output": "out.png", "hasKey": has_key})
+    call = json.dumps({"input": "", "url": URL, "output": "out.png", "credential": credential})
     return str(
         browser.script(f"""
             return Promise.all([import("/static/api.js"), import("/static/snippets.js")]).then(
               ([{{ target }}, {{ snippet }}]) => {{
-                const endpoint = new URL(target("foregroundMatting"), location.href).href;
+                const endpoint = new URL(target({{ mode: "foregroundMatting" }}), location.href).href;
                 return snippet("{language}", {{ ...{call}, endpoint }});
               }},
             );
@@ -112,7 +117,9 @@ def test_csharp_does_what_the_page_did(host: Host, browser: Browser, tmp_path: P
     wrong_key = file.replace('Environment.GetEnvironmentVariable("SEGMENT_KEY")', '"wrong"')
     programs = {"file": file, "url": of_a_url(host, browser, "csharp"), "refused": wrong_key}
     with csharp_programs(functions_host, programs, tmp_path, {"SEGMENT_KEY": KEYS[0]}) as url:
-        answers = {name: httpx.get(f"{url}/{name}", trust_env=False, timeout=60) for name in programs}
+        answers = {
+            name: httpx.get(f"{url}/{name}", trust_env=False, verify=NO_TLS, timeout=60) for name in programs
+        }
     assert (answers["file"].status_code, answers["file"].text) == (200, "")
     with Image.open(tmp_path / f"{ODD_NAME.removesuffix('.png')}-cutout.png") as image:
         assert (image.size, image.mode) == ((WIDTH, HEIGHT), "RGBA")
@@ -155,4 +162,26 @@ def test_code_is_copied(host: Host, browser: Browser, photo_file: Path) -> None:
 @pytest.mark.parametrize("language", [*RUNNERS, "csharp"])
 def test_a_call_without_a_key_reads_none(host: Host, browser: Browser, language: str) -> None:
     assert "SEGMENT_KEY" in of_a_url(host, browser, language)
-    assert "SEGMENT_KEY" not in of_a_url(host, browser, language, has_key=False)
+    without = of_a_url(host, browser, language, "")
+    assert "SEGMENT_KEY" not in without
+    assert "Authorization" not in without
+
+
+@pytest.mark.parametrize("language", RUNNERS)
+def test_code_of_one_who_signed_in(
+    signed_in: tuple[Host, Issuer], browser: Browser, tmp_path: Path, photo_file: Path, language: str
+) -> None:
+    """It sends the token of a variable of its own, and is told when that is none."""
+    host, issuer = signed_in
+    cut_out(host, browser, [photo_file], key=issuer.token())
+    browser.wait_until(RESULT_SHOWN)
+    browser.click(f"#tab-{language}")
+    code = text(browser, "#snippet")
+    assert "SEGMENT_TOKEN" in code
+    assert "SEGMENT_TOKEN" in text(browser, "#key-note")
+    assert "Subscription-Key" not in code
+    done = run(language, code, tmp_path, token=issuer.token())
+    assert done.returncode == 0, done.stderr
+    refused = run(language, code, tmp_path, token="x")
+    assert refused.returncode != 0
+    assert "Unauthorized. Access token is missing" in refused.stdout + refused.stderr

@@ -13,6 +13,8 @@ from tests.browser.conftest import HEIGHT, WIDTH
 from tests.browser.page import FAILED, IDLE, RESULT_SHOWN, choose, counts, cut_out, is_hidden, text
 from tests.browser.webdriver import Browser
 from tests.support.hosts import KEYS, Host
+from tests.support.issuer import AUDIENCE, STRANGER, Issuer
+from tests.support.loopback import NO_TLS
 from tests.support.photos import encoded
 
 CORNER_AND_CENTRE = f"""
@@ -53,9 +55,27 @@ def test_photo_is_cut_out(host: Host, browser: Browser, photo_file: Path, mode: 
     assert browser.requested_hosts() == {f"127.0.0.1:{host.port}"}
 
 
+def test_another_network(host: Host, browser: Browser, photo_file: Path) -> None:
+    """One that is not there to judge the first."""
+    cut_out(host, browser, [photo_file], "backgroundRemoval", KEYS[1])
+    browser.wait_until(RESULT_SHOWN)
+    assert not is_hidden(browser, "#network-field")
+    assert "model-name" not in text(browser, "#snippet")
+    browser.script(
+        """
+        const choice = document.querySelector("#network");
+        choice.value = "u2net";
+        choice.dispatchEvent(new Event("change", { bubbles: true }));
+        """
+    )
+    browser.click("#send")
+    browser.wait_until('document.querySelector("#snippet").textContent.includes("model-name=u2net")')
+    assert text(browser, "#error") == ""
+
+
 @pytest.mark.parametrize("name", ["portrait", "product", "animal", "hard"])
-def test_a_sample_is_cut_out(host: Host, browser: Browser, name: str) -> None:
-    browser.open(host.url)
+def test_a_sample_is_cut_out(default_host: Host, browser: Browser, name: str) -> None:
+    browser.open(default_host.url)
     browser.type("#key", KEYS[0])
     browser.click(f"#samples [value={name}]")
     browser.wait_until(RESULT_SHOWN)
@@ -63,15 +83,16 @@ def test_a_sample_is_cut_out(host: Host, browser: Browser, name: str) -> None:
     marked = browser.script("return document.querySelector('.thumb').classList.contains('doubtful')")
     assert marked is (name == "hard")
     assert ("unsure" in text(browser, "#certainty-words")) is (name == "hard")
+    assert is_hidden(browser, "#network-field")  # the other network is there to judge this one
     assert browser.console_errors() == []
-    assert browser.requested_hosts() == {f"127.0.0.1:{host.port}"}
+    assert browser.requested_hosts() == {f"127.0.0.1:{default_host.port}"}
 
 
 @pytest.mark.parametrize(
     ("field", "value", "title", "advice"),
     [
         ("#url", "http://127.0.0.1/a.jpg", "could not fetch", "public"),
-        ("#file", b"nothing of a picture", "damaged, or no picture", "save it again as JPEG"),
+        ("#file", b"nothing of a picture", "damaged or not a picture", "save it again as JPEG"),
         ("#file", b"", "empty", "Choose another"),
         ("#file", HEIC, "HEIC is not a format", "Save it as JPEG first"),
         ("#file", b"%PDF-1.7 and so on", "PDF is not a format", "Save it as JPEG"),
@@ -123,6 +144,32 @@ def test_a_key_is_asked_for_on_the_stage(host: Host, browser: Browser, photo_fil
     assert counts(browser) == "3 of 3 done"
     assert browser.script("return document.querySelector('#form').contains(document.querySelector('#key'))")
     assert is_hidden(browser, "#send")
+
+
+def test_a_token_is_asked_for_and_taken_in_the_same_field(
+    signed_in: tuple[Host, Issuer], browser: Browser, photo_file: Path
+) -> None:
+    host, issuer = signed_in
+    browser.open(host.url)
+    choose(browser, [photo_file])
+    browser.wait_until(FAILED)
+    assert text(browser, "#error strong") == "The service asks for an access token of Microsoft Entra ID."
+    assert f"--resource {AUDIENCE} " in text(browser, "#error")
+    for token, title in (
+        (issuer.token(issuer.claims(exp=1)), "does not take this access token"),
+        (issuer.token(issuer.claims(oid=STRANGER)), "not allowed to use this service"),
+        ("a-key", "asks for an access token"),
+    ):
+        browser.script("document.querySelector('#key').value = ''")
+        browser.type("#key", token)
+        browser.click("#ask #send")
+        browser.wait_until(f"document.querySelector('#error strong')?.textContent.includes('{title}')")
+        browser.wait_until(IDLE)
+    browser.script("document.querySelector('#key').value = ''")
+    browser.type("#key", f"Bearer {issuer.token()}")
+    browser.click("#ask #send")
+    browser.wait_until(RESULT_SHOWN)
+    assert issuer.token() not in text(browser, "#snippet")
 
 
 def test_a_service_that_died_and_came_back(
@@ -353,7 +400,7 @@ def test_a_visit_loads_no_sample(host: Host, browser: Browser) -> None:
 
 
 def test_swagger_shows_every_operation(host: Host, browser: Browser) -> None:
-    paths = httpx.get(host.url + "/openapi.json", trust_env=False).json()["paths"]
+    paths = httpx.get(host.url + "/openapi.json", trust_env=False, verify=NO_TLS).json()["paths"]
     operations = sorted(operation["operationId"] for path in paths.values() for operation in path.values())
     browser.open(host.url + "/swagger")
     browser.wait_until(f"document.querySelectorAll('.opblock').length === {len(operations)}")

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from tests.support.hosts import free_port
+from tests.support.loopback import NO_TLS
 
 CHROMIUM = shutil.which("chromium")
 CHROMEDRIVER = shutil.which("chromedriver")
@@ -173,7 +174,9 @@ def chromium(log: Path) -> Iterator[Browser]:
             [str(CHROMEDRIVER), f"--port={port}"], stdout=output, stderr=subprocess.STDOUT
         )
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=_WAIT_S, trust_env=False) as client:
+        with httpx.Client(
+            base_url=f"http://127.0.0.1:{port}", timeout=_WAIT_S, trust_env=False, verify=NO_TLS
+        ) as client:
             _wait_until_listening(client, driver)
             created = client.post("/session", json={"capabilities": {"alwaysMatch": _capabilities()}}).json()
             assert "sessionId" in created["value"], created
