@@ -6,12 +6,12 @@ _CHUNK_BYTES = 1 << 20
 
 
 def without_coding(stored: bytes, content_encoding: str, max_bytes: int) -> bytes:
-    """The bytes behind one coding: gzip or deflate.
+    """The decoded bytes of one content coding, gzip or deflate.
 
-    What does not decode is given as it is stored: a header is only what an uploader said, a picture is told
-    by its content, and coded data that is corrupt is no picture either.
+    If decoding fails, these are the stored bytes: uploaders set the header, and it may be wrong. Corrupt
+    coded data is then refused because it is no picture.
 
-    Raises ImageSizeNotAllowed when they are none, or more than `max_bytes`, at the byte that is too many.
+    Raises ImageSizeNotAllowed if there are no bytes, and as soon as there are more than `max_bytes`.
     """
     body = BoundedBody(decoder_for(content_encoding), max_bytes)
     try:

@@ -5,8 +5,9 @@
        └── make, explain or tidy
 
 Events come more than once, in any order, and to several workers at a time. So an event only says where to
-look. Each round looks at what is stored, does one thing about it under the condition that nothing has
-changed since, and looks again; a job ends when it has seen one right output, so it may be cut off anywhere.
+look. Each round reads the state in storage, does one action on the condition that nothing has changed since,
+and reads the state again. A job ends when there is exactly one correct output, so it may be interrupted
+anywhere.
 """
 
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from typing import Final
 from cutout_function.event import Ignored
 
 ROUNDS: Final = 8
-"""A job that nothing disturbs needs two, or three with something stale to delete."""
+"""An undisturbed job needs two, or three if a stale output is deleted."""
 
 
 class Conclusion(StrEnum):
@@ -42,8 +43,8 @@ class Conclusion(StrEnum):
 class SourceBlob:
     """A blob of the watched container, at one moment.
 
-    `size_bytes` are those stored, in the coding `content_encoding`. `set_aside` is what a job for it comes to
-    if it is one of which nothing can be made, whatever its bytes.
+    `size_bytes` is the stored size, in the coding `content_encoding`. `set_aside` is the conclusion for a
+    blob that cannot be cut out, whatever its bytes; None for others.
     """
 
     name: str
@@ -64,7 +65,7 @@ class OutputBlob:
 
 @dataclass(frozen=True)
 class Seen:
-    """What is stored at one moment: the source, its cut-out and its error document, None what is not."""
+    """What is stored at one moment: the source, its cut-out and its error document; None if absent."""
 
     source: SourceBlob | None
     picture: OutputBlob | None = None
@@ -73,13 +74,13 @@ class Seen:
 
 @dataclass(frozen=True)
 class Refused:
-    """The picture is at fault; `document` is what its uploader is told."""
+    """The picture is at fault; `document` explains it to the uploader."""
 
     document: bytes
 
 
 class Happened(Enum):
-    """What came of an action, beside the two above."""
+    """The other results of an action."""
 
     CUT_OUT = "the cut-out is stored"
     EXPLAINED = "the error document is stored"
@@ -92,10 +93,10 @@ type News = Seen | Refused | Happened
 
 @dataclass(frozen=True)
 class Known:
-    """All that a decision rests on.
+    """The inputs of a decision.
 
-    names: what the event says, the most likely name first. seen: what was stored when it was looked at last,
-    None when that is out of date. refusal: of the source as it is in `seen`.
+    names: from the event, the most likely name first. seen: the state in storage when it was last read, None
+    if that is out of date. refusal: of the source in `seen`.
     """
 
     names: tuple[str, ...] | Ignored
@@ -105,7 +106,7 @@ class Known:
     rounds: int = 0
 
     def after(self, news: News) -> "Known":
-        """The same, once something has happened."""
+        """The facts after a result."""
         match news:
             case Seen():
                 return replace(self, seen=news, rounds=self.rounds + 1)
@@ -121,14 +122,14 @@ _CONCLUSIONS = {Happened.CUT_OUT: Conclusion.CUT_OUT, Happened.EXPLAINED: Conclu
 
 @dataclass(frozen=True)
 class Inspect:
-    """See which of `names` exists, and what outputs it has."""
+    """Find out which of `names` exists, and which outputs it has."""
 
     names: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Make:
-    """Make a cut-out of `source` and put it in the place of `replaced`, or of nothing."""
+    """Make a cut-out of `source`, and store it instead of `replaced`, if there is one."""
 
     source: SourceBlob
     replaced: OutputBlob | None
@@ -136,7 +137,7 @@ class Make:
 
 @dataclass(frozen=True)
 class Explain:
-    """Put an error document for `source` in the place of `replaced`, or of nothing."""
+    """Store an error document for `source` instead of `replaced`, if there is one."""
 
     source: SourceBlob
     document: bytes
@@ -145,7 +146,7 @@ class Explain:
 
 @dataclass(frozen=True)
 class Tidy:
-    """Delete an output that was not made from the source as it is."""
+    """Delete an output that was made from an older source."""
 
     output: OutputBlob
 

@@ -13,14 +13,14 @@ from cutout_function.names import is_addressable, is_folder
 
 BLOB_CREATED = "Microsoft.Storage.BlobCreated"
 BLOB_RENAMED = "Microsoft.Storage.BlobRenamed"
-"""Of accounts with a hierarchical namespace: a blob has a new name, and no BlobCreated tells of it."""
+"""For accounts with a hierarchical namespace: a rename sends no BlobCreated."""
 
 _UNFINISHED = {"CreateFile", "SftpCreate", "SftpWrite"}
-"""Calls that announce a blob before it is whole; FlushWithClose or SftpCommit announces it again."""
+"""Calls whose event comes before the blob is complete; FlushWithClose or SftpCommit sends another."""
 
 _ACCOUNT = re.compile(r"/providers/Microsoft\.Storage/storageAccounts/([^/]+)", re.IGNORECASE)
 _SUBJECT = re.compile(r"/blobServices/default/containers/([^/]+)/blobs/(.+)", re.DOTALL)
-# U+FFFD stands where Event Grid lost a character; half a surrogate pair has no UTF-8 form.
+# U+FFFD marks a character that Event Grid lost; half a surrogate pair has no UTF-8 form.
 _DAMAGED = re.compile("[\ufffd\ud800-\udfff]")
 
 
@@ -30,9 +30,9 @@ class MalformedMessageError(ValueError):
 
 @dataclass(frozen=True)
 class Event:
-    """An event in either schema. What it does not say is empty; so is `account` for other sources.
+    """An event in either schema. Missing values are empty; so is `account` for other event sources.
 
-    `api` is the storage call that caused it; `url` is that of the blob as it is called after it.
+    `api` is the storage call that caused it; `url` has the blob's name after that call.
     """
 
     type: str
@@ -87,9 +87,9 @@ def parse_event(message: bytes) -> Event:
 def watched_names(event: Event, account: str, container: str) -> tuple[str, ...] | Ignored:
     """The names the blob can have now, most likely first, if it is a picture of this container and account.
 
-    `subject` has the name as it is, but Event Grid loses characters outside the basic multilingual plane
-    there; `data.url` has all of them, percent-encoded except for some reserved ones. Where the two do not
-    tell the same name both are given: a job looks at what is stored, so a wrong one does no harm.
+    `subject` has the plain name, but without characters outside the basic multilingual plane, which Event
+    Grid loses. `data.url` has all characters, percent-encoded except for some reserved ones. If the two
+    differ, both names are returned: a job checks what is stored, so a wrong name does no harm.
 
     Raises MalformedMessageError when the event is of a new blob but does not tell which.
     """

@@ -29,15 +29,15 @@ from cutout_function.decision import (
 from cutout_function.event import Ignored
 from cutout_function.names import error_name, picture_name
 from cutout_function.storage import ChangedError, Inbox, Outbox, OutputMetadata, StagedOutput
-from shared_code.admission import Hold
 from shared_code.deadline import Deadline
 from shared_code.encode.answer_formats import PNG, AnswerFormat
 from shared_code.errors import ImageSizeNotAllowed, SegmentError
 from shared_code.limits import MAX_IMAGE_BYTES
 from shared_code.modes import Mode
-from shared_code.outcome import Ending, OutcomeSink
 from shared_code.progress import Findings, StageName
+from shared_code.record import Ending, RecordSink
 from shared_code.visit import Arrival, Visit
+from shared_code.waiting import Hold
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class UnsettledError(RuntimeError):
 
 
 class Made(Protocol):
-    """A cut-out while it is made, to be closed by whoever asked for it."""
+    """A cut-out that is being made; whoever requested it must close it."""
 
     @property
     def media_type(self) -> str:
@@ -84,19 +84,20 @@ class Maker(Protocol):
 
 @dataclass(frozen=True)
 class CutoutJob:
-    """Brings the outputs of one blob into line with it. Each try to cut it out is a visit of its own."""
+    """Updates the outputs of one blob. Each attempt to cut it out is a visit."""
 
     inbox: Inbox
     outbox: Outbox
     maker: Maker
     mode: Mode
     format: AnswerFormat
-    sink: OutcomeSink
+    sink: RecordSink
     arrival: Arrival
     deadline: Deadline
 
     async def settle(self, names: tuple[str, ...] | Ignored) -> Conclusion | Ignored:
-        """Leave exactly one right output for the first of `names` that exists, or none if it is set aside.
+        """Leave exactly one correct output for the first of `names` that exists, or none if it cannot be cut
+        out.
 
         Raises UnsettledError, SegmentError when the picture is not at fault, and the faults of storage.
         """
@@ -182,7 +183,7 @@ class CutoutJob:
     async def _picture(self, source: SourceBlob, visit: Visit) -> bytes:
         if not 1 <= source.size_bytes <= MAX_IMAGE_BYTES:
             raise ImageSizeNotAllowed
-        stored = io.BytesIO()  # whose value is its buffer, and not a copy
+        stored = io.BytesIO()  # getvalue() returns its buffer without a copy
         async for piece in self.inbox.read(source):
             visit.arriving(len(piece))
             stored.write(piece)

@@ -5,13 +5,13 @@ from azure.storage.blob import BlobProperties, BlobType, StandardBlobTier
 from cutout_function.decision import Conclusion
 from cutout_function.names import is_folder
 
-# How tools mark a folder where there are none: Hadoop's and Azure's own by the metadata, others by the type.
+# Tools store empty blobs as folders: Hadoop's and Azure's have the metadata, others the type.
 _FOLDER_METADATA = "hdi_isfolder"
 _FOLDER_TYPES = {"inode/directory", "httpd/unix-directory", "application/x-directory"}
 
 
 def set_aside(properties: BlobProperties) -> Conclusion | None:
-    """What a job for the blob comes to if nothing can be made of it, whatever its bytes."""
+    """The conclusion for a blob that cannot be cut out, whatever its bytes; None for others."""
     metadata = {name.lower(): value.lower() for name, value in properties.metadata.items()}
     media_type = (properties.content_settings.content_type or "").partition(";")[0].strip().lower()
     if is_folder(properties.name) or metadata.get(_FOLDER_METADATA) == "true" or media_type in _FOLDER_TYPES:

@@ -1,4 +1,4 @@
-"""What the blob edge asks of storage: a container to read, and one for its outputs."""
+"""The interface of the blob edge to storage: a container to read, and one for its outputs."""
 
 from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from shared_code.progress import Findings
 
 
 class ChangedError(Exception):
-    """A blob is not, or no longer, in the state a condition asked for."""
+    """A blob is not in the state that a condition required."""
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import azure.functions as func
 
 from cutout_function.event import parse_event, watched_names
-from cutout_function.job import CutoutJob
+from cutout_function.job import CutoutJob, Maker
 from shared_code.deadline import Deadline
 from shared_code.engine import Engine
 from shared_code.errors import TooManyRequests
-from shared_code.outcome import TRACE_HEADERS, Edge, OutcomeSink
+from shared_code.record import TRACE_HEADERS, Edge, RecordSink
 from shared_code.settings import CutoutSettings, Settings
 from shared_code.visit import Arrival
 
@@ -25,7 +25,7 @@ CONNECTION = "CUTOUT_STORAGE"
 log = logging.getLogger(__name__)
 
 
-def cutout_blueprint(settings: Settings, engine: Engine, sink: OutcomeSink) -> func.Blueprint:
+def cutout_blueprint(settings: Settings, engine: Engine, sink: RecordSink) -> func.Blueprint:
     """The function that the queue of `settings` calls."""
     blueprint = func.Blueprint()
     cutouts = Cutouts(settings, engine, sink)
@@ -49,11 +49,11 @@ def arrival_of(id: str, context: func.Context, queued_at: float | None) -> Arriv
 
 @dataclass(frozen=True)
 class Cutouts:
-    """What is done for an event, with the settings, the engine that does the work, and who is told of it."""
+    """What is done for an event, with the settings, who makes cut-outs, and who is told of it."""
 
     settings: Settings
-    engine: Engine
-    sink: OutcomeSink
+    maker: Maker
+    sink: RecordSink
 
     async def serve(self, event: bytes, arrival: Arrival) -> None:
         """Cut out the picture that the event names. If it raises, the event is delivered again."""
@@ -65,7 +65,7 @@ class Cutouts:
         job = CutoutJob(
             storage.inbox,
             storage.outbox,
-            self.engine,
+            self.maker,
             cutout.mode,
             cutout.format,
             self.sink,

@@ -8,6 +8,7 @@ from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetr
 from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.sampling import ParentBased
 
 from shared_code.settings import TelemetrySettings
 from shared_code.version import VERSION
@@ -15,9 +16,9 @@ from shared_code.version import VERSION
 log = logging.getLogger(__name__)
 
 _SERVICE_NAME = "segment-function"
-"""Where neither OTEL_SERVICE_NAME nor OTEL_RESOURCE_ATTRIBUTES gives one."""
+"""The default where neither OTEL_SERVICE_NAME nor OTEL_RESOURCE_ATTRIBUTES names one."""
 _NO_NAME = "unknown_service"
-"""What the SDK calls a service whose name it has not found."""
+"""The SDK's name for a service without a name."""
 
 _NO_INSTRUMENTATION = {
     name: {"enabled": False}
@@ -34,14 +35,14 @@ _NO_INSTRUMENTATION = {
         "urllib3",
     )
 }
-"""Of other libraries nothing is recorded: URLs and headers hold what is nobody's business."""
+"""Instrumentations of other libraries are off, because URLs and headers may hold secrets."""
 
 
 WORKERS_LOGGER = "telemetry"
 """The template's PYTHON_APPLICATIONINSIGHTS_LOGGER_NAME: the one logger that the worker exports.
 
-Without it the worker exports all of them, and with them what its exporter says of each export: a line that is
-exported, and so on without end.
+Without it the worker exports all loggers, also that of the exporter itself, whose line about each export
+would be exported too, without end.
 """
 APP_LOGGERS = ("cutout_function", "segment_function", "shared_code", WORKERS_LOGGER)
 
@@ -58,7 +59,7 @@ def use_exporters(settings: TelemetrySettings) -> None:
     if isinstance(provider, TracerProvider):
         export_all_of_the_app()
         if readers:
-            log.warning("the worker exports to Application Insights; over OTLP go spans, no metrics")
+            log.warning("the worker exports to Application Insights; OTLP gets spans, but no metrics")
         for processor in spans:
             provider.add_span_processor(processor)
     elif settings.connection_string:
@@ -79,6 +80,17 @@ def use_exporters(settings: TelemetrySettings) -> None:
             provider.add_span_processor(processor)
         trace.set_tracer_provider(provider)
         metrics.set_meter_provider(MeterProvider(readers, resource=resource))
+    follow_parents(trace.get_tracer_provider())
+
+
+def follow_parents(provider: trace.TracerProvider) -> None:
+    """Have a picture sampled as the host's span above it is, and its stages as the picture.
+
+    Azure Monitor's samplers decide for each span anew. The host's and the worker's have a rule of the same
+    name, by the trace's id; one reads it in capitals, the other in small letters: they keep different traces.
+    """
+    if isinstance(provider, TracerProvider) and not isinstance(provider.sampler, ParentBased):
+        provider.sampler = ParentBased(provider.sampler)
 
 
 def export_all_of_the_app() -> None:
@@ -89,7 +101,7 @@ def export_all_of_the_app() -> None:
 
 
 def _resource() -> Resource:
-    """What the environment says of this service: the SDK reads it, on threads of its own."""
+    """The resource attributes from the environment, which the SDK reads on its own threads."""
     found = Resource({SERVICE_VERSION: VERSION}).merge(Resource.create())
     if str(found.attributes.get(SERVICE_NAME, "")).startswith(_NO_NAME):
         return found.merge(Resource({SERVICE_NAME: _SERVICE_NAME}))

@@ -1,7 +1,7 @@
-"""From the outcome of a picture to its spans and metrics.
+"""From the record of a picture to its spans and metrics.
 
-An outcome comes when the answer has ended, with the times of all that happened; so spans are made after the
-fact, and nothing that works on pictures knows of them.
+A record comes when the answer has ended, with the times of all stages. So spans are made afterwards, and
+the code that processes pictures does not depend on telemetry.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -12,14 +12,14 @@ from opentelemetry.metrics import CallbackOptions, Counter, Histogram, Meter, Me
 from opentelemetry.trace import SpanKind, Status, StatusCode, TracerProvider
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from shared_code.outcome import Ending, Outcome
+from shared_code.record import Ending, VisitRecord
 from telemetry import names
 from telemetry.names import Metric
 
 type Attributes = dict[str, str | int | float]
 
 _NOBODY = "none"
-"""The caller of a blob, and of a call that was let in by nothing."""
+"""The caller's name for blobs, and for calls without a credential."""
 
 _BOUNDARIES = {
     "s": (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10, 30, 60, 200),
@@ -30,7 +30,7 @@ _BOUNDARIES = {
 
 
 class Recorder:
-    """A sink for outcomes."""
+    """A sink for records."""
 
     def __init__(self, tracers: TracerProvider, meters: MeterProvider) -> None:
         self._tracer = tracers.get_tracer(names.SCOPE)
@@ -55,70 +55,70 @@ class Recorder:
                 metric.name, [partial(_observe, read)], metric.unit, metric.description
             )
 
-    def __call__(self, outcome: Outcome) -> None:
+    def __call__(self, record: VisitRecord) -> None:
         """Record one picture."""
-        self._span(outcome)
-        self._measure(outcome)
+        self._span(record)
+        self._measure(record)
 
-    def _span(self, outcome: Outcome) -> None:
+    def _span(self, record: VisitRecord) -> None:
         attributes: Attributes = {
-            names.REQUEST_ID: outcome.id,
-            names.EDGE: outcome.edge,
-            names.ENDING: outcome.ending,
-            names.INPUT_BYTES: outcome.bytes_in,
-            names.OUTPUT_BYTES: outcome.bytes_out,
+            names.REQUEST_ID: record.id,
+            names.EDGE: record.edge,
+            names.ENDING: record.ending,
+            names.INPUT_BYTES: record.bytes_in,
+            names.OUTPUT_BYTES: record.bytes_out,
         }
         optional = {
-            names.CALLER: outcome.caller,
-            names.CLIENT_ID: outcome.client_id,
-            names.MODE: outcome.mode,
-            names.FORMAT: outcome.findings.format,
-            names.NETWORK: outcome.findings.network,
-            names.COLD_START: outcome.findings.cold_start,
-            names.MEGAPIXELS: outcome.findings.megapixels,
-            names.UNCERTAINTY: outcome.findings.uncertainty,
-            names.ERROR: outcome.error_id,
-            names.REASON: outcome.reason,
+            names.CALLER: record.caller,
+            names.CLIENT_ID: record.client_id,
+            names.MODE: record.mode,
+            names.FORMAT: record.findings.format,
+            names.NETWORK: record.findings.network,
+            names.COLD_START: record.findings.cold_start,
+            names.MEGAPIXELS: record.findings.megapixels,
+            names.UNCERTAINTY: record.findings.uncertainty,
+            names.ERROR: record.error_id,
+            names.REASON: record.reason,
         }
         attributes |= {name: value for name, value in optional.items() if value is not None}
         span = self._tracer.start_span(
             names.SPAN,
-            self._context.extract(outcome.trace_context),
+            self._context.extract(record.trace_context),
             SpanKind.INTERNAL,
             attributes,
-            start_time=_nanoseconds(outcome, 0),
+            start_time=_nanoseconds(record, 0),
         )
         within = trace.set_span_in_context(span)
-        for stage in outcome.stages:
-            begin = _nanoseconds(outcome, stage.begin_ms)
+        for stage in record.stages:
+            begin = _nanoseconds(record, stage.begin_ms)
             child = self._tracer.start_span(stage.name, within, SpanKind.INTERNAL, start_time=begin)
-            child.end(_nanoseconds(outcome, stage.end_ms))
-        if outcome.ending in (Ending.FAILED, Ending.STALLED, Ending.LATE):
-            span.set_status(Status(StatusCode.ERROR, outcome.error_id or outcome.ending))
-        span.end(_nanoseconds(outcome, outcome.milliseconds))
+            child.end(_nanoseconds(record, stage.end_ms))
+        if record.ending in (Ending.FAILED, Ending.STALLED, Ending.LATE):
+            span.set_status(Status(StatusCode.ERROR, record.error_id or record.ending))
+        span.end(_nanoseconds(record, record.milliseconds))
 
-    def _measure(self, outcome: Outcome) -> None:
+    def _measure(self, record: VisitRecord) -> None:
         known: Attributes = {
-            names.EDGE: outcome.edge,
-            names.CALLER: outcome.caller or _NOBODY,
-            names.MODE: outcome.mode or "unknown",
-            names.ENDING: outcome.ending,
-            names.SIZE: names.size_of(outcome.findings.megapixels),
+            names.EDGE: record.edge,
+            names.CALLER: record.caller or _NOBODY,
+            names.MODE: record.mode or "unknown",
+            names.ENDING: record.ending,
+            names.SIZE: names.size_of(record.findings.megapixels),
         }
-        if outcome.error_id is not None:
-            known[names.ERROR] = outcome.error_id
-        if outcome.url_fault is not None:
-            known[names.REASON] = outcome.url_fault
+        if record.error_id is not None:
+            known[names.ERROR] = record.error_id
+        if record.url_fault is not None:
+            known[names.REASON] = record.url_fault
         self._count(names.PICTURES, known)
-        self._count(names.REFUSALS, known, outcome.error_id is not None)
-        self._count(names.URL_REFUSALS, known, outcome.url_fault is not None)
-        self._count(names.SECOND_LOOKS, known, outcome.findings.second_look is True)
-        self._record(names.DURATION, outcome.milliseconds / 1000, known)
-        self._record(names.PICTURE_MEGAPIXELS, outcome.findings.megapixels, known)
-        self._record(names.DOUBT, outcome.findings.uncertainty, known)
-        self._record(names.OUTPUT, outcome.bytes_out or None, known)
-        self._record(names.QUEUE_AGE, outcome.queue_age_s, known)
-        for stage in outcome.stages:
+        self._count(names.REFUSALS, known, record.error_id is not None)
+        self._count(names.URL_REFUSALS, known, record.url_fault is not None)
+        self._count(names.SECOND_LOOKS, known, record.findings.second_look is True)
+        self._record(names.DURATION, record.milliseconds / 1000, known)
+        self._record(names.PICTURE_MEGAPIXELS, record.findings.megapixels, known)
+        self._record(names.DOUBT, record.findings.uncertainty, known)
+        self._record(names.OUTPUT, record.bytes_out or None, known)
+        self._record(names.QUEUE_AGE, record.queue_age_s, known)
+        for stage in record.stages:
             self._record(names.STAGE_DURATION, stage.milliseconds / 1000, known | {names.STAGE: stage.name})
 
     def _count(self, metric: Metric, known: Attributes, happened: bool = True) -> None:
@@ -134,9 +134,9 @@ def _of(metric: Metric, known: Attributes) -> Attributes:
     return {name: known[name] for name in metric.attributes}
 
 
-def _nanoseconds(outcome: Outcome, milliseconds: float) -> int:
+def _nanoseconds(record: VisitRecord, milliseconds: float) -> int:
     """Since 1970, `milliseconds` after the picture's beginning."""
-    return round(outcome.began * 1e9) + round(milliseconds * 1e6)
+    return round(record.began * 1e9) + round(milliseconds * 1e6)
 
 
 def _counter(meter: Meter, metric: Metric) -> Counter:
@@ -152,5 +152,5 @@ def _histogram(meter: Meter, metric: Metric) -> Histogram:
     )
 
 
-def _observe(read: Callable[[], int], options: CallbackOptions) -> Iterable[Observation]:
+def _observe(read: Callable[[], int], _options: CallbackOptions) -> Iterable[Observation]:
     return [Observation(read())]

@@ -4,26 +4,28 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import override
 
 from azure.storage.blob import BlobServiceClient, ContainerClient
 from azure.storage.queue import QueueClient
 
 from cutout_function.decision import Conclusion
 from cutout_function.event import Ignored
-from cutout_function.job import CutoutJob, Made
+from cutout_function.job import CutoutJob, Made, Maker
 from cutout_function.storage import Inbox, Outbox
 from cutout_function.store import Storage, connect
 from local_host.upload import Uploader
-from shared_code.admission import Hold, MemoryBudget
+from shared_code.admission import Admission
 from shared_code.deadline import Deadline
 from shared_code.encode.answer_formats import PNG, AnswerFormat
 from shared_code.errors import ImageFormatInvalid
 from shared_code.limits import MAX_IMAGE_BYTES
 from shared_code.modes import Mode
-from shared_code.outcome import Edge, Outcome
 from shared_code.progress import Findings
+from shared_code.record import Edge, VisitRecord
 from shared_code.settings import CutoutSettings, StorageConnection
 from shared_code.visit import Arrival, Visit
+from shared_code.waiting import Hold
 
 LONG_S = 60
 
@@ -92,7 +94,7 @@ class Cloud:
             maker,
             Mode.BACKGROUND_REMOVAL,
             self.settings.format,
-            maker.outcomes.append,
+            maker.records.append,
             Arrival("a message", Edge.BLOB),
             deadline or Deadline.after(LONG_S),
         )
@@ -114,21 +116,23 @@ def new_cloud(connection_string: str) -> Cloud:
     return cloud
 
 
-class MakerFake:
+class MakerFake(Maker):
     """Makes b"cut-out of X" of the picture b"X", and refuses pictures that begin with b"bad".
 
-    `meanwhile` is awaited first, with the number of the call. `outcomes` are those of its visits.
+    `meanwhile` is awaited first, with the number of the call. `records` are those of its visits.
     """
 
     def __init__(self, meanwhile: Callable[[int], Awaitable[None]] | None = None) -> None:
         self._meanwhile = meanwhile
-        self.budget = MemoryBudget(MAX_IMAGE_BYTES, 1)
+        self.budget = Admission(1, MAX_IMAGE_BYTES, 1)
         self.pictures: list[bytes] = []
-        self.outcomes: list[Outcome] = []
+        self.records: list[VisitRecord] = []
 
+    @override
     def hold(self) -> Hold:
         return self.budget.hold()
 
+    @override
     async def cut_out(
         self,
         data: bytes,

@@ -25,15 +25,16 @@ from tests.support.hosts import PROJECT, embedded_host, environment
 from tests.support.photos import encoded
 
 PATIENCE_S = 240
-KILLS = (10, 30)
 
 
 @pytest.fixture(scope="module")
-def served_with_log(emulator: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cloud, Path]]:
+def served_with_log(
+    emulator: str, tmp_path_factory: pytest.TempPathFactory, quick_app: Path
+) -> Iterator[tuple[Cloud, Path]]:
     """An account whose queue a host drains, and what the host logs."""
     cloud = new_cloud(emulator)
     log = tmp_path_factory.mktemp("host") / "log.txt"
-    with embedded_host(log, cloud.environment):
+    with embedded_host(log, {**cloud.environment, "SEGMENT_MODEL": "u2netp"}, quick_app):
         yield cloud, log
 
 
@@ -184,9 +185,16 @@ def test_the_upload_command(served: Cloud, tmp_path: Path) -> None:
     assert (tmp_path / "bad.jpg.error.json").read_bytes() == ImageFormatInvalid().body()
 
 
-def test_many_blobs_with_duplicates_broken_ones_and_killed_hosts(cloud: Cloud, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("count", "kills"),
+    [(6, (2,)), pytest.param(58, (10, 30), marks=pytest.mark.campaign)],
+    ids=["few", "many"],
+)
+def test_blobs_with_duplicates_broken_ones_and_killed_hosts(
+    cloud: Cloud, tmp_path: Path, quick_app: Path, count: int, kills: tuple[int, ...]
+) -> None:
     """Each picture has a size of its own, so that its cut-out tells which one it was made from."""
-    good = {f"f {at % 3}/{at} %.jpg": (60 + at, 150 - at) for at in range(58)}
+    good = {f"f {at % 3}/{at} %.jpg": (60 + at, 150 - at) for at in range(count)}
     bad = {"broken 1.jpg": encoded("JPEG", 90, 90)[:700], "broken 2.jpg": b"nothing of a picture"}
     blobs = [cloud.uploader.upload(name, encoded("JPEG", *size)) for name, size in good.items()]
     blobs += [cloud.uploader.upload(name, content) for name, content in bad.items()]
@@ -196,9 +204,8 @@ def test_many_blobs_with_duplicates_broken_ones_and_killed_hosts(cloud: Cloud, t
     for blob in deliveries:
         cloud.uploader.announce(blob)
 
-    for number, kill_at in enumerate((*KILLS, None)):
-        settings = {**cloud.environment, "SEGMENT_MODEL": "u2netp"}  # the smaller of the two
-        with embedded_host(tmp_path / f"log {number}.txt", settings) as host:
+    for number, kill_at in enumerate((*kills, None)):
+        with embedded_host(tmp_path / f"log {number}.txt", cloud.environment, quick_app) as host:
             if kill_at is None:
                 wait_for(lambda: is_empty(cloud))
             else:

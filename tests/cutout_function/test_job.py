@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import override
 
 import pytest
 from azure.core.exceptions import ResourceNotFoundError
@@ -26,7 +27,7 @@ from shared_code.errors import (
 )
 from shared_code.limits import MAX_IMAGE_BYTES
 from shared_code.modes import Mode
-from shared_code.outcome import Ending
+from shared_code.record import Ending
 from shared_code.visit import Visit
 from tests.cutout_function.cloud import Cloud, MadeFake, MakerFake
 
@@ -91,7 +92,7 @@ def test_a_finished_job_is_skipped(cloud: Cloud, picture: bytes, first: Conclusi
 
 
 def refusing(error: BaseException) -> MakerFake:
-    async def refuse(call: int) -> None:
+    async def refuse(_call: int) -> None:
         raise error
 
     return MakerFake(refuse)
@@ -191,7 +192,7 @@ def test_a_source_that_never_rests_is_left_to_the_queue(cloud: Cloud) -> None:
 
 
 def test_a_source_that_is_gone_is_done(cloud: Cloud) -> None:
-    async def delete(call: int) -> None:
+    async def delete(_call: int) -> None:
         cloud.inputs.delete_blob("a")
 
     assert cloud.settle("a") is Conclusion.GONE
@@ -210,7 +211,7 @@ def test_a_missing_output_container_is_raised_before_any_work(cloud: Cloud) -> N
 
 
 def test_an_output_container_that_goes_missing_is_raised(cloud: Cloud) -> None:
-    async def delete(call: int) -> None:
+    async def delete(_call: int) -> None:
         cloud.outputs.delete_container()
 
     cloud.uploader.upload("a", b"one")
@@ -260,6 +261,7 @@ class CrashingMade(MadeFake):
 @pytest.mark.parametrize("before", [None, b"zero"], ids=["first output", "older output"])
 def test_a_crash_in_the_middle_of_the_upload(cloud: Cloud, before: bytes | None) -> None:
     class Crashing(MakerFake):
+        @override
         async def cut_out(
             self,
             data: bytes,
@@ -284,6 +286,7 @@ def test_a_crash_in_the_middle_of_the_upload(cloud: Cloud, before: bytes | None)
 
 def test_a_crash_between_the_output_and_the_tidying(cloud: Cloud) -> None:
     class CrashingOutbox(OutputContainer):
+        @override
         async def delete(self, output: OutputBlob) -> None:
             raise Crash
 
@@ -313,7 +316,7 @@ def test_the_source_changes_between_look_and_read(cloud: Cloud) -> None:
     assert asyncio.run(job.settle(("a",))) is Conclusion.CUT_OUT
     assert maker.pictures == [b"two"]
     assert cloud.written() == {"a.png": b"cut-out of two"}
-    assert [(outcome.ending, outcome.error_id) for outcome in maker.outcomes] == [
+    assert [(record.ending, record.error_id) for record in maker.records] == [
         (Ending.CHANGED, None),
         (Ending.SENT, None),
     ]
@@ -322,11 +325,12 @@ def test_the_source_changes_between_look_and_read(cloud: Cloud) -> None:
 @pytest.mark.parametrize("stage", ["download", "work"])
 def test_a_deadline_is_told_from_a_caller_who_leaves(cloud: Cloud, stage: str) -> None:
     class SlowInbox(SourceContainer):
+        @override
         async def read(self, source: SourceBlob) -> AsyncIterator[bytes]:
             await asyncio.get_running_loop().create_future()
             yield b""
 
-    async def work(call: int) -> None:
+    async def work(_call: int) -> None:
         await asyncio.get_running_loop().create_future()
 
     async def scene() -> None:
@@ -339,7 +343,7 @@ def test_a_deadline_is_told_from_a_caller_who_leaves(cloud: Cloud, stage: str) -
     maker = MakerFake(work)
     with pytest.raises(TooManyRequests):
         asyncio.run(scene())
-    assert [(outcome.ending, outcome.error_id) for outcome in maker.outcomes] == [(Ending.LATE, None)]
+    assert [(record.ending, record.error_id) for record in maker.records] == [(Ending.LATE, None)]
     assert maker.budget.taken_bytes == 0
 
 

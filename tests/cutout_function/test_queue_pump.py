@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -104,11 +105,36 @@ def test_a_message_that_killed_every_process_goes_to_poison_unseen(cloud: Cloud)
     assert waiting(cloud) == 0
 
 
+def test_a_message_outlives_a_pump_that_ends_while_its_function_runs(cloud: Cloud) -> None:
+    options = PumpOptions(retry_delay_s=0, max_dequeue_count=3, lease_s=1)
+
+    async def end_half_way() -> None:
+        begun = asyncio.Event()
+
+        async def endless(_message: func.QueueMessage) -> None:
+            begun.set()
+            await asyncio.Event().wait()
+
+        pump = QueuePump(cloud.connection_string, cloud.settings.queue, endless, options)
+        running = asyncio.create_task(pump.run())
+        await asyncio.wait_for(begun.wait(), 30)
+        assert waiting(cloud) == 1  # what a kill at this moment would leave
+        running.cancel()
+        await asyncio.wait([running])
+
+    cloud.queue.send_message("one")
+    asyncio.run(end_half_way())
+    handler, end = Handled(), time.monotonic() + 30
+    while not handler.messages and time.monotonic() < end:
+        drain(cloud, handler, options)
+    assert handler.messages == [b"one"]
+
+
 def test_a_message_stays_hidden_while_its_function_runs(cloud: Cloud) -> None:
     """The function outlasts its lease, which is then no longer the one it began with."""
     options = PumpOptions(retry_delay_s=0, max_dequeue_count=3, lease_s=6)
 
-    async def long(message: func.QueueMessage) -> None:
+    async def long(_message: func.QueueMessage) -> None:
         await asyncio.sleep(options.lease_s + 1)
         assert cloud.queue.receive_message() is None
 
@@ -123,7 +149,7 @@ def test_a_pump_waits_for_its_queue_to_be_made(cloud: Cloud, caplog: pytest.LogC
     async def serve() -> None:
         served = asyncio.Event()
 
-        async def serve_message(message: func.QueueMessage) -> None:
+        async def serve_message(_message: func.QueueMessage) -> None:
             served.set()
 
         cloud.queue.delete_queue()
@@ -146,10 +172,10 @@ def test_the_pump_runs_from_the_servers_start_to_its_end(cloud: Cloud) -> None:
         sent: list[str] = []
         to_server: asyncio.Queue[Message] = asyncio.Queue()
 
-        async def handle(message: func.QueueMessage) -> None:
+        async def handle(_message: func.QueueMessage) -> None:
             handled.set()
 
-        async def http(scope: Scope, receive: Receive, send: Send) -> None:
+        async def http(_scope: Scope, _receive: Receive, _send: Send) -> None:
             raise AssertionError("the server's own messages are not for the app")
 
         async def send(message: Message) -> None:

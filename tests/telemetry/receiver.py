@@ -5,12 +5,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from tests.support.loopback import QuietHandler, listening
 
 
 @dataclass
@@ -22,6 +24,10 @@ class Received:
     """Each with the name of the service that sent it."""
     metrics: dict[str, Metric] = field(default_factory=dict)
     """The latest export of each."""
+    lines: list[str] = field(default_factory=list)
+    """What was logged, after the name of the logger."""
+    exports: int = 0
+    """How often metrics have come."""
 
     def named(self, name: str) -> list[Span]:
         return [span for _, span in self.spans if span.name == name]
@@ -40,10 +46,19 @@ class Received:
                 )
                 self.spans += [(service, span) for scope in resource.scope_spans for span in scope.spans]
         elif path == "/v1/metrics":
+            self.exports += 1
             sent = ExportMetricsServiceRequest.FromString(body)
             for resource_metrics in sent.resource_metrics:
                 for scope_metrics in resource_metrics.scope_metrics:
                     self.metrics |= {metric.name: metric for metric in scope_metrics.metrics}
+        elif path == "/v1/logs":
+            logs = ExportLogsServiceRequest.FromString(body)
+            for resource_logs in logs.resource_logs:
+                for scope_logs in resource_logs.scope_logs:
+                    logger = scope_logs.scope.name
+                    self.lines += [
+                        f"{logger}: {record.body.string_value}" for record in scope_logs.log_records
+                    ]
 
 
 @contextmanager
@@ -52,7 +67,7 @@ def otlp_receiver() -> Iterator[Received]:
     received = Received()
     turn = threading.Lock()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             if self.headers.get("Content-Encoding") == "gzip":
@@ -64,16 +79,5 @@ def otlp_receiver() -> Iterator[Received]:
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-        def log_message(self, format: str, *args: object) -> None:
-            """Nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    received.endpoint = f"http://127.0.0.1:{server.server_port}"
-    serving = threading.Thread(target=server.serve_forever)
-    serving.start()
-    try:
+    with listening(Handler) as received.endpoint:
         yield received
-    finally:
-        server.shutdown()
-        serving.join()
-        server.server_close()

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from shared_code.outcome import Ending
 from shared_code.progress import StageName
+from shared_code.record import Ending
 from telemetry import names
 from telemetry.names import Metric
 from tests.support.hosts import PROJECT

@@ -20,8 +20,9 @@ def test_every_alert_has_an_answer(alert: dict[str, str]) -> None:
 ASKED = [(row["name"], "\n".join(row["query"])) for kind in ("alerts", "workbook") for row in QUERIES[kind]]
 
 
+@pytest.mark.usefixtures("name")
 @pytest.mark.parametrize(("name", "query"), ASKED, ids=[name for name, _ in ASKED])
-def test_queries_ask_for_metrics_and_attributes_that_exist(name: str, query: str) -> None:
+def test_queries_ask_for_metrics_and_attributes_that_exist(query: str) -> None:
     metrics = {metric.name: metric for metric in names.METRICS}
     asked = re.findall(r"Name == '(segment\.[^']+)'", query)
     assert set(asked) <= metrics.keys()
