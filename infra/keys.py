@@ -1,7 +1,7 @@
 """The API keys of a deployment: `keys.py show api-key-1`, `keys.py rotate api-key-2`.
 
-Needs nothing but Python and azd, signed in as somebody who may read and set secrets. A rotation asks the
-service itself, before it and after it; callers use the other key meanwhile.
+It needs only Python and azd, signed in as somebody who may read and set secrets. A rotation checks both keys
+with calls to the service, before and after; meanwhile callers use the other key.
 """
 
 import argparse
@@ -22,17 +22,17 @@ PATIENCE_S = float(os.environ.get("SEGMENT_KEYS_PATIENCE_S", "600"))
 _BETWEEN_S = 2
 _UNTIL_ASKED_AGAIN_S = 60
 _IN_A_ROW = 5
-"""Calls that must go well one after the other, for there may be several instances."""
+"""Calls that must succeed in a row, because there may be several instances."""
 _OUTPUTS = ("AZURE_FUNCTION_NAME", "AZURE_KEY_VAULT_NAME", "AZURE_RESOURCE_GROUP", "AZURE_SUBSCRIPTION_ID")
 _CALL = "/computervision/imageanalysis:segment?api-version=2023-02-01-preview&mode=backgroundRemoval"
 
 
 class KeyFailure(Exception):  # noqa: N818 - it says what it is
-    """The message is the cause."""
+    """The command failed; the message gives the cause."""
 
 
 def main(arguments: list[str]) -> int:
-    """0 when the key is shown, or rotated and proven."""
+    """Show or rotate a key; the exit status is 0 if that succeeded and a rotation was verified."""
     parser = argparse.ArgumentParser(prog="keys.py", description="The API keys of the environment azd is in.")
     parser.add_argument("what", choices=("show", "rotate"))
     parser.add_argument("name", choices=NAMES)
@@ -50,7 +50,7 @@ def main(arguments: list[str]) -> int:
 
 
 def load_environment() -> None:
-    """What azd knows of the deployment, for the calls below. Raises KeyFailure."""
+    """Put azd's values of the deployment into the environment. Raises KeyFailure."""
     try:
         done = subprocess.run(
             ["azd", "env", "get-values", "--output", "json"], capture_output=True, text=True
@@ -65,7 +65,10 @@ def load_environment() -> None:
 
 
 def rotate(name: str) -> None:
-    """A new value, which the service takes before this returns. Raises KeyFailure: the old one is back."""
+    """Replace a key, and wait until the service accepts it.
+
+    Raises KeyFailure if it does not, after restoring the old key.
+    """
     other = NAMES[1 - NAMES.index(name)]
     kept, old = read(other), read(name)
     if not becomes_taken(kept, refresh=False):
@@ -86,9 +89,9 @@ def rotate(name: str) -> None:
 
 
 def becomes_taken(key: str, refresh: bool) -> bool:
-    """Whether the service takes the key before patience ends.
+    """Whether the service accepts the key in time.
 
-    With `refresh` it is made to read its keys until then; without, one that is refused is refused.
+    With `refresh` the service is made to read its keys again until then; without, the first refusal counts.
     """
     end, refresh_at, in_a_row = time.monotonic() + PATIENCE_S, 0.0, 0
     while time.monotonic() < end:
@@ -107,13 +110,13 @@ def becomes_taken(key: str, refresh: bool) -> bool:
 
 
 def answer_to(key: str) -> int:
-    """400 when the key is let in, for the call has no picture; 401 when it is not."""
+    """The status of a call without a picture: 400 if the key is accepted, 401 if it is not."""
     headers = {"Ocp-Apim-Subscription-Key": key, "Content-Type": "application/json"}
     return call("POST", os.environ["SERVICE_API_ENDPOINT"].rstrip("/") + _CALL, headers, b"{}").status
 
 
 def read(name: str) -> str:
-    """From the vault. Raises KeyFailure."""
+    """Read a key from the vault. Raises KeyFailure."""
     reply = call("GET", _secret(name), bearer(VAULT))
     value = reply.json().get("value")
     if reply.status != 200 or not isinstance(value, str):
@@ -122,7 +125,7 @@ def read(name: str) -> str:
 
 
 def write(name: str, value: str) -> None:
-    """Into the vault. Raises KeyFailure."""
+    """Write a key to the vault. Raises KeyFailure."""
     body = json.dumps({"value": value, "contentType": "text/plain"}).encode()
     reply = call("PUT", _secret(name), {**bearer(VAULT), "Content-Type": "application/json"}, body)
     if reply.status != 200:

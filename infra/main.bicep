@@ -56,6 +56,9 @@ param location string
 @allowed([2048, 4096])
 param instanceMemoryMB int = 2048
 
+@description('The network, by its name in models/manifest.json; empty: the default one. What is deployed has to hold it.')
+param segmentModel string = ''
+
 @description('Most instances of the app, which bounds what an hour can cost.')
 @minValue(40)
 @maxValue(1000)
@@ -81,6 +84,12 @@ param updateStrategy string = 'Recreate'
 @description('Origins of pages that may call the API from a browser, separated by commas.')
 param corsOrigins string = ''
 
+@description('Formats of pictures that are read beside those of the retired service, separated by commas: avif, heic.')
+param moreFormats string = ''
+
+@description('Address of a release\'s package, which the platform fetches and runs; empty: the code comes by azd.')
+param packageUri string = ''
+
 @description('More app settings as NAME=value, separated by semicolons; these go before those set here.')
 param appSettings string = ''
 
@@ -92,6 +101,10 @@ param cutoutsEnabled bool = true
 @description('What is made of those pictures.')
 @allowed(['backgroundRemoval', 'foregroundMatting'])
 param cutoutMode string = 'backgroundRemoval'
+
+@description('The format of what is made of them.')
+@allowed(['png', 'webp', 'avif'])
+param cutoutFormat string = 'png'
 
 @description('Days after which uploads are deleted; 0: never.')
 @minValue(0)
@@ -161,6 +174,11 @@ param logRetentionDays int = 30
 @maxValue(1000)
 param logDailyCapGb int = 1
 
+@description('Of 100 pictures, those whose spans are sent; metrics and the line of log tell of all of them.')
+@minValue(0)
+@maxValue(100)
+param tracedPercent int = 10
+
 @description('Address that alerts are sent to; no alerts if empty.')
 param alertEmail string = ''
 
@@ -203,8 +221,9 @@ var packageContainer = 'app-package'
 var deadLetterContainer = 'dead-letters'
 
 var cores = instanceMemoryMB / 2048
-// What is left for decoded pictures when the Functions host, the worker and the network have theirs.
-var memoryBudgetMB = instanceMemoryMB - 968
+
+// Decided by the id of the trace, so that the host's spans of a call, the picture's and its stages' are sent all or none.
+var tracedShare = tracedPercent == 100 ? '1' : '0.${padLeft(tracedPercent, 2, '0')}'
 
 var tooManyReady = 'alwaysReadyInstances must be from 0 to maximumInstanceCount.'
 var readyInstances = alwaysReadyInstances > maximumInstanceCount ? fail(tooManyReady) : alwaysReadyInstances
@@ -409,17 +428,22 @@ var settings = {
   AzureWebJobsStorage__credential: 'managedidentity'
   // Requests that the app makes itself, whose URLs hold names of blobs and queries of callers.
   OTEL_PYTHON_DISABLED_INSTRUMENTATIONS: 'azure_sdk,django,fastapi,flask,httpx,httpx2,psycopg2,requests,urllib,urllib3'
+  OTEL_TRACES_SAMPLER: 'microsoft.fixed_percentage'
+  OTEL_TRACES_SAMPLER_ARG: tracedShare
   ORT_DISABLE_TELEMETRY: '1'
   PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY: 'true'
   // Or the worker exports every logger, that of its own exporter included, which tells of each export.
   PYTHON_APPLICATIONINSIGHTS_LOGGER_NAME: 'telemetry'
   SEGMENT_API_KEY_1: '@Microsoft.KeyVault(SecretUri=${keyVault.outputs.uri}secrets/${keyVault.outputs.keyNames[0]}/)'
   SEGMENT_API_KEY_2: '@Microsoft.KeyVault(SecretUri=${keyVault.outputs.uri}secrets/${keyVault.outputs.keyNames[1]}/)'
+  // By it and the network the app decides how much memory pictures may use.
+  SEGMENT_INSTANCE_MB: string(instanceMemoryMB)
   SEGMENT_KEYS: keysEnabled ? 'on' : 'off'
-  SEGMENT_MEMORY_BUDGET_MB: string(memoryBudgetMB)
+  SEGMENT_MORE_FORMATS: moreFormats
   SEGMENT_REGION: location
   SEGMENT_URL_ALLOWED_PORTS: join(imageUrlPorts, ',')
 }
+var networkSettings = empty(segmentModel) ? {} : { SEGMENT_MODEL: segmentModel }
 var entraSettings = {
   SEGMENT_ENTRA_APP_IDS: entraAppIds
   SEGMENT_ENTRA_CALLERS: entraCallers
@@ -427,6 +451,7 @@ var entraSettings = {
 }
 var cutoutSettings = {
   AzureWebJobsStorage__queueServiceUri: storage.outputs.queueEndpoint
+  CUTOUT_FORMAT: cutoutFormat
   CUTOUT_INPUT_CONTAINER: inputContainer
   CUTOUT_MODE: cutoutMode
   CUTOUT_OUTPUT_CONTAINER: outputContainer
@@ -449,6 +474,7 @@ module api 'modules/function.bicep' = {
     packageContainerUrl: '${storage.outputs.blobEndpoint}${packageContainer}'
     settings: union(
       settings,
+      networkSettings,
       cutoutsEnabled ? cutoutSettings : {},
       empty(entraCallers) ? {} : entraSettings,
       moreSettings
@@ -461,6 +487,7 @@ module api 'modules/function.bicep' = {
     zoneRedundant: zoneRedundant
     corsOrigins: origins
     subnetId: vnetEnabled ? network!.outputs.appSubnetId : ''
+    packageUri: packageUri
     workspaceId: monitoring.outputs.workspaceId
   }
   // The app starts when it is made, and then needs its roles and its way to storage and Key Vault.

@@ -1,4 +1,4 @@
-"""Calls of Azure and of the app, with the standard library and the sign-in that azd has."""
+"""Calls to Azure and to the app, with the standard library and azd's sign-in."""
 
 import json
 import os
@@ -14,13 +14,13 @@ _PATIENCE_S = 240
 
 @dataclass(frozen=True)
 class Reply:
-    """Status 0: nobody answered, and `body` says why."""
+    """An answer. Status 0: there was none, and `body` says why."""
 
     status: int
     body: bytes
 
     def json(self) -> dict[str, object]:
-        """The document; an empty one where it is none."""
+        """The body as a JSON object; an empty one if it is not one."""
         try:
             document = json.loads(self.body)
         except ValueError:
@@ -29,7 +29,7 @@ class Reply:
 
 
 def call(method: str, url: str, headers: dict[str, str] | None = None, body: bytes | None = None) -> Reply:
-    """One request; never raises for an answer, nor for none."""
+    """Send one request. Any status, and no answer at all, is a Reply; this never raises."""
     request = urllib.request.Request(url, body, headers or {}, method=method)
     try:
         with urllib.request.urlopen(request, timeout=_PATIENCE_S) as answer:
@@ -41,7 +41,7 @@ def call(method: str, url: str, headers: dict[str, str] | None = None, body: byt
 
 
 def bearer(audience: str) -> dict[str, str]:
-    """The header with a token of who is signed in to azd; empty where there is none."""
+    """The header with an access token of azd's user; empty if azd has none."""
     command = ["azd", "auth", "token", "--output", "json", "--scope", f"{audience}/.default"]
     try:
         done = subprocess.run(command, capture_output=True, text=True)
@@ -51,7 +51,7 @@ def bearer(audience: str) -> dict[str, str]:
 
 
 def unresolved_references() -> dict[str, str]:
-    """Settings whose value the platform could not read from the vault, with what it says of each."""
+    """Settings that the platform could not read from the vault, each with the platform's reason."""
     reply = call("GET", _references(), bearer(MANAGEMENT))
     found: dict[str, str] = {}
     entries = reply.json().get("value", [])
@@ -63,7 +63,7 @@ def unresolved_references() -> dict[str, str]:
 
 
 def resolve_references_again() -> bool:
-    """Have the platform read the vault; it keeps what it has read, a failure too, for a day."""
+    """Make the platform read the vault again. It caches what it has read, even a failure, for a day."""
     headers = {**bearer(MANAGEMENT), "Content-Length": "0"}
     return call("POST", _references("/refresh"), headers, b"").status in (200, 202)
 

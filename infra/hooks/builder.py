@@ -6,6 +6,7 @@ import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -17,6 +18,16 @@ class HookError(Exception):
     """The hook cannot go on; the message says what to do."""
 
 
+def status_of(work: Callable[[], None]) -> int:
+    """Run `work` and return the hook's exit status: 0, or 1 after printing the message of a HookError."""
+    try:
+        work()
+    except HookError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
 def builder() -> Path:
     """An interpreter of the app's version, with all of requirements-dev.txt. Raises HookError."""
     made_by_make = PROJECT / ".venv"
@@ -26,14 +37,14 @@ def builder() -> Path:
 
 
 def run(command: list[str]) -> None:
-    """In the project's folder. Raises HookError."""
+    """Run a command in the project's folder. Raises HookError."""
     environment = {**os.environ, "ORT_DISABLE_TELEMETRY": "1"}
     if subprocess.run(command, cwd=PROJECT, env=environment).returncode:
         raise HookError(f"failed: {' '.join(command)}")
 
 
 def _own_environment(folder: Path) -> Path:
-    """The environment, made anew when the pins have changed. Raises HookError."""
+    """Its interpreter; the environment is made again if the pins have changed. Raises HookError."""
     python, stamp = _python_of(folder), folder / "requirements.sha256"
     digest = hashlib.sha256(_REQUIREMENTS.read_bytes()).hexdigest()
     if not stamp.is_file() or stamp.read_text() != digest:
@@ -56,7 +67,7 @@ def _python_of(environment: Path) -> Path:
 
 
 def _interpreter() -> list[str]:
-    """A command that starts the Python the project is for. Raises HookError."""
+    """A command that starts the project's version of Python. Raises HookError."""
     candidates = ([sys.executable], [f"python{WANTED}"], ["py", f"-{WANTED}"], ["python3"], ["python"])
     for command in candidates:
         if shutil.which(command[0]) and _version_of(command) == WANTED:

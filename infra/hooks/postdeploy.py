@@ -13,16 +13,16 @@ SEGMENT = "/computervision/imageanalysis:segment?api-version=2023-02-01-preview&
 PATIENCE_S = float(os.environ.get("SEGMENT_HOOK_PATIENCE_S", "300"))
 _BETWEEN_S = 2
 _UNTIL_REFERENCES_S = 20
-"""A cold start takes less; after that the key references are looked at, and again after each such time."""
+"""Longer than a cold start. After each such time without an answer the key references are checked."""
 AGAIN = "Run 'azd hooks run postdeploy' in some minutes to try again."
 
 
 class NoCutout(Exception):  # noqa: N818 - it says what it is
-    """There is no cut-out; the message is the cause in one sentence."""
+    """There is no cut-out; the message gives the cause in one sentence."""
 
 
 def main() -> int:
-    """Always 0."""
+    """Make the first cut-out and print what to do next; the exit status is always 0."""
     endpoint = os.environ.get("SERVICE_API_ENDPOINT", "").rstrip("/")
     vault = os.environ.get("AZURE_KEY_VAULT_NAME", "")
     try:
@@ -41,7 +41,7 @@ def main() -> int:
 
 
 def until_ready(endpoint: str) -> None:
-    """Raises NoCutout."""
+    """Wait until the service is ready. Raises NoCutout if it is not in time."""
     begun = looked = time.monotonic()
     while (reply := call("GET", f"{endpoint}/ready")).status != 200:
         now = time.monotonic()
@@ -56,7 +56,7 @@ def until_ready(endpoint: str) -> None:
 
 
 def why_not_ready(reply: Reply) -> str:
-    """The cause, in one sentence."""
+    """Why the service is not ready, in one sentence."""
     unresolved = unresolved_references()
     if unresolved:
         names = ", ".join(f"{name}: {status}" for name, status in unresolved.items())
@@ -69,7 +69,7 @@ def why_not_ready(reply: Reply) -> str:
 
 
 def first_cutout(endpoint: str, key: str) -> Path:
-    """Where the PNG is. Raises NoCutout."""
+    """Make the cut-out and return the PNG's path. Raises NoCutout."""
     if not key:
         raise NoCutout(without_key())
     reply = ask(endpoint, key)
@@ -85,15 +85,18 @@ def first_cutout(endpoint: str, key: str) -> Path:
 
 
 def ask(endpoint: str, key: str) -> Reply:
-    """The sample picture, sent with the key."""
+    """Send the sample picture with the key."""
     headers = {"Ocp-Apim-Subscription-Key": key, "Content-Type": "application/octet-stream"}
     return call("POST", endpoint + SEGMENT, headers, SAMPLE.read_bytes())
 
 
 def without_key() -> str:
-    """Why azd has given none."""
+    """Why azd has not provided the key."""
     if os.environ.get("VNET_ENABLED", "").lower() == "true":
-        return "the key is in a vault that is open to your private network only, and is read from there."
+        return (
+            "the key is in a vault that is open to your private network and to ALLOWED_ADDRESSES only, "
+            "and is read from there."
+        )
     return "who deployed has no role to read the key: a pipeline, or a person with DEPLOYER_ACCESS=false."
 
 

@@ -1,6 +1,7 @@
-"""After azd has provisioned: wait until who deploys may read the key; roles take some minutes to be known.
+"""After azd has provisioned: wait until its user may read the key.
 
-azd reads it for postdeploy.py, and a key that cannot be read yet would end the deployment.
+Role assignments take minutes to propagate. azd reads the key for postdeploy.py, and a key that cannot be read
+yet would end the deployment.
 """
 
 import os
@@ -14,7 +15,7 @@ _BETWEEN_S = 5
 
 
 def main() -> int:
-    """Always 0: azd says what is wrong when it reads the key itself."""
+    """Wait; the exit status is always 0, because azd reports the error when it reads the key itself."""
     place = os.environ.get("API_KEY_SECRET", "")
     if not place:
         return 0

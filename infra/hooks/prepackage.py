@@ -1,25 +1,21 @@
-"""Before azd packs the folder: build the networks, bring the packages; on a fresh clone too.
+"""Before azd packages the folder: build the networks and install the packages, even in a fresh clone.
 
-azd runs it with any Python; what takes the app's own version is done by the builder's, which it looks for.
+azd runs this with any Python. What needs the app's version of Python is run by the builder's interpreter.
 """
 
 import sys
 
-from builder import HookError, builder, run
+from builder import builder, status_of
+from networks import build_networks
 from packages import bring_packages
 
 
-def main() -> int:
-    """0 when the folder holds all that is deployed."""
-    try:
-        python = builder()
-        run([str(python), "-m", "model_build"])
-        bring_packages(python)
-    except HookError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    return 0
+def main() -> None:
+    """Put everything that is deployed into the folder. Raises HookError."""
+    python = builder()
+    build_networks(python)
+    bring_packages(python)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(status_of(main))

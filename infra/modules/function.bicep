@@ -46,6 +46,9 @@ param corsOrigins array
 @description('Subnet of the app; none if empty.')
 param subnetId string
 
+@description('Address of a package that the platform fetches and runs; none if empty.')
+param packageUri string
+
 @description('Log Analytics workspace for diagnostics.')
 param workspaceId string
 
@@ -139,6 +142,17 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
         }
       ]
     }
+  }
+}
+
+// Without a remote build, as azd publishes it: the package brings what it needs.
+resource code 'Microsoft.Web/sites/extensions@2025-03-01' = if (!empty(packageUri)) {
+  parent: app
+  name: 'onedeploy'
+  #disable-next-line BCP187 // documented for Flex Consumption, and missing from the types
+  properties: {
+    packageUri: packageUri
+    remoteBuild: false
   }
 }
 

@@ -13,18 +13,23 @@ from typing import Any
 from tests.azd.expressions import UnknownExpression
 from tests.azd.identity import MANAGEMENT, PERSON, TENANT, Entra
 from tests.azd.messages import Answer, Call, answer_json, error
+from tests.azd.refusals import Refusal, deleted_vault, group_elsewhere
 from tests.azd.runtime import properties
-from tests.azd.template import Deployment, Place, TemplateRefused, evaluate_deployment
+from tests.azd.template import Deployment, Place, evaluate_deployment
 from tests.infra import flex
 from tests.infra.cli import Bicep
+from tests.infra.evaluator import TemplateRefused
 
 SUBSCRIPTION = "11111111-1111-1111-1111-111111111111"
 OWNER = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
+KNOWN_ROLES = {"Role Based Access Control Administrator": "f58310d9-a9f6-439a-9e8d-f62e7b41a168"}
+"""Those that somebody looks for by their id; others get any."""
 _ROOT = f"/subscriptions/{SUBSCRIPTION}"
 _DEPLOYMENTS = f"{_ROOT}/providers/Microsoft.Resources/deployments"
 _DEPLOYMENT = re.compile(rf"{re.escape(_DEPLOYMENTS)}/([\w.-]+)(/\w+)?(/[\w-]+)?", re.I)
 _GROUP = re.compile(rf"{_ROOT}/resourcegroups/([\w.-]+)", re.I)
 _SITE = re.compile(rf"{_ROOT}/resourcegroups/[\w.-]+/providers/microsoft\.web/sites/([\w-]+)(/.*)?", re.I)
+_PROVIDER = re.compile(rf"{_ROOT}/providers/(Microsoft\.\w+)(/register|/resourceTypes)?")
 _PUT_ALONE = re.compile(
     r"/providers/Microsoft\.ManagedIdentity/userAssignedIdentities/[\w-]+(/federatedIdentityCredentials/[\w.-]+)?$"
     r"|/providers/Microsoft\.Authorization/roleAssignments/[\w-]+$"
@@ -39,11 +44,11 @@ class ResourceManager:
     entra: Entra
     bicep: Bicep
     folder: Path
-    made: Callable[[Deployment], None] = lambda deployment: None
+    made: Callable[[Deployment], None] = lambda _: None
     """Told of each deployment that has succeeded."""
     deleted: Callable[[], None] = lambda: None
     """Told when the group is gone."""
-    site_answer: Callable[[Call, str], Answer] = lambda call, rest: Answer(501)
+    site_answer: Callable[[Call, str], Answer] = lambda _call, _rest: Answer(501)
     """Answers calls below a site."""
     failure: Answer | None = None
     """What `validate` answers, in place of its own opinion; a rehearsal may set it."""
@@ -53,6 +58,10 @@ class ResourceManager:
     """Of each deployment that was put or tried, in order."""
     month: str = "2026-01-01"
     """First day of the current one; a rehearsal may let time pass."""
+    refusals: list[Refusal] = field(default_factory=list)
+    """What is refused beside the checks of its own; a rehearsal may add some."""
+    registered: set[str] = field(default_factory=set)
+    """Providers that a person has registered."""
     deleted_vaults: set[str] = field(default_factory=set)
     """Names that are taken for seven days more: purge protection lets nobody free them."""
     _turn: threading.RLock = field(default_factory=threading.RLock)
@@ -201,11 +210,11 @@ class ResourceManager:
                     flex.message(names),
                     [{"code": flex.CODE, "message": flex.message(names)}],
                 )
-        for vault in deployment.of_type("Microsoft.KeyVault/vaults"):
-            recovers = vault["properties"].get("createMode") == "recover"
-            if vault["name"] in self.deleted_vaults and not recovers:
-                message = f"A vault with the name '{vault['name']}' was deleted and is recoverable."
-                return error(409, "ConflictError", message, [{"code": "ConflictError", "message": message}])
+        always = (deleted_vault(self.deleted_vaults), group_elsewhere(self.resources))
+        for refuse in (*always, *self.refusals):
+            refused = refuse(deployment)
+            if refused is not None:
+                return refused
         for budget in deployment.of_type("Microsoft.Consumption/budgets"):
             known = self.resources.get(budget["id"], budget)
             if known["properties"]["timePeriod"] != budget["properties"]["timePeriod"]:
@@ -269,7 +278,7 @@ class ResourceManager:
             )
         if path.lower().endswith("/microsoft.authorization/roledefinitions") and call.method == "GET":
             (name,) = re.findall(r"roleName eq '([^']+)'", call.query["$filter"])
-            guid = uuid.uuid5(uuid.NAMESPACE_DNS, name)
+            guid = KNOWN_ROLES.get(name) or uuid.uuid5(uuid.NAMESPACE_DNS, name)
             id_ = f"{_ROOT}/providers/Microsoft.Authorization/roleDefinitions/{guid}"
             role = {"roleName": name, "roleType": "BuiltInRole"}
             return answer_json({"value": [{"id": id_, "name": id_.rpartition("/")[2], "properties": role}]})
@@ -279,7 +288,10 @@ class ResourceManager:
                 {"id": path, "name": OWNER, "properties": {"roleName": "Owner", "permissions": everything}}
             )
         if call.method == "PUT" and _PUT_ALONE.search(path):
-            return answer_json(_shown(self._put_alone(path, call.json())), 201)
+            return answer_json(_shown(self.put(path, call.json())), 201)
+        provider = _PROVIDER.fullmatch(path)
+        if provider:
+            return self._provider(call, provider[1], provider[2])
         if call.method == "GET" and path.endswith("/federatedIdentityCredentials"):
             return answer_json({"value": []})
         found = next((item for key, item in self.resources.items() if key.lower() == path.lower()), None)
@@ -290,8 +302,20 @@ class ResourceManager:
             return Answer(200)
         return None
 
-    def _put_alone(self, id_: str, sent: dict[str, Any]) -> dict[str, Any]:
-        """What `azd pipeline config` makes without a deployment: an identity, its credentials, its roles."""
+    def _provider(self, call: Call, name: str, below: str | None) -> Answer | None:
+        """Whether it is registered, and which types it has where."""
+        if (call.method, below, name) == ("GET", "/resourceTypes", "Microsoft.Web"):
+            plan = {"resourceType": "serverfarms", "locations": list(REGIONS), "apiVersions": ["2025-03-01"]}
+            return answer_json({"value": [plan]})
+        if (call.method, below) == ("POST", "/register"):
+            self.registered.add(name)
+        elif (call.method, below) != ("GET", None):
+            return None
+        state = "Registered" if name in self.registered else "NotRegistered"
+        return answer_json({"id": call.path, "namespace": name, "registrationState": state})
+
+    def put(self, id_: str, sent: dict[str, Any]) -> dict[str, Any]:
+        """What is made without a deployment: an identity, its credentials, its roles."""
         provider, *parts = id_.rpartition("/providers/")[2].split("/")
         resource = {**sent, "id": id_, "name": parts[-1], "type": "/".join([provider, *parts[::2]])}
         resource["properties"] = {**properties(resource), "tenantId": TENANT}

@@ -3,15 +3,18 @@
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests.azd.arm import ResourceManager
 from tests.azd.certificates import Authority
+from tests.azd.firewall import lets_in
 from tests.azd.identity import Entra
 from tests.azd.messages import Answer, Call, answer_json, error
 from tests.azd.proxy import proxy
 from tests.azd.runtime import client_id
+from tests.azd.sign_in import HOST as SIGN_IN
+from tests.azd.sign_in import SignIn
 from tests.azd.site import Site, site
 from tests.azd.storage import Storage, storage
 from tests.azd.telemetry import Telemetry
@@ -19,6 +22,8 @@ from tests.azd.template import Deployment
 from tests.azd.vault import MAY_READ, Vault
 from tests.infra.cli import Bicep
 
+OFFICE, ELSEWHERE = "203.0.113.7", "198.51.100.9"
+"""Public addresses: of people and their laptops, and of somebody else."""
 _STORAGE = "Microsoft.Storage/storageAccounts"
 
 
@@ -33,6 +38,7 @@ class Azure:
     site: Site
     storage: Storage
     telemetry: Telemetry
+    sign_in: SignIn
     proxy_url: str = ""
     sign_in_url: str = ""
     calls: list[str] = field(default_factory=list)
@@ -50,6 +56,7 @@ class Azure:
             "no_proxy": "127.0.0.1,localhost",
             "SSL_CERT_FILE": bundle,
             "REQUESTS_CA_BUNDLE": bundle,
+            "CURL_CA_BUNDLE": bundle,
         }
 
     def answer(self, call: Call) -> Answer:
@@ -70,6 +77,10 @@ class Azure:
         host = call.host
         if host == "management.azure.com":
             return self.arm.answer(call)
+        if host == SIGN_IN:
+            return self.sign_in.answer(call)
+        if host.endswith((".vault.azure.net", ".core.windows.net")) and not self._lets_in(call):
+            return error(403, "Forbidden", f"Client address is not authorized: {call.source}")
         if host.endswith(".vault.azure.net"):
             return self.vault.answer(call)
         if host.endswith(".scm.azurewebsites.net"):
@@ -88,6 +99,18 @@ class Azure:
             return self.storage.answer(call)
         return None
 
+    def _lets_in(self, call: Call) -> bool:
+        """The firewall of the account or vault that is called."""
+        name = call.host.split(".")[0]
+        called = [*self.arm.of_type(_STORAGE), *self.arm.of_type("Microsoft.KeyVault/vaults")]
+        return all(lets_in(one["properties"], call.source) for one in called if one["name"] == name)
+
+    @contextmanager
+    def seen_from(self, address: str) -> Iterator[str]:
+        """The URL of a proxy whose users have this public address; `""` for those inside the network."""
+        with proxy(lambda call: self.answer(replace(call, source=address)), self.authority) as url:
+            yield url
+
     def made(self, deployment: Deployment) -> None:
         """What a deployment makes that is not in Resource Manager alone."""
         for account in deployment.of_type(_STORAGE):
@@ -100,6 +123,8 @@ class Azure:
         self.vault.make(deployment.of_type("Microsoft.KeyVault/vaults/secrets"))
         for app in deployment.of_type("Microsoft.Web/sites"):
             self.site.name, self.site.resource = app["name"], app
+        for extension in deployment.of_type("Microsoft.Web/sites/extensions"):
+            self.site.fetch(extension)
 
     def deleted(self) -> None:
         """The group is gone, and all that was in it; the vault's secrets can be recovered with it."""
@@ -143,15 +168,18 @@ def rehearsed_azure(folder: Path, bicep: Bicep) -> Iterator[Azure]:
         accounts = stack.enter_context(storage(entra, authority, folder))
         app = stack.enter_context(site(entra, folder))
         arm = ResourceManager(entra, bicep, folder / "template")
-        azure = Azure(entra, authority, arm, Vault(entra, arm.has_role), app, accounts, Telemetry(entra))
+        azure = Azure(
+            entra, authority, arm, Vault(entra, arm.has_role), app, accounts, Telemetry(entra), SignIn(entra)
+        )
         arm.made, arm.deleted, arm.site_answer = azure.made, azure.deleted, azure.below_site
         app.read_secret = azure.secret_for_app
         azure.sign_in_url = stack.enter_context(entra.serving())
-        azure.proxy_url = stack.enter_context(proxy(azure.answer, authority))
+        azure.proxy_url = stack.enter_context(azure.seen_from(""))
         app.platform = {
             **azure.environment,
             "IDENTITY_ENDPOINT": f"{azure.sign_in_url}/identity",
             "IDENTITY_HEADER": entra.identity_header,
             "PYTHONDONTWRITEBYTECODE": "1",  # an instance cannot write where the package lies
         }
+        azure.proxy_url = stack.enter_context(azure.seen_from(OFFICE))
         yield azure

@@ -1,4 +1,4 @@
-"""One rehearsed Azure and one laptop, which the rehearsal uses from the first `azd up` on."""
+"""A rehearsed Azure and a laptop for each file, which a worker of its own may run beside the others."""
 
 import os
 import shutil
@@ -9,7 +9,8 @@ from typing import NoReturn
 import pytest
 
 from tests.azd.azure import Azure, rehearsed_azure
-from tests.azd.laptop import Laptop
+from tests.azd.laptop import Laptop, Screen
+from tests.azd.person import Person
 from tests.azd.program import ARCHIVE, HOW_TO_GET_ONE, find_azd
 from tests.functions_host import HOW_TO_GET_ONE as HOW_TO_GET_A_HOST
 from tests.functions_host import find_host
@@ -28,11 +29,11 @@ def skip(reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azure]:
     """An empty subscription."""
     bicep = find_bicep()
-    if bicep is None or len(bicep.command) != 1:
+    if bicep is None:
         skip(HOW_TO_GET_BICEP)
     if not isinstance(find_host(), HostFolder):
         skip(HOW_TO_GET_A_HOST)
@@ -42,10 +43,21 @@ def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azure]:
         yield playing
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def laptop(azure: Azure, tmp_path_factory: pytest.TempPathFactory) -> Laptop:
     """A fresh clone."""
     return new_laptop(azure, tmp_path_factory.mktemp("laptop"))
+
+
+@pytest.fixture(scope="module")
+def first(laptop: Laptop) -> Screen:
+    """The first `azd up`."""
+    return laptop.run("up", "--no-prompt")
+
+
+@pytest.fixture(scope="module")
+def person(azure: Azure) -> Person:
+    return Person(azure)
 
 
 def new_laptop(azure: Azure, folder: Path) -> Laptop:

@@ -1,4 +1,4 @@
-"""GitHub's command-line program, played: a repository that is there, and what azd writes into it."""
+"""GitHub: its command-line program, played, with a repository that azd writes into; and our workflows."""
 
 import json
 import stat
@@ -7,6 +7,11 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
+from tests.support.hosts import PROJECT
+
+WORKFLOWS = PROJECT / ".github" / "workflows"
 REPOSITORY = "https://github.com/somebody/segment-function.git"
 _PROGRAM = """#!{python}
 import json, sys
@@ -65,3 +70,9 @@ def play_github(folder: Path, project: Path) -> GitHub:
     for command in commands:
         subprocess.run(["git", *command], check=True, capture_output=True)
     return github
+
+
+def steps(workflow: str, job: str) -> dict[str, str]:
+    """What the named steps of a workflow run."""
+    document = yaml.safe_load((WORKFLOWS / f"{workflow}.yml").read_text())
+    return {step["name"]: step["run"] for step in document["jobs"][job]["steps"] if "name" in step}

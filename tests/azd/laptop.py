@@ -10,8 +10,13 @@ from pathlib import Path
 
 from tests.azd.arm import SUBSCRIPTION
 from tests.azd.azure import Azure
+from tests.support.hosts import PROJECT
 
 PATIENCE_S = 1200
+SAMPLE = PROJECT / "segment_function" / "pages" / "static" / "sample-product.jpg"
+"""The picture that is cut out after an `azd up`."""
+BY_AZD = {"environmentName", "location", "principalType"}
+"""Parameters that azd gives by itself."""
 _INHERITED = ("HOME", "LANG", "PATH", "PIP_FIND_LINKS", "TMPDIR", "UV_CACHE_DIR", "XDG_CACHE_HOME")
 
 
@@ -81,7 +86,7 @@ class Laptop:
             **self.azure.environment,
             "AZD_AUTH_ENDPOINT": self.azure.sign_in_url,
             "AZD_AUTH_KEY": self.azure.entra.azd_key,
-            "AZD_BICEP_TOOL_PATH": self.azure.arm.bicep.command[0],
+            "AZD_BICEP_TOOL_PATH": self.azure.arm.bicep.program,
             "AZD_CONFIG_DIR": str(self.folder / "azd-config"),
             "AZD_SKIP_UPDATE_CHECK": "true",
             "AZURE_DEV_COLLECT_TELEMETRY": "no",

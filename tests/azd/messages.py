@@ -18,6 +18,8 @@ class Call:
     target: str
     headers: Mapping[str, str]
     body: bytes
+    source: str = ""
+    """The public address it comes from; empty from inside the private network."""
 
     @property
     def path(self) -> str:

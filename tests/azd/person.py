@@ -8,6 +8,7 @@ import httpx
 from tests.azd.azure import Azure
 from tests.azd.identity import PERSON
 from tests.azd.storage import AUDIENCE
+from tests.azd.vault import AUDIENCE as VAULT
 
 SEGMENT = "/computervision/imageanalysis:segment?api-version=2023-02-01-preview&mode=backgroundRemoval"
 PATIENCE_S = 120
@@ -16,8 +17,10 @@ PATIENCE_S = 120
 class Person:
     """Reaches everything through the names it has on the internet."""
 
-    def __init__(self, azure: Azure) -> None:
+    def __init__(self, azure: Azure, proxy_url: str | None = None) -> None:
+        """`proxy_url`: of another place than the office."""
         self._azure = azure
+        self._proxy_url = proxy_url or azure.proxy_url
         self._believed = ssl.create_default_context(cafile=str(azure.authority.bundle))
 
     @property
@@ -30,10 +33,23 @@ class Person:
         (vault,) = self._azure.arm.of_type("Microsoft.KeyVault/vaults")
         return self._azure.vault.secrets[vault["name"], wanted]
 
+    def read_key(self, name: str) -> httpx.Response:
+        """By the vault's own address, as `az` and `infra/keys.py` do."""
+        (vault,) = self._azure.arm.of_type("Microsoft.KeyVault/vaults")
+        headers = {"Authorization": f"Bearer {self._azure.entra.token(VAULT, PERSON)}"}
+        address = f"https://{vault['name']}.vault.azure.net/secrets/{name}?api-version=7.4"
+        return self._request("GET", address, headers)
+
     def cut_out(self, picture: bytes, key: str) -> httpx.Response:
         headers = {"Ocp-Apim-Subscription-Key": key, "Content-Type": "application/octet-stream"}
         address = f"https://{self._azure.site.name}.azurewebsites.net{SEGMENT}"
         return self._request("POST", address, headers, picture)
+
+    def ready(self) -> dict[str, str]:
+        """What the service says of its network."""
+        answer = self._request("GET", f"https://{self._azure.site.name}.azurewebsites.net/ready", {})
+        document: dict[str, str] = answer.json()
+        return document
 
     def upload(self, container: str, name: str, content: bytes) -> None:
         headers = {**self._headers(), "x-ms-blob-type": "BlockBlob"}
@@ -54,7 +70,7 @@ class Person:
     ) -> httpx.Response:
         """On a connection of its own."""
         with httpx.Client(
-            proxy=self._azure.proxy_url, verify=self._believed, timeout=PATIENCE_S, trust_env=False
+            proxy=self._proxy_url, verify=self._believed, timeout=PATIENCE_S, trust_env=False
         ) as client:
             return client.request(method, url, headers=headers, content=content)
 

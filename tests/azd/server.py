@@ -1,12 +1,12 @@
 """HTTP/1.1 on the loopback address: plain, and as the far end of a proxy's tunnels."""
 
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from tests.azd.messages import Answer, Call
+from tests.support.loopback import serving
 
 type Answers = Callable[[Call], Answer]
 
@@ -78,11 +78,5 @@ def plain_server(answers: Answers) -> Iterator[str]:
 @contextmanager
 def running(server: ThreadingHTTPServer) -> Iterator[int]:
     """The port, until the end of the block."""
-    serving = threading.Thread(target=server.serve_forever)
-    serving.start()
-    try:
+    with server, serving(server):
         yield int(server.server_address[1])
-    finally:
-        server.shutdown()
-        serving.join()
-        server.server_close()

@@ -2,6 +2,7 @@
 
 import io
 import re
+import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +17,7 @@ import httpx
 from tests.azd.identity import MANAGEMENT, Entra
 from tests.azd.messages import Answer, Call, answer_json, error
 from tests.functions_host import Instance, functions_host
+from tests.support.loopback import NO_TLS
 
 _REFERENCE = re.compile(
     r"@Microsoft\.KeyVault\(SecretUri=https://([\w-]+)\.vault\.azure\.net/secrets/([\w-]+)/?\)"
@@ -25,7 +27,7 @@ _NOT_PASSED_ON = {"transfer-encoding", "connection", "content-length", "keep-ali
 
 @dataclass(frozen=True)
 class Published:
-    """One call of the publishing endpoint."""
+    """A package, and the call of the publishing endpoint that brought it, or the address it came from."""
 
     target: str
     zip_bytes: int
@@ -39,7 +41,7 @@ class Site:
     entra: Entra
     folder: Path
     platform: Mapping[str, str] = field(default_factory=dict)
-    read_secret: Callable[[str, str], str | None] = lambda vault, name: None
+    read_secret: Callable[[str, str], str | None] = lambda _vault, _name: None
     """By vault and name, for the app's identity; None where it may not, or there is none."""
     name: str = ""
     resource: Mapping[str, Any] = field(default_factory=dict)
@@ -52,6 +54,7 @@ class Site:
     _starts: int = 0
     _at_work: list[Instance] = field(default_factory=list)
     """The instance of each call that runs."""
+    _turn: threading.Lock = field(default_factory=threading.Lock)
     _running: ExitStack = field(default_factory=ExitStack)
     _starter: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
     """The host ends with the thread that has started it, so that is none which serves a call."""
@@ -93,13 +96,23 @@ class Site:
         self._run(app, settings)
 
     def _roll(self) -> None:
-        """A new instance beside the old one, which ends with its last call."""
-        old, self._running = self._running, ExitStack()
-        before = self.instance
-        self._run(self.published[-1].folder, self.settings, ready_status=200)
-        while any(instance is before for instance in list(self._at_work)):
+        """A new instance beside the old one, which ends with its last call.
+
+        The old one stays when the new one does not start. Raises RuntimeError.
+        """
+        old, before, self._running = self._running, self.instance, ExitStack()
+        try:
+            self._run(self.published[-1].folder, self.settings, ready_status=200)
+        except RuntimeError:
+            self._running = old
+            raise
+        while self._has_calls(before):
             time.sleep(0.05)
         old.close()
+
+    def _has_calls(self, instance: Instance | None) -> bool:
+        with self._turn:
+            return any(one is instance for one in self._at_work)
 
     def _run(self, app: Path, settings: Mapping[str, str], ready_status: int | None = None) -> None:
         self._starts += 1
@@ -118,11 +131,12 @@ class Site:
 
     def answer(self, call: Call) -> Answer:
         """The app's own address."""
-        instance = self.instance
-        if instance is None:
-            return Answer(503 if self.name else 404, b"The service is unavailable.")
+        with self._turn:  # a call is counted as soon as it has its instance, so that none is ended under it
+            instance = self.instance
+            if instance is None:
+                return Answer(503 if self.name else 404, b"The service is unavailable.")
+            self._at_work.append(instance)
         headers = {name: value for name, value in call.headers.items() if name not in _NOT_PASSED_ON}
-        self._at_work.append(instance)
         try:
             got = httpx.request(
                 call.method,
@@ -131,11 +145,13 @@ class Site:
                 content=call.body,
                 timeout=230,
                 trust_env=False,
+                verify=NO_TLS,
             )
         except httpx.TransportError:
             return Answer(503, b"The service is unavailable.")
         finally:
-            self._at_work.remove(instance)
+            with self._turn:
+                self._at_work.remove(instance)
         kept = {name: value for name, value in got.headers.items() if name.lower() not in _NOT_PASSED_ON}
         kept.pop("content-encoding", None)
         return Answer(got.status_code, got.content, kept)
@@ -145,18 +161,28 @@ class Site:
         if self.entra.principal(call, *MANAGEMENT) is None:
             return error(401, "Unauthorized", "publishing wants a token")
         if call.method == "POST" and call.path == "/api/publish":
-            number = len(self.published) + 1
-            folder = self.folder / f"package-{number}"
-            with zipfile.ZipFile(io.BytesIO(call.body)) as package:
-                package.extractall(folder)
-            self.published.append(Published(call.target, len(call.body), folder))
-            self.start()
-            return answer_json(f"deployment-{number}", 202)
+            self._deploy(call.body, call.target)
+            return answer_json(f"deployment-{len(self.published)}", 202)
         if call.method == "GET" and call.path.startswith("/api/deployments/"):
             return answer_json(
                 {"id": call.path.rpartition("/")[2], "status": 4, "complete": True, "active": True}
             )
         return error(404, "NotPlayed", str(call))
+
+    def fetch(self, extension: Mapping[str, Any]) -> None:
+        """The extension `onedeploy`: what lies at its address is run. Raises httpx.HTTPError."""
+        given = extension["properties"]
+        if given["remoteBuild"]:
+            raise NotImplementedError("nothing is built here")
+        got = httpx.get(given["packageUri"], trust_env=False, verify=NO_TLS, timeout=230).raise_for_status()
+        self._deploy(got.content, given["packageUri"])
+
+    def _deploy(self, package: bytes, target: str) -> None:
+        folder = self.folder / f"package-{len(self.published) + 1}"
+        with zipfile.ZipFile(io.BytesIO(package)) as opened:
+            opened.extractall(folder)
+        self.published.append(Published(target, len(package), folder))
+        self.start()
 
     def _resolve(self, value: str) -> str:
         match = _REFERENCE.fullmatch(value)

@@ -22,7 +22,23 @@ class Item:
     size: int
     name: str
     role: str
+    tags: dict[str, str]
     data: dict[str, Any]
+
+    @property
+    def trace(self) -> str:
+        """The id of the trace it is part of; empty for a metric."""
+        return self.tags.get("ai.operation.id", "")
+
+    @property
+    def parent(self) -> str:
+        """The id of the span above it."""
+        return self.tags.get("ai.operation.parentId", "")
+
+    @property
+    def span(self) -> str:
+        """The id of the span that it is; empty for what is none."""
+        return str(self.data.get("baseData", {}).get("id", ""))
 
     @property
     def text(self) -> str:
@@ -60,6 +76,11 @@ class Telemetry:
         with self._turn:
             return [item for item in self.items if item.at >= begin]
 
+    def counted(self, metric: str, begin: float) -> float:
+        """The sum of a counter's points since then."""
+        given = [item.data["baseData"].get("metrics", []) for item in self.since(begin)]
+        return sum(float(point["value"]) for points in given for point in points if point["name"] == metric)
+
     def weigh(self, begin: float) -> tuple[int, str]:
         """Bytes since then, and a line for each kind of record, the heaviest first."""
         sizes: Counter[str] = Counter()
@@ -83,5 +104,6 @@ def _documents(body: bytes) -> list[dict[str, Any]]:
 
 def _item(document: dict[str, Any]) -> Item:
     size = len(json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode())
-    role = document.get("tags", {}).get("ai.cloud.role", "")
-    return Item(time.monotonic(), size, document.get("name", ""), role, document.get("data", {}))
+    tags = document.get("tags", {})
+    role = tags.get("ai.cloud.role", "")
+    return Item(time.monotonic(), size, document.get("name", ""), role, tags, document.get("data", {}))

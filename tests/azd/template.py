@@ -11,12 +11,9 @@ from tests.azd.expressions import PURE, UnknownExpression, evaluate
 from tests.azd.identity import TENANT
 from tests.azd.runtime import STORAGE_SUFFIX, principal_id, properties
 from tests.infra.cli import Bicep
+from tests.infra.evaluator import Scope
 
 DEPLOYMENTS = "Microsoft.Resources/deployments"
-
-
-class TemplateRefused(ValueError):  # noqa: N818 - it reads as what it is
-    """The CLI's own sentence, for `validate` to answer with."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +57,7 @@ def evaluate_deployment(
         for name, entry in parameters.items()
     ]
     file.write_text("\n".join(["using 'main.json'", *lines]))
-    ids = ("--subscription-id", place.subscription, "--tenant-id", TENANT, "--location", place.location)
-    done = bicep("snapshot", file, "--mode", "overwrite", *ids)
-    if done.returncode:
-        raise TemplateRefused(done.stderr)
-    predicted = json.loads(file.with_suffix(".snapshot.json").read_text())
+    predicted = bicep.evaluated(file, Scope(place.subscription, TENANT, place.location))
     return _Filled(predicted, json.loads(text)).deployment()
 
 
@@ -107,7 +100,7 @@ class _Filled:
                 whole[key] = value
         return whole
 
-    def _reference(self, id_: str, version: str = "", full: str = "") -> dict[str, Any]:
+    def _reference(self, id_: str, _version: str = "", full: str = "") -> dict[str, Any]:
         if f"/{DEPLOYMENTS}/" in id_:
             module = id_.rpartition("/")[2].rpartition("-")[0]
             return {"outputs": _Outputs(self._nested[module]["outputs"], self._output(module))}
@@ -126,7 +119,7 @@ class _Filled:
         kinds = nested["resources"]
         kinds = kinds if isinstance(kinds, dict) else {}
 
-        def of_symbol(id_or_symbol: str, version: str = "") -> dict[str, Any]:
+        def of_symbol(id_or_symbol: str, _version: str = "") -> dict[str, Any]:
             kind = kinds[id_or_symbol]["type"] if id_or_symbol in kinds else None
             return properties(
                 self._of_type(kind, module) if kind else self._by(lambda item: item["id"] == id_or_symbol, "")
@@ -158,9 +151,9 @@ class _Filled:
         """The name that a module is given, with `*` for what depends on the subscription."""
         functions: dict[str, Callable[..., Any]] = {
             **PURE,
-            "parameters": lambda name: "*",
+            "parameters": lambda _: "*",
             "subscription": lambda: {"id": "*"},
-            "uniqueString": lambda *parts: "*",
+            "uniqueString": lambda *_: "*",
             "variables": lambda name: evaluate(self._template["variables"][name], functions),
         }
         given = self._template["resources"][module]["properties"]["parameters"]["name"]["value"]

@@ -1,17 +1,22 @@
 """The played Azure itself: that it refuses, asks for tokens, and knows what it does not know."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.azd.expressions import PURE, UnknownExpression, evaluate
+from tests.azd.firewall import lets_in
 from tests.azd.identity import MANAGEMENT, PERSON, Entra
 from tests.azd.messages import Answer, Call, answer_json
 from tests.azd.proxy import is_played
+from tests.azd.site import Published, Site
 from tests.azd.storage import Storage
 from tests.azd.telemetry import Telemetry
 from tests.azd.vault import AUDIENCE, Vault
+from tests.functions_host import Instance
 
 
 @pytest.fixture
@@ -25,7 +30,7 @@ def call(entra: Entra | None, audience: str = AUDIENCE, method: str = "GET", bod
 
 
 def vault(entra: Entra, roles: set[str]) -> Vault:
-    made = Vault(entra, lambda principal, name, wanted: bool(roles & wanted))
+    made = Vault(entra, lambda _principal, _name, wanted: bool(roles & wanted))
     made.make([{"name": "kv/api-key-1", "properties": {"value": "first"}}])
     return made
 
@@ -98,3 +103,50 @@ def test_account_that_nobody_has_made(entra: Entra, tmp_path: Path) -> None:
     account = Storage(entra, None, tmp_path)  # type: ignore[arg-type]  # it makes no certificate
     answer: Answer = account.answer(Call("GET", "other.blob.core.windows.net", "/", {}, b""))
     assert answer.status == 404
+
+
+def test_instance_stays_when_the_next_does_not_start(
+    entra: Entra, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[Path] = []
+
+    @contextmanager
+    def host(log: Path, *_: object) -> Iterator[Instance]:
+        if log.name == "host-2.txt":
+            raise RuntimeError("the host did not become ready")
+        yield Instance(0, 0, log, tmp_path)
+        ended.append(log)
+
+    monkeypatch.setattr("tests.azd.site.functions_host", host)
+    config = {"siteUpdateStrategy": {"type": "RollingUpdate"}}
+    app = {"properties": {"functionAppConfig": config, "siteConfig": {"appSettings": []}}}
+    rolled = Site(entra, tmp_path, resource=app, published=[Published("", 0, tmp_path)])
+    rolled.start()
+    before = rolled.instance
+    with pytest.raises(RuntimeError, match="did not become ready"):
+        rolled.refresh()
+    assert rolled.instance is before
+    assert ended == []
+    rolled.refresh()
+    assert rolled.instance is not before
+    assert len(ended) == 1
+    rolled.end()
+
+
+CLOSED = {"defaultAction": "Deny", "ipRules": [{"value": "203.0.113.7"}, {"value": "198.51.100.0/24"}]}
+
+
+@pytest.mark.parametrize(
+    ("access", "rules", "source", "enters"),
+    [
+        ("Enabled", {"defaultAction": "Allow"}, "192.0.2.1", True),
+        ("Enabled", CLOSED, "203.0.113.7", True),
+        ("Enabled", CLOSED, "198.51.100.9", True),
+        ("Enabled", CLOSED, "203.0.113.8", False),
+        ("Enabled", CLOSED, "", True),
+        ("Disabled", CLOSED, "203.0.113.7", False),
+        ("Disabled", CLOSED, "", True),
+    ],
+)
+def test_firewall(access: str, rules: dict[str, object], source: str, enters: bool) -> None:
+    assert lets_in({"publicNetworkAccess": access, "networkAcls": rules}, source) is enters

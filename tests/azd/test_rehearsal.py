@@ -1,46 +1,33 @@
 """From the first `azd up` to the last `azd down`, in order, on one rehearsed Azure."""
 
+import hashlib
 import io
 import re
 import sys
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
 import pytest
 import yaml
 from PIL import Image
 
 from cutout_function.names import picture_name
-from telemetry.names import SLOTS_USED
-from tests.azd.azure import Azure
+from shared_code.version import VERSION
+from tests.azd.azure import ELSEWHERE, OFFICE, Azure
 from tests.azd.conftest import new_laptop
-from tests.azd.github import play_github
+from tests.azd.github import WORKFLOWS, play_github, steps
 from tests.azd.identity import PERSON
-from tests.azd.laptop import Laptop, Screen
+from tests.azd.laptop import BY_AZD, SAMPLE, Laptop, Screen
 from tests.azd.messages import error
 from tests.azd.person import Person
+from tests.azd.portal import deploy, serving
 from tests.functions_host.calls import wait_for
 from tests.infra.parameters import variables
-from tests.support.hosts import PROJECT
 from tests.support.photos import encoded
 
-IDLE_S, MOST_IDLE_BYTES = 60, 30_000
-PICTURES, MOST_BYTES_A_PICTURE = 100, 13_000
-WORKFLOWS = PROJECT / ".github" / "workflows"
-SAMPLE = PROJECT / "segment_function" / "pages" / "static" / "sample-product.jpg"
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def first(laptop: Laptop) -> Screen:
-    return laptop.run("up", "--no-prompt")
-
-
-@pytest.fixture(scope="module")
-def person(azure: Azure) -> Person:
-    return Person(azure)
 
 
 def test_up_ends_with_a_cutout(first: Screen, laptop: Laptop, azure: Azure) -> None:
@@ -57,23 +44,27 @@ def test_up_ends_with_a_cutout(first: Screen, laptop: Laptop, azure: Azure) -> N
     assert "SUCCESS: Your application was provisioned and deployed to Azure" in first.text
 
 
-def test_nothing_was_asked_that_nobody_plays(first: Screen, azure: Azure) -> None:
+@pytest.mark.usefixtures("first")
+def test_nothing_was_asked_that_nobody_plays(azure: Azure) -> None:
     assert azure.unknown == []
 
 
-def test_key_was_read_with_the_persons_own_sign_in(first: Screen, azure: Azure) -> None:
+@pytest.mark.usefixtures("first")
+def test_key_was_read_with_the_persons_own_sign_in(azure: Azure) -> None:
     assert PERSON in azure.vault.reads
     assert azure.arm.parameters[-1]["principalType"] == "User"
 
 
-def test_package_was_published_as_it_is(first: Screen, azure: Azure) -> None:
+@pytest.mark.usefixtures("first")
+def test_package_was_published_as_it_is(azure: Azure) -> None:
     (published,) = azure.site.published
     assert published.target == "/api/publish"  # and not with RemoteBuild
     assert (published.folder / ".python_packages").is_dir()
     assert list((published.folder / "shared_code" / "__pycache__").glob("*.pyc"))
 
 
-def test_app_has_the_settings_of_the_site_and_no_other(first: Screen, azure: Azure) -> None:
+@pytest.mark.usefixtures("first")
+def test_app_has_the_settings_of_the_site_and_no_other(azure: Azure) -> None:
     instance = azure.site.instance
     assert instance is not None
     environment = Path(f"/proc/{instance.pid}/environ").read_bytes().decode().split("\0")
@@ -83,51 +74,20 @@ def test_app_has_the_settings_of_the_site_and_no_other(first: Screen, azure: Azu
     assert azure.site.settings["SEGMENT_API_KEY_1"] == Person(azure).key
 
 
-def test_picture_in_the_account_is_cut_out(first: Screen, person: Person) -> None:
+@pytest.mark.usefixtures("first")
+def test_picture_in_the_account_is_cut_out(person: Person) -> None:
     person.upload("uploads", "photo.jpg", encoded("JPEG", 200, 150))
     image = Image.open(io.BytesIO(person.wait_for("cutouts", picture_name("photo.jpg"))))
     assert (image.mode, image.size) == ("RGBA", (200, 150))
 
 
-def test_call_without_the_key_is_refused(first: Screen, person: Person) -> None:
+@pytest.mark.usefixtures("first")
+def test_call_without_the_key_is_refused(person: Person) -> None:
     assert person.cut_out(encoded("JPEG", 200, 150), "another").status_code == 401
 
 
-def test_idle_minute_is_quiet(first: Screen, azure: Azure, capsys: pytest.CaptureFixture[str]) -> None:
-    called = time.monotonic()  # metrics go once a minute, and those of the first calls do not count
-    wait_for(lambda: any(SLOTS_USED.name in item.text for item in azure.telemetry.since(called)), 90)
-    time.sleep(5)
-    begin = time.monotonic()
-    time.sleep(IDLE_S)
-    size, kinds = azure.telemetry.weigh(begin)
-    tell(
-        capsys, f"an idle minute sends {size / 1000:.1f} kB of at most {MOST_IDLE_BYTES / 1000:.0f}:\n{kinds}"
-    )
-    assert size <= MOST_IDLE_BYTES
-
-
-def test_pictures_are_told_of_in_few_words(
-    first: Screen, azure: Azure, person: Person, capsys: pytest.CaptureFixture[str]
-) -> None:
-    begin, picture = time.monotonic(), encoded("JPEG", 320, 240)
-    for _ in range(PICTURES):
-        assert person.cut_out(picture, person.key).status_code == 200
-    time.sleep(15)
-    size, kinds = azure.telemetry.weigh(begin)
-    each = size / PICTURES
-    tell(capsys, f"a picture sends {each:.0f} bytes of at most {MOST_BYTES_A_PICTURE}:\n{kinds}")
-    assert each <= MOST_BYTES_A_PICTURE
-    spans = [item for item in azure.telemetry.since(begin) if item.text == "picture"]
-    assert len(spans) > PICTURES // 2  # Azure Monitor's sampler keeps about five spans a second
-
-
-def tell(capsys: pytest.CaptureFixture[str], text: str) -> None:
-    """Shown whether the test fails or not."""
-    with capsys.disabled():
-        print(f"\n{text}")  # noqa: T201
-
-
-def test_preview_shows_and_changes_nothing(first: Screen, laptop: Laptop, azure: Azure) -> None:
+@pytest.mark.usefixtures("first")
+def test_preview_shows_and_changes_nothing(laptop: Laptop, azure: Azure) -> None:
     before = dict(azure.arm.resources)
     screen = laptop.run("provision", "--preview", "--no-prompt")
     assert screen.status == 0, screen.text
@@ -135,7 +95,8 @@ def test_preview_shows_and_changes_nothing(first: Screen, laptop: Laptop, azure:
     assert azure.arm.resources == before
 
 
-def test_second_up_leaves_the_keys(first: Screen, laptop: Laptop, azure: Azure, person: Person) -> None:
+@pytest.mark.usefixtures("first")
+def test_second_up_leaves_the_keys(laptop: Laptop, azure: Azure, person: Person) -> None:
     secrets = dict(azure.vault.secrets)
     screen = laptop.run("up", "--no-prompt")
     assert screen.status == 0
@@ -147,15 +108,19 @@ def test_second_up_leaves_the_keys(first: Screen, laptop: Laptop, azure: Azure, 
 SET = {
     # Of each parameter a value that is not its default.
     "instanceMemoryMB": "4096",
+    "segmentModel": "u2netp",
     "maximumInstanceCount": "41",
     "alwaysReadyInstances": "1",
     "httpConcurrency": "3",
     "zoneRedundant": "true",
     "updateStrategy": "RollingUpdate",
     "corsOrigins": "https://a.example,https://b.example",
+    "moreFormats": "avif",
+    "packageUri": "https://example.com/segment-function-1.0.0.zip",
     "appSettings": "SEGMENT_URL_INPUT=off;SEGMENT_MATTE_PNG=indexed",
     "cutoutsEnabled": "false",
     "cutoutMode": "foregroundMatting",
+    "cutoutFormat": "webp",
     "uploadRetentionDays": "7",
     "storageSku": "Standard_ZRS",
     "vnetEnabled": "true",
@@ -172,13 +137,13 @@ SET = {
     "keysEnabled": "false",
     "logRetentionDays": "31",
     "logDailyCapGb": "2",
+    "tracedPercent": "25",
     "alertEmail": "somebody@example.com",
     "dailyGbSeconds": "20000",
     "availabilityTest": "true",
     "monthlyBudget": "30",
     "budgetStart": "2026-01-01",
 }
-BY_AZD = {"environmentName", "location", "principalType"}
 
 
 def test_every_parameter_that_a_person_sets_is_tried() -> None:
@@ -219,11 +184,13 @@ def test_pipeline_has_what_the_laptop_has(azure: Azure, tmp_path_factory: pytest
         assert (str(sent).lower() if isinstance(sent, bool) else str(sent)) == value
 
 
-def test_without_any_variable_the_templates_own_defaults_hold(first: Screen, azure: Azure) -> None:
+@pytest.mark.usefixtures("first")
+def test_without_any_variable_the_templates_own_defaults_hold(azure: Azure) -> None:
     assert azure.arm.parameters[0].keys() == BY_AZD
 
 
-def test_budget_keeps_its_start(first: Screen, laptop: Laptop, azure: Azure) -> None:
+@pytest.mark.usefixtures("first")
+def test_budget_keeps_its_start(laptop: Laptop, azure: Azure) -> None:
     """In a later month, from the laptop, and from a pipeline that knows nothing of the first time."""
     assert laptop.run("provision", "--no-prompt", MONTHLY_BUDGET="20").status == 0
     azure.arm.month = "2026-02-01"
@@ -236,15 +203,8 @@ def test_budget_keeps_its_start(first: Screen, laptop: Laptop, azure: Azure) -> 
     assert budget["properties"]["timePeriod"] == {"startDate": "2026-01-01"}
 
 
-def steps(workflow: str, job: str) -> dict[str, str]:
-    """What the named steps of a workflow run."""
-    document = yaml.safe_load((WORKFLOWS / f"{workflow}.yml").read_text())
-    return {step["name"]: step["run"] for step in document["jobs"][job]["steps"] if "name" in step}
-
-
-def test_key_is_rotated_while_callers_call(
-    first: Screen, laptop: Laptop, azure: Azure, person: Person
-) -> None:
+@pytest.mark.usefixtures("first", "azure")
+def test_key_is_rotated_while_callers_call(laptop: Laptop, person: Person) -> None:
     """With the first key, while the second is made anew; no call of theirs fails."""
     assert laptop.run("provision", "--no-prompt", UPDATE_STRATEGY="RollingUpdate").status == 0
     picture, old = encoded("JPEG", 200, 150), person.key_named("api-key-2")
@@ -274,8 +234,10 @@ def test_key_is_rotated_while_callers_call(
     assert person.key_named("api-key-2") not in rotated.text
 
 
+@pytest.mark.usefixtures("first", "person")
 def test_no_key_is_rotated_when_callers_would_have_none(
-    first: Screen, laptop: Laptop, azure: Azure, person: Person
+    laptop: Laptop,
+    azure: Azure,
 ) -> None:
     before = dict(azure.vault.secrets)
     (place,) = [key for key in before if key[1] == "api-key-1"]
@@ -289,7 +251,8 @@ def test_no_key_is_rotated_when_callers_would_have_none(
     assert azure.vault.secrets == before
 
 
-def test_refusal_is_shown(first: Screen, laptop: Laptop, azure: Azure) -> None:
+@pytest.mark.usefixtures("first")
+def test_refusal_is_shown(laptop: Laptop, azure: Azure) -> None:
     """The rehearsal can fail: what Azure says reaches the screen, and the exit code."""
     azure.arm.failure = error(
         400, "InsufficientQuota", "Operation cannot be completed without additional quota."
@@ -302,7 +265,8 @@ def test_refusal_is_shown(first: Screen, laptop: Laptop, azure: Azure) -> None:
     assert "additional quota" in screen.text
 
 
-def test_down_and_up_again(first: Screen, laptop: Laptop, azure: Azure, person: Person) -> None:
+@pytest.mark.usefixtures("first")
+def test_down_and_up_again(laptop: Laptop, azure: Azure, person: Person) -> None:
     """The vault's name is taken for a week, so that the vault is brought back, with its keys."""
     key = person.key
     assert laptop.run("down", "--force", "--no-prompt").status == 0
@@ -310,7 +274,7 @@ def test_down_and_up_again(first: Screen, laptop: Laptop, azure: Azure, person: 
     assert azure.site.instance is None
     refused = laptop.run("provision", "--no-prompt")
     assert refused.status != 0
-    assert "was deleted and is recoverable" in refused.text
+    assert "already exists in deleted state" in refused.text
     assert laptop.run("env", "set", "RECOVER_VAULT", "true").status == 0
     again = laptop.run("up", "--no-prompt")
     assert again.status == 0, again.text
@@ -318,9 +282,8 @@ def test_down_and_up_again(first: Screen, laptop: Laptop, azure: Azure, person: 
     assert person.key == key
 
 
-def test_manual_workflow_goes_up_cuts_out_and_goes_down(
-    first: Screen, laptop: Laptop, azure: Azure, tmp_path: Path
-) -> None:
+@pytest.mark.usefixtures("first")
+def test_manual_workflow_goes_up_cuts_out_and_goes_down(laptop: Laptop, azure: Azure, tmp_path: Path) -> None:
     """What it runs, step by step, but for the sign-in; in an environment of its own."""
     assert laptop.run("down", "--force", "--no-prompt").status == 0
     runner = new_laptop(azure, tmp_path)
@@ -335,6 +298,44 @@ def test_manual_workflow_goes_up_cuts_out_and_goes_down(
     assert azure.arm.of_type("Microsoft.Web/sites") == []
 
 
-def test_nothing_at_all_was_asked_that_nobody_plays(first: Screen, azure: Azure) -> None:
+@pytest.mark.usefixtures("first")
+def test_release_is_deployed_from_the_portal(azure: Azure, person: Person, tmp_path: Path) -> None:
+    """The package as the workflow builds it; the button's template has the platform fetch and run it."""
+    runner = new_laptop(azure, tmp_path)
+    build = steps("release", "release")["Build the package"]
+    built = runner.run_program("bash", "-e", "-c", build, VERSION=VERSION)
+    assert built.status == 0, built.text
+    name = f"segment-function-{VERSION}.zip"
+    said = (runner.project / "dist" / f"{name}.sha256").read_text()
+    assert said == f"{hashlib.sha256((runner.project / 'dist' / name).read_bytes()).hexdigest()}  {name}\n"
+    with serving(runner.project / "dist") as address:
+        given = {"environmentName": "portal", "location": "westeurope", "packageUri": f"{address}/{name}"}
+        deploy(azure, given)
+    assert azure.site.published[-1].target == given["packageUri"]
+    picture = encoded("JPEG", 200, 150)
+    wait_for(lambda: person.cut_out(picture, person.key).status_code == 200, 120)
+
+
+@pytest.mark.usefixtures("first")
+def test_network_closed_from_the_portal_is_used_from_the_named_address(azure: Azure, person: Person) -> None:
+    """Keys and containers from the office and by the app; calls of the API, as before, from anywhere."""
+    given = {"environmentName": "portal", "location": "westeurope", "vnetEnabled": True}
+    picture = encoded("JPEG", 200, 150)
+    deploy(azure, {**given, "allowedAddresses": OFFICE})
+    assert person.read_key("api-key-1").json()["value"] == person.key
+    person.upload("uploads", "from-the-office.jpg", picture)
+    person.wait_for("cutouts", picture_name("from-the-office.jpg"))
+    with azure.seen_from(ELSEWHERE) as proxy_url:
+        stranger = Person(azure, proxy_url)
+        assert stranger.cut_out(picture, person.key).status_code == 200
+        assert stranger.read_key("api-key-1").status_code == 403
+        with pytest.raises(httpx.HTTPStatusError, match="403"):
+            stranger.upload("uploads", "from-elsewhere.jpg", picture)
+    deploy(azure, given)
+    assert person.read_key("api-key-1").status_code == 403  # and from inside alone when nobody is named
+
+
+@pytest.mark.usefixtures("first")
+def test_nothing_at_all_was_asked_that_nobody_plays(azure: Azure) -> None:
     """In the whole of this file."""
     assert azure.unknown == []

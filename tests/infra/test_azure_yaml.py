@@ -36,7 +36,8 @@ def test_files_are_where_azd_looks(azure_yaml: dict[str, Any]) -> None:
     assert (infra / f"{azure_yaml['infra']['module']}.parameters.json").is_file()
     service = azure_yaml["services"]["api"]
     assert (PROJECT / service["project"] / service["hooks"]["prepackage"]["run"]) == HOOK
-    assert HOOK.is_file()
+    for hook in (*azure_yaml["hooks"].values(), *service["hooks"].values()):
+        assert (PROJECT / hook["run"]).is_file()
 
 
 def test_hook_keeps_azd_from_installing_the_app() -> None:

@@ -28,6 +28,8 @@ SKIPPED = {
     "CKV_AZURE_17": "client certificates: callers of the retired API have none; calls need a key",
     "CKV_AZURE_35": "network rules of storage: vnetEnabled closes it; without a network identities do",
     "CKV_AZURE_78": "FTP: Flex Consumption has none, and refuses ftpsState",
+    "CKV_AZURE_107": "a network for API Management: its callers and the app are public",
+    "CKV_AZURE_174": "public access to API Management: it is for callers anywhere",
     "CKV_AZURE_109": "network rules of the vault: as for storage",
     "CKV_AZURE_131": "defaults of secure parameters: they are newGuid(), which Bicep's own rule allows",
     "CKV_AZURE_206": "replication: storageSku says which; pictures and cut-outs can be made again",
@@ -56,6 +58,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
             text = re.sub(unknown, known, text, flags=re.MULTILINE)
         copy.write_text(text)
     shutil.copy(INFRA / "abbreviations.json", folder)
+    shutil.copy(INFRA / "gateway" / "policy.xml", folder / "gateway")
     options = ["--framework", "bicep", "--skip-download", "--output", "json"]
     command = [str(CHECKOV), "--directory", str(folder), *options]
     environment = {**os.environ, "PATH": f"{CHECKOV.parent}{os.pathsep}{os.environ['PATH']}"}

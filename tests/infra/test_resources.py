@@ -49,7 +49,7 @@ METRIC_ALERTS = "Microsoft.Insights/metricAlerts"
 # Types that Azure gives no tags: parts of another resource, and assignments.
 UNTAGGED = re.compile(
     r"blobServices|queueServices|managementPolicies|diagnosticSettings|roleAssignments|eventSubscriptions"
-    r"|basicPublishingCredentialsPolicies|privateDnsZoneGroups|Microsoft\.Consumption/budgets"
+    r"|basicPublishingCredentialsPolicies|sites/extensions|privateDnsZoneGroups|Microsoft\.Consumption/budgets"
 )
 every_set = pytest.mark.parametrize("parameters", SETS, ids=lambda path: path.stem)
 
@@ -180,6 +180,13 @@ def test_key_is_readable_by_who_deploys(parameters: Path) -> None:
     place = f"akvs://00000000-0000-0000-0000-000000000000/{vault}/api-key-1"
     closed = {"everything", "network"}  # the one without a person, and both in a closed network
     assert secret == ("" if parameters.stem in closed else place)
+
+
+@every_set
+def test_a_package_is_fetched_where_one_is_named_and_nothing_is_built(parameters: Path) -> None:
+    fetched = [one["properties"] for one in resources(parameters, "Microsoft.Web/sites/extensions")]
+    package = {"packageUri": "https://example.com/segment-function-1.0.0.zip", "remoteBuild": False}
+    assert fetched == ([package] if parameters.stem == "everything" else [])
 
 
 @every_set

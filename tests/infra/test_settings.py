@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from shared_code.matte.capacity import SLOT_WAIT_S
 from shared_code.settings import MAX_DEADLINE_S, ApiKey, load_settings
 from telemetry.exporters import WORKERS_LOGGER
 from tests.infra.cli import SETS, resources
@@ -28,6 +29,8 @@ PLATFORM = {
     "AzureWebJobsStorage__queueServiceUri",
     "DOTNET_SYSTEM_NET_HTTP_ENABLEACTIVITYPROPAGATION",
     "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS",
+    "OTEL_TRACES_SAMPLER",
+    "OTEL_TRACES_SAMPLER_ARG",
     "ORT_DISABLE_TELEMETRY",
     "PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY",
     "PYTHON_APPLICATIONINSIGHTS_LOGGER_NAME",
@@ -41,6 +44,7 @@ LEFT_ALONE = {
     "SEGMENT_ENTRA_APP_IDS": "sign-in is a choice: the parameter entraAppIds",
     "SEGMENT_ENTRA_CALLERS": "sign-in is a choice: the parameter entraCallers",
     "SEGMENT_ENTRA_TENANT": "comes with the callers",
+    "SEGMENT_GATEWAY": "a gateway is a choice: infra/gateway/",
     "SEGMENT_API_KEYS": "the vault's two keys have settings of their own",
 }
 every_set = pytest.mark.parametrize("parameters", SETS, ids=lambda path: path.stem)
@@ -60,7 +64,7 @@ def test_every_setting_without_a_useful_default_is_made() -> None:
     """Those with no default either come from the template or mean something when they are missing."""
     made = app_settings(next(path for path in SETS if path.stem == "default"))
     without = {name for name, default in documented_variables().items() if not default}
-    optional = {"SEGMENT_MODEL", "SEGMENT_URL_ALLOWED_NETWORKS"}
+    optional = {"SEGMENT_MODEL", "SEGMENT_SLOT_WAIT_S", "SEGMENT_URL_ALLOWED_NETWORKS"}
     assert without - optional == (made.keys() & without) | (LEFT_ALONE.keys() & without)
     assert not made.keys() & LEFT_ALONE.keys()
 
@@ -72,8 +76,11 @@ def test_worker_exports_the_apps_logger(parameters: Path) -> None:
 
 def test_host_tells_nothing_of_its_looks_into_the_queue() -> None:
     """Two records every two seconds, of a request and its answer, are a tenth of a gigabyte a day."""
-    levels = json.loads((PROJECT / "host.json").read_text())["logging"]["logLevel"]
-    assert levels == {"default": "Information", "Azure.Core": "Warning"}
+    told = json.loads((PROJECT / "host.json").read_text())["logging"]
+    assert told["logLevel"] == {"default": "Information", "Azure.Core": "Warning"}
+    # tests/telemetry/test_idle.py shows that an OTLP receiver would get them without this.
+    storage = {"Microsoft.Azure.WebJobs.Extensions.Storage": "Warning"}
+    assert told["OpenTelemetry"]["logLevel"] == told["logLevel"] | storage
 
 
 @every_set
@@ -110,8 +117,9 @@ def test_memory_budget_follows_the_instance(parameters: Path) -> None:
     """What is not for pictures is the same on every size, so each further MB is."""
     (site,) = resources(parameters, "Microsoft.Web/sites")
     memory = site["properties"]["functionAppConfig"]["scaleAndConcurrency"]["instanceMemoryMB"]
-    budget = int(app_settings(parameters)["SEGMENT_MEMORY_BUDGET_MB"])
-    assert memory - budget == 2048 - DEFAULTS.memory_budget_mb
+    settings = load_settings({"SEGMENT_INSTANCE_MB": app_settings(parameters)["SEGMENT_INSTANCE_MB"]})
+    assert settings.instance_mb == memory
+    assert memory - settings.memory_budget_mb == 2048 - DEFAULTS.memory_budget_mb
 
 
 @every_set
@@ -147,4 +155,4 @@ def test_host_gives_up_after_the_front_end() -> None:
     hours, minutes, seconds = (int(part) for part in host["functionTimeout"].split(":"))
     assert 2 * FRONT_END_S < hours * 3600 + minutes * 60 + seconds <= 3600
     assert MAX_DEADLINE_S < FRONT_END_S
-    assert 2 * DEFAULTS.slot_wait_s < FRONT_END_S
+    assert 2 * SLOT_WAIT_S < FRONT_END_S

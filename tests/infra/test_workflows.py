@@ -34,7 +34,15 @@ def lint(*files: Path) -> list[dict[str, str]]:
 
 @pytest.mark.slow
 def test_actionlint_finds_nothing() -> None:
-    assert [path.stem for path in WORKFLOWS] == ["azure-dev", "ci", "nightly", "up-and-down"]
+    assert [path.stem for path in WORKFLOWS] == [
+        "azure-dev",
+        "ci",
+        "codeql",
+        "dependency-review",
+        "nightly",
+        "release",
+        "up-and-down",
+    ]
     assert lint(*WORKFLOWS) == []
 
 
@@ -52,8 +60,9 @@ def test_workflow_has_few_rights_and_no_secret(path: Path) -> None:
     workflow = yaml.safe_load(path.read_text())
     assert workflow["permissions"] == {"contents": "read"}
     assert "secrets." not in path.read_text()
+    allowed = {"contents", "security-events" if path.stem == "codeql" else "id-token"}
     for job in workflow["jobs"].values():
-        assert job.get("permissions", {}).keys() <= {"contents", "id-token"}
+        assert job.get("permissions", {}).keys() <= allowed
         assert "uses" in job or job["timeout-minutes"]
 
 
@@ -76,6 +85,18 @@ def test_what_is_deployed_is_what_ci_passed() -> None:
     ci = yaml.safe_load((PROJECT / ".github/workflows/ci.yml").read_text())[True]
     assert "workflow_call" in ci
     assert ci["push"] == {"branches-ignore": ["main"]}
+
+
+def test_code_and_new_packages_are_looked_at_before_they_come_in() -> None:
+    codeql, review = (
+        yaml.safe_load((PROJECT / f".github/workflows/{name}.yml").read_text())
+        for name in ("codeql", "dependency-review")
+    )
+    assert "pull_request" in codeql[True]
+    assert "pull_request" in review[True]
+    languages = codeql["jobs"]["analyze"]["strategy"]["matrix"]["language"]
+    assert languages == ["actions", "javascript-typescript", "python"]
+    assert review["jobs"]["review"]["steps"][-1]["uses"].startswith("actions/dependency-review-action@")
 
 
 def test_ci_runs_everything() -> None:
