@@ -5,6 +5,7 @@ import time
 
 from bench import (
     answer_formats,
+    callers,
     cold_start,
     cost,
     deployed,
@@ -14,8 +15,10 @@ from bench import (
     hostile,
     image_path,
     instance,
+    leaving,
     limits,
     memory,
+    png_filters,
     stages,
     survival,
 )
@@ -27,6 +30,7 @@ _ALL = (
     image_path,
     stages,
     answer_formats,
+    png_filters,
     cold_start,
     deployed,
     endpoint,
@@ -36,12 +40,14 @@ _ALL = (
     growth,
     hostile,
     survival,
+    leaving,
+    callers,
 )
 _PAGE = PROJECT / "docs" / "performance.md"
 _HEAD = """# Performance
 
-Written by `make bench`; do not edit. Machines are noisy and differ: believe the ratios, each of
-which comes from one run in which the contestants took turns.
+Written by `make bench`; do not edit. Machines are noisy and differ, so compare the
+ratios: for each, the programs took turns in one run.
 
 Last measured on {date}: {machine}.
 

@@ -65,7 +65,7 @@ def errors_with_own_matte(made: Composite, matte: Matte) -> ColourErrors:
 def _estimated(rgb: Bytes, matte: Matte, alpha: Bytes) -> Bytes:
     guide = Image.fromarray(rgb).resize(matte.alpha.shape[::-1], Resampling.BICUBIC)
     words = np.frombuffer(Image.fromarray(rgb).tobytes("raw", "RGBX"), "<u4").reshape(alpha.shape)
-    where, colours = estimate(Guide.of(np.asarray(guide)), matte).foreground(0, words, alpha)
+    where, colours = estimate(Guide.of(np.asarray(guide)), matte).foreground(0, 0, words, alpha)
     result = words.copy()
     result.ravel()[where] = colours
     return result.view(np.uint8).reshape(*alpha.shape, 4)[..., :3]

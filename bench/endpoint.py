@@ -24,7 +24,7 @@ def run() -> list[Table]:
         f"{_ROUNDS}. rembg runs U2-Net in float32 from the same weights."
     )
     columns = ("megapixels", "rembg ms", "segment-function ms", "times faster", "PNG size to rembg's")
-    load_note = "2 megapixel photos. Spread is the slowest answer over the median one: nobody starves."
+    load_note = "2 megapixel photos. Spread is the slowest answer divided by the median one."
     load_columns = (
         "callers", "rembg images/s", "segment-function images/s", "times more", "spread rembg", "spread ours",
         "resident MB rembg", "resident MB ours",

@@ -39,9 +39,10 @@ def run() -> list[Table]:
             rows.append(_campaign(server))
     shares = ", ".join(f"{share} % {kind}" for kind, share in _SHARES.items())
     note = (
-        f"{REQUESTS} requests, {_AT_ONCE} at a time: {shares}. Photos are of five formats, some broken; "
-        "hostile are the files of the table of hostile files. Who stops reading has sent 16 megapixels, "
-        f"reads 12 bytes and holds on for {_HELD_S} s; who drips uploads a byte a second for as long. "
+        f"{REQUESTS} requests, {_AT_ONCE} at a time: {shares}. Photos have five formats, and some are "
+        "broken; hostile files are those of the next table. Callers who stop reading have sent 16 "
+        f"megapixels, read 12 bytes and stay for {_HELD_S} s; callers who drip upload a byte a second "
+        "for as long. "
         "MB are proportional sizes of the process that runs the functions and of those that read its "
         f"pictures. Afterwards: {_AFTERWARDS} callers at "
         "once, 2 megapixels each."

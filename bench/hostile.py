@@ -48,10 +48,10 @@ def run() -> list[Table]:
         "MB after",
     )
     note = (
-        "Files made to cost as much as the caps let through, sent to the embedded host; beside them a caller "
-        "who sends photos of 400 x 300 one after the other and one who asks for /status. Each cell is the "
-        "slowest. Rule: 5 s, 3 s and 200 ms. Ordinary pictures above 16 megapixels, 16 000 x 16 000 unless "
-        "named otherwise, may take longer, and others wait no longer for them."
+        "Files that cost as much as the limits allow, sent to the embedded host. Meanwhile one caller sends "
+        "photos of 400 x 300 one after the other, and another asks for /status. Each cell is the slowest. "
+        "The rule is 5 s, 3 s and 200 ms. Ordinary pictures above 16 megapixels, 16 000 x 16 000 unless a "
+        "size is given, may take longer, but others do not wait longer for them."
     )
     return [Table("Hostile files", note, columns, rows)]
 

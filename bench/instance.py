@@ -50,7 +50,8 @@ def run() -> list[Table]:
         "The Functions host and its worker in a control group that has the memory of the instance, "
         "on as many cores: one or two; the worker's figure includes the processes that read its pictures. "
         f"{_CALLERS} callers at once, {_ROUNDS} pictures each: 12 and 256 megapixels, files of 19 MB. "
-        "Who is answered 429 comes again after `Retry-After`; 0: none. Proportional set sizes in MB, sampled."
+        "A caller who gets 429 retries after `Retry-After`; status 0 is no answer. Proportional set sizes in "
+        "MB, sampled."
     )
     columns = (
         "instance",
@@ -148,7 +149,7 @@ def _memory_mb(instance: Instance) -> tuple[float, float]:
 
 
 def _statuses(instance: Instance, picture: bytes) -> list[int]:
-    """One caller, who comes again when he is refused for want of room."""
+    """The statuses that one caller gets for a picture, which he sends again after each 429."""
     headers = {"Content-Type": "application/octet-stream"}
     url = instance.url + SEGMENT_PATH
     statuses: list[int] = []

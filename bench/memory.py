@@ -22,6 +22,6 @@ def run() -> list[Table]:
             rows.append([name, f"{path.stat().st_size / 2**20:.1f}", *cells])
     note = (
         "Peak resident MB of the process, interpreter and network included, at the default budget. "
-        "Giants are 16 000 x 16 000 unless named otherwise; E-MEMORY is the documented refusal."
+        "Pictures without a size are 16 000 x 16 000; E-MEMORY is the documented refusal."
     )
     return [Table("Memory", note, ("picture", "file MB", *MODES), rows)]

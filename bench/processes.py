@@ -29,3 +29,10 @@ def service_mb(pid: int) -> float:
     if megabytes == 0:
         raise RuntimeError(f"process {pid} is gone")
     return megabytes
+
+
+def runs(pid: int) -> bool:
+    """Whether a process is running; a zombie is not."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    return False

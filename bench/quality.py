@@ -21,8 +21,8 @@ from bench.metrics import Scores, mean_scores, score
 from bench.report import Table
 from bench.samples import Sample, samples, set_names
 from model_build.fetch import verified_weights
+from model_build.fidelity import Reference
 from model_build.manifest import load_manifest
-from model_build.reference import Reference
 from shared_code.matte.built import read_catalogue
 from shared_code.matte.network import OnnxNetwork
 from shared_code.matte.networks import load_network
@@ -70,10 +70,10 @@ class Watched:
         """The network's own, watched too."""
         return None if self.network.umpire is None else Watched(self.network.umpire, self.seen)
 
-    def mask(self, rgb: Bytes) -> Bytes:
+    def mask(self, rgb: Bytes, progress: Progress | None = None) -> Bytes:
         """The network's own."""
         self.seen.append(len(rgb))
-        return self.network.mask(rgb)
+        return self.network.mask(rgb, progress)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from shared_code.modes import Mode
 from shared_code.picture.decoding import DecodedImage, decode
 from shared_code.picture.header import open_source
 from shared_code.pipeline import Cutout, preview_scale, preview_size
-from tests.support.rooms import cut_out, plan, rooms
+from tests.support.rooms import cut_out, header_of, plan
 
 _ROUNDS = 5
 
@@ -41,8 +41,8 @@ def run() -> list[Table]:
         columns = ("megapixels", *taken, "sum")
     note = (
         f"`backgroundRemoval`, milliseconds, fastest of {_ROUNDS}. The network uses all cores, "
-        "every other step one; in the service the guide is made beside the network's input, all is decoded "
-        "while the network computes on a preview, and the strips are made on all cores."
+        "every other step one; in the service the guide is computed beside the network's input, the whole "
+        "picture is decoded while the network runs on a preview, and strips are encoded on all cores."
     )
     return [Table("Stage by stage", note, columns, rows), _distances(network, measured["12"])]
 
@@ -52,7 +52,7 @@ def _distances(network: OnnxNetwork, taken: dict[str, float]) -> Table:
     photo = jpeg(*MEGAPIXELS["12"])
     planned = plan(photo, Mode.BACKGROUND_REMOVAL)
     cutout = cut_out(photo, Mode.BACKGROUND_REMOVAL, network)
-    filtered = [_inflated(_strip(cutout, top).data) for top in cutout.strip_tops]
+    filtered = [_inflated(_strip(cutout, top).data[8:-4]) for top in cutout.strip_tops]
     products = network_products(network.name)
     limits = {
         "network": (products / products_per_second() * 1000, f"{products / 1e9:.1f} billion 8-bit products"),
@@ -100,7 +100,7 @@ def _measure(photo: bytes, network: OnnxNetwork) -> dict[str, float]:
     tops = cutout.strip_tops
     bounds = [(top, min(cutout.height, top + tops.step)) for top in tops]
     taken = {
-        "plan": _fastest(lambda: rooms().header(photo)),
+        "plan": _fastest(lambda: header_of(photo)),
         "preview": _fastest(make_preview),
         "decode": _fastest(lambda: decode(source, planned.scale)),
         "network input": _fastest(lambda: picture.thumbnail(network.side, network.side, Resampling.LANCZOS)),
