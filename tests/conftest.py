@@ -1,5 +1,7 @@
 """Hosts and data that several tests share, and how tests are chosen, shared out and told of."""
 
+import gc
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,14 +9,23 @@ import pytest
 from xdist.remote import Producer
 
 from tests.support import slow
-from tests.support.hosts import KEYS, PROJECT, Host, embedded_host
+from tests.support.hosts import PROJECT, Host, embedded_host
+from tests.support.quick_app import make_quick_app
 from tests.support.small_host import SETTINGS as SMALL_HOST
-from tests.support.units import Units, rank, shuffle
+from tests.support.units import WAITING, Units, rank, shuffle
+
+gc.disable()  # a quarter of the time of pytest's collection: what it makes stays until the end
+
+
+def pytest_collection_finish() -> None:
+    """From now on there is garbage, and none of it in what was collected."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
-    """Bytes are numbered: two workers may make different ones, and must find the same tests."""
-    return argname if isinstance(val, bytes) else None
+    """Bytes and sets are numbered: each worker may make or write others, and all must find the same tests."""
+    return argname if isinstance(val, bytes | set | frozenset) else None
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -29,6 +40,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items.sort(key=lambda item: rank(item.nodeid))
     else:
         shuffle(items, seed)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """For the whole suite more than there are cores, since some units wait more than they compute."""
+    return (os.process_cpu_count() or 1) + WAITING if config.option.numprocesses == "auto" else None
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -67,18 +84,16 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    """The embedded host with two keys and otherwise default settings."""
-    log = tmp_path_factory.mktemp("host") / "log.txt"
-    with embedded_host(log, {"SEGMENT_API_KEYS": ",".join(KEYS)}) as running:
-        yield running
+def quick_app(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The app with a network that takes no time."""
+    return make_quick_app(tmp_path_factory.mktemp("quick"))
 
 
 @pytest.fixture(scope="session")
-def small_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    """A host with the small network, which may fetch pictures from this machine."""
-    log = tmp_path_factory.mktemp("small_host") / "log.txt"
-    with embedded_host(log, SMALL_HOST) as running:
+def host(tmp_path_factory: pytest.TempPathFactory, quick_app: Path) -> Iterator[Host]:
+    """The embedded host with two keys and the quick network; one port of this machine serves it pictures."""
+    log = tmp_path_factory.mktemp("host") / "log.txt"
+    with embedded_host(log, SMALL_HOST, quick_app) as running:
         yield running
 
 

@@ -58,6 +58,23 @@ def test_what_uses_a_host_is_slow(request: pytest.FixtureRequest) -> None:
     assert request.node.get_closest_marker("slow") is None
 
 
+def test_campaigns_are_slow(request: pytest.FixtureRequest) -> None:
+    """Those of this run, if they have not been left out."""
+    for item in request.session.items:
+        assert item.get_closest_marker("slow") or not item.get_closest_marker("campaign"), item.nodeid
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("ci", "chosen"), [("", True), ("true", False)])
+def test_only_ci_runs_campaigns(ci: str, chosen: bool) -> None:
+    """And what is deployed."""
+    make = ["make", "--dry-run", "--assume-old=.venv/ready", "test", f"CI={ci}"]
+    shown = subprocess.run(make, cwd=PROJECT, stdout=subprocess.PIPE, text=True, check=True).stdout
+    (command,) = (line for line in shown.splitlines() if " -m pytest " in line)
+    assert ('-m "not campaign"' in command, "--ignore=tests/infra" in command) == (chosen, chosen)
+    assert "--durations=20" in command
+
+
 @pytest.mark.parametrize(
     ("nodeid", "unit"),
     [

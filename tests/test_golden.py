@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from model_build.fetch import verified_weights
+from model_build.fidelity import Reference
 from model_build.manifest import load_manifest
-from model_build.reference import Reference
 from shared_code.matte.built import read_catalogue
 from shared_code.matte.network import OnnxNetwork
 from shared_code.matte.networks import load_network

@@ -1,6 +1,5 @@
 import ast
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -209,7 +208,7 @@ from pathlib import Path
 from function_app import engine
 from shared_code.deadline import Deadline
 from shared_code.modes import Mode
-from shared_code.outcome import Edge
+from shared_code.record import Edge
 from shared_code.visit import Arrival, Visit
 
 async def main():
@@ -252,4 +251,4 @@ def test_no_weights_are_tracked() -> None:
     weights = {".onnx", ".ort", ".pth", ".pt", ".whl", ".npz", ".safetensors"}
     assert [path for path in paths if path.suffix in weights] == []
     assert [path for path in paths if {"built", "cache"} & set(path.relative_to(PROJECT).parts)] == []
-    assert [path for path in paths if path.exists() and os.path.getsize(path) > 2 << 20] == []
+    assert [path for path in paths if path.exists() and path.stat().st_size > 2 << 20] == []

@@ -17,6 +17,7 @@ REFUSED = ("progressive JPEG, 4:4:4",)
 """Its decoder needs more than the default budget, so the documented refusal is the right answer."""
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize("name", GIANTS)
 def test_the_worst_picture_of_each_kind(name: str, tmp_path: Path) -> None:
     """In a process that has had pictures at the same time, which takes memory of its own and keeps it.

@@ -4,14 +4,17 @@ import re
 
 import pytest
 
-from segment_client.folder import PICTURES
+from segment_client.folder import MAYBE_TAKEN, PICTURES
+from segment_client.options import Format as ClientFormat
+from segment_client.options import Look
 from segment_client.options import Mode as ClientMode
 from segment_function.pages.assets import HOME_PAGE
+from segment_function.pages.home import home_page
 from segment_function.pages.openapi import openapi_json
 from shared_code.encode.answer_formats import ANSWER_FORMATS
 from shared_code.matte.built import read_catalogue
 from shared_code.modes import MODES, Mode
-from shared_code.picture.formats import FORMATS
+from shared_code.picture.formats import FORMATS, MORE_FORMATS, format_names
 from tests.support.hosts import PROJECT
 
 VALUES = {mode.value for mode in Mode}
@@ -33,7 +36,44 @@ def test_the_client_has_the_modes() -> None:
 
 
 def test_the_client_takes_files_of_every_format() -> None:
-    assert {ending for row in FORMATS for ending in row.endings} <= PICTURES
+    assert {ending for row in FORMATS for ending in row.endings} <= PICTURES - MAYBE_TAKEN
+    assert {ending for row in MORE_FORMATS for ending in row.endings} == MAYBE_TAKEN
+
+
+def test_the_page_and_the_api_document_follow_the_formats() -> None:
+    every = (*FORMATS, *MORE_FORMATS)
+    page, document = home_page(["a"], every).decode(), openapi_json((), "", format_names(every)).decode()
+    for row in MORE_FORMATS:
+        assert f",{row.media_type}," in page
+        assert all(f",{ending}" in page for ending in row.endings)
+        for name in row.names:
+            assert re.search(rf"\b{name}\b", page)
+            assert re.search(rf"\b{name}\b", document)
+            assert not re.search(rf"\b{name} or\b|\bor {name}\b", openapi_json((), "").decode())
+
+
+def test_the_client_transfers_formats_of_the_answer() -> None:
+    media_types = {row.media_type for row in ANSWER_FORMATS}
+    offered = [form for form in ClientFormat if _is_transferred(form)]
+    assert {ClientFormat.PNG, ClientFormat.WEBP} == set(offered)
+    assert {f"image/{form}" for form in offered} <= media_types
+
+
+def _is_transferred(form: ClientFormat) -> bool:
+    try:
+        return Look(transfer=form).transferred is form
+    except ValueError:
+        return False
+
+
+def test_the_template_has_the_formats() -> None:
+    bicep = (PROJECT / "infra" / "main.bicep").read_text(encoding="utf-8")
+    allowed = re.search(r"@allowed\(\[([^]]*)\]\)\nparam cutoutFormat", bicep)
+    assert allowed is not None
+    assert re.findall(r"'(\w+)'", allowed[1]) == [row.name for row in ANSWER_FORMATS]
+    named = re.search(r"description\('([^']*)'\)\nparam moreFormats", bicep)
+    assert named is not None
+    assert named[1].endswith(": " + ", ".join(row.name.lower() for row in MORE_FORMATS) + ".")
 
 
 def test_the_page_has_the_modes() -> None:

@@ -11,6 +11,12 @@ import segment_client
 from shared_code.version import VERSION
 from tests.support.hosts import PROJECT
 
+DATE = r"20\d\d-\d\d-\d\d"
+
+
+def headings() -> list[str]:
+    return re.findall(r"^## (.+)$", (PROJECT / "CHANGELOG.md").read_text(), re.MULTILINE)
+
 
 def test_it_is_semantic() -> None:
     assert re.fullmatch(r"\d+\.\d+\.\d+", VERSION)
@@ -26,8 +32,19 @@ def test_the_template_has_it() -> None:
 
 
 def test_the_changelog_has_it_first() -> None:
-    headings = re.findall(r"^## (.+)$", (PROJECT / "CHANGELOG.md").read_text(), re.MULTILINE)
-    assert headings[:2] == ["Unreleased", VERSION]
+    unreleased, newest, *older = headings()
+    assert unreleased == "Unreleased"
+    assert re.fullmatch(rf"{VERSION}( - {DATE})?", newest)
+    assert all(re.fullmatch(rf"\d+\.\d+\.\d+ - {DATE}", heading) for heading in older)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (PROJECT / ".git").exists(), reason="not a git checkout")
+def test_a_released_version_has_its_date() -> None:
+    """The tag is the release."""
+    tags = ["git", "tag", "--list", f"v{VERSION}"]
+    done = subprocess.run(tags, cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert not done.stdout or re.fullmatch(rf"{VERSION} - {DATE}", headings()[1])
 
 
 @pytest.mark.slow

@@ -23,9 +23,9 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def instance(logs: Path) -> Iterator[Instance]:
-    """The host with two keys, the small network and without image URLs."""
-    with functions_host(logs / "shared.txt", SETTINGS) as running:
+def instance(logs: Path, quick_app: Path) -> Iterator[Instance]:
+    """The host with two keys, the quick network and without image URLs."""
+    with functions_host(logs / "shared.txt", SETTINGS, quick_app) as running:
         yield running
 
 

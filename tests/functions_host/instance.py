@@ -5,18 +5,15 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import httpx
-
 from tests.functions_host.layout import lay_out_app, lay_out_worker
 from tests.functions_host.program import CoreTools, HostFolder, find_host
-from tests.support.hosts import PROJECT, Host, environment, free_port
+from tests.support.hosts import PROJECT, Host, environment, free_port, wait_until_ready
 
 STORAGE = "AzureWebJobsStorage"
 START_S = 90
@@ -87,7 +84,7 @@ def functions_host(
         try:
             instance = Instance(port, process.pid, log, served)
             if ready_status is not None:
-                _wait_until_ready(instance, process, ready_status)
+                wait_until_ready(instance, process, ready_status, START_S)
             yield instance
         finally:
             _end(process)
@@ -124,16 +121,6 @@ def _start_of(
         "languageWorkers__python__defaultExecutablePath": sys.executable,
         "languageWorkers__workersDirectory": str(lay_out_worker(program.protos, folder / "workers")),
     }
-
-
-def _wait_until_ready(instance: Instance, process: subprocess.Popen[bytes], status: int) -> None:
-    end = time.monotonic() + START_S
-    while time.monotonic() < end and process.poll() is None:
-        with suppress(httpx.TransportError):
-            if httpx.get(instance.url + "/ready", trust_env=False).status_code == status:
-                return
-        time.sleep(0.05)
-    raise RuntimeError(f"the Functions host did not become ready:\n{instance.log.read_text()[-8000:]}")
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -25,7 +25,9 @@ _CONFIG = {
         "arguments": ["-S"],
         "defaultWorkerPath": "%FUNCTIONS_WORKER_RUNTIME_VERSION%/{os}/{architecture}/worker.py",
         "workerIndexing": "true",
-    }
+    },
+    # The platform's; without them a worker that needs 10 s twice is never started again.
+    "processOptions": {"initializationTimeout": "00:02:00", "environmentReloadTimeout": "00:02:00"},
 }
 
 

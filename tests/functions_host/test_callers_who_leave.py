@@ -79,6 +79,7 @@ def resident_mb(pid: int) -> int:
     return pages * 4096 >> 20
 
 
+@pytest.mark.campaign
 def test_memory_comes_back(instance: Instance) -> None:
     """A dozen callers of large pictures who leave, by twos, hold no more than two did."""
     (worker,) = instance.worker_pids

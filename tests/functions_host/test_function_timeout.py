@@ -75,29 +75,29 @@ def dribble(connection: socket.socket, data: bytes, bytes_a_second: int = BYTES_
         time.sleep(1)
 
 
-def slow_upload(instance: Instance, origin: int, *, chunked: bool) -> None:
+def slow_upload(instance: Instance, *, chunked: bool) -> None:
     head, body = Request(body=encoded("PNG", 600, 400), chunked=chunked).parts()
     with socket.create_connection(("127.0.0.1", instance.port)) as connection:
         connection.sendall(head)
         dribble(connection, body)
 
 
-def upload_in_chunks(instance: Instance, origin: int) -> None:
-    slow_upload(instance, origin, chunked=True)
+def upload_in_chunks(instance: Instance, _origin: int) -> None:
+    slow_upload(instance, chunked=True)
 
 
-def upload_of_known_length(instance: Instance, origin: int) -> None:
-    slow_upload(instance, origin, chunked=False)
+def upload_of_known_length(instance: Instance, _origin: int) -> None:
+    slow_upload(instance, chunked=False)
 
 
-def slow_reader(instance: Instance, origin: int) -> None:
+def slow_reader(instance: Instance, _origin: int) -> None:
     with sent(instance, Request(body=encoded("JPEG", 4000, 4000))) as connection:
         end = time.monotonic() + PERSISTENCE_S
         while time.monotonic() < end and connection.recv(BYTES_A_SECOND):
             time.sleep(1)
 
 
-def reader_who_stops(instance: Instance, origin: int) -> None:
+def reader_who_stops(instance: Instance, _origin: int) -> None:
     with sent(instance, Request(body=encoded("JPEG", 4000, 4000))) as connection:
         connection.recv(15)
         time.sleep(PERSISTENCE_S)
@@ -107,7 +107,7 @@ def slow_origin(instance: Instance, origin: int) -> None:
     ask(instance, with_url(f'{{"url":"http://127.0.0.1:{origin}/slow.jpg"}}'))
 
 
-def many_others(instance: Instance, origin: int) -> None:
+def many_others(instance: Instance, _origin: int) -> None:
     request = Request(body=encoded("JPEG", 4000, 4000))
     end = time.monotonic() + PERSISTENCE_S
 
@@ -135,6 +135,7 @@ def together(works: list[Callable[[], None]]) -> None:
         thread.join()
 
 
+@pytest.mark.campaign
 @pytest.mark.skipif("FUNCTIONS_HOST_SLOW" not in os.environ, reason="takes minutes: set FUNCTIONS_HOST_SLOW")
 @pytest.mark.parametrize("reader", [slow_reader, reader_who_stops])
 def test_no_reader_reaches_that_of_host_json(
@@ -148,6 +149,7 @@ def test_no_reader_reaches_that_of_host_json(
         assert "Timeout value of" not in instance.log.read_text()
 
 
+@pytest.mark.campaign
 def test_no_caller_reaches_it(limited: Instance, origin: int) -> None:
     workers = limited.worker_pids
     together([lambda caller=caller: caller(limited, origin) for caller in CALLERS])  # type: ignore[misc]

@@ -30,9 +30,11 @@ CALLERS = 4
         ),
     ],
 )
-def test_wrong_setting_is_named_in_the_log(settings: dict[str, str], told: str, logs: Path) -> None:
+def test_wrong_setting_is_named_in_the_log(
+    settings: dict[str, str], told: str, logs: Path, quick_app: Path
+) -> None:
     log = logs / f"wrong {min(settings)}.txt"
-    with functions_host(log, SETTINGS | settings, ready_status=None) as instance:
+    with functions_host(log, SETTINGS | settings, quick_app, ready_status=None) as instance:
         wait_for(lambda: has_no_function(instance))
         wait_for(lambda: told in log.read_text())
     for secret in SETTINGS["SEGMENT_API_KEYS"].split(","):
@@ -47,9 +49,9 @@ def has_no_function(instance: Instance) -> bool:
     return has_ended(instance.pid)
 
 
-def test_stopped_under_load_it_ends_what_it_has_begun(logs: Path) -> None:
+def test_stopped_under_load_it_ends_what_it_has_begun(logs: Path, quick_app: Path) -> None:
     request = Request(body=encoded("JPEG", 3000, 2000))
-    with functions_host(logs / "stopped.txt", SETTINGS) as instance:
+    with functions_host(logs / "stopped.txt", SETTINGS, quick_app) as instance:
         before = len(begun(instance))
         with ThreadPoolExecutor(CALLERS) as callers:
             calls = [callers.submit(ask, instance, request) for _ in range(CALLERS)]
@@ -64,10 +66,10 @@ def test_stopped_under_load_it_ends_what_it_has_begun(logs: Path) -> None:
             ask(instance, request)
 
 
-def test_keys_can_be_rotated_by_a_restart(logs: Path) -> None:
-    old, new = ({"SEGMENT_API_KEYS": keys} for keys in ("first, second", "second,third"))
+def test_keys_can_be_rotated_by_a_restart(logs: Path, quick_app: Path) -> None:
+    old, new = (SETTINGS | {"SEGMENT_API_KEYS": keys} for keys in ("first, second", "second,third"))
     for settings, refused, accepted in ((old, "third", "first"), (new, "first", "third")):
-        with functions_host(logs / f"key {accepted}.txt", settings) as instance:
+        with functions_host(logs / f"key {accepted}.txt", settings, quick_app) as instance:
             for key, status in ((refused, 401), (accepted, 200), ("second", 200), ("first, second", 401)):
                 reply = ask(instance, Request(headers={"Ocp-Apim-Subscription-Key": key}))
                 assert reply.status == status, key

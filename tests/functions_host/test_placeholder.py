@@ -20,6 +20,7 @@ from tests.functions_host.conftest import SETTINGS
 from tests.functions_host.needed import skip
 from tests.functions_host.program import HostFolder
 from tests.support.hosts import Host
+from tests.support.loopback import NO_TLS
 
 NAME = "placeholder"
 BUNDLE = "data/Functions/ExtensionBundles/Microsoft.Azure.Functions.ExtensionBundle"
@@ -28,7 +29,7 @@ PLATFORM = "https://appservice.core.azurewebsites.net"
 """Who may assign an app."""
 
 
-def test_placeholder_becomes_the_app(logs: Path, tmp_path: Path, small_host: Host) -> None:
+def test_placeholder_becomes_the_app(logs: Path, tmp_path: Path, host: Host, quick_app: Path) -> None:
     """The worker that runs before app and settings are known is the one that answers afterwards."""
     program = find_host()
     if not isinstance(program, HostFolder):
@@ -45,7 +46,7 @@ def test_placeholder_becomes_the_app(logs: Path, tmp_path: Path, small_host: Hos
         "CONTAINER_ENCRYPTION_KEY": base64.b64encode(key).decode(),
         "WEBSITE_AUTH_ENCRYPTION_KEY": base64.b64encode(key).decode(),
     }
-    with functions_host(logs / "placeholder.txt", instance_settings, ready_status=404) as instance:
+    with functions_host(logs / "placeholder.txt", instance_settings, quick_app, ready_status=404) as instance:
         workers = instance.worker_pids
         assert len(workers) == 1
         assign(instance, key)
@@ -53,7 +54,7 @@ def test_placeholder_becomes_the_app(logs: Path, tmp_path: Path, small_host: Hos
         assert instance.worker_pids == workers
         reply = ask(instance, Request())
         assert reply.status == 200
-        assert reply.body == ask(small_host, Request()).body
+        assert reply.body == ask(host, Request()).body
         assert ask(instance, Request(headers={"Ocp-Apim-Subscription-Key": "wrong"})).status == 401
 
 
@@ -77,6 +78,7 @@ def assign(instance: Instance, key: bytes) -> None:
         headers={"x-ms-site-token": token(key)},
         timeout=60,
         trust_env=False,
+        verify=NO_TLS,
     )
     assert response.status_code == 202
 

@@ -1,19 +1,51 @@
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 
 import pytest
 
-from shared_code.admission import Hold, MemoryBudget, Reservation, Slots
+from shared_code import admission
+from shared_code.admission import Admission, Turn
 from shared_code.errors import ImageTooLargeForInstance, TooManyRequests
+from shared_code.waiting import Hold
 
 LONG_S = 30
+SLOTS = 2000
 MB = 1 << 20
 
 
+async def reserve(admission: Admission, size_bytes: int) -> Turn:
+    """Memory, and one of more slots than a test needs."""
+    return await admission.turn(admission.hold(), size_bytes)
+
+
+def slots_only(slots: int, wait_s: float) -> Admission:
+    return Admission(slots, MB, wait_s)
+
+
+@asynccontextmanager
+async def one(admission: Admission) -> AsyncIterator[None]:
+    """A slot, with no memory."""
+    turn = await admission.turn(admission.hold(), 0)
+    try:
+        yield
+    finally:
+        turn.leave_slot()
+
+
 @contextmanager
-def held_of(budget: MemoryBudget) -> Iterator[Hold]:
+def place(admission: Admission) -> Iterator[None]:
+    hold = admission.hold()
+    hold.take_place()
+    try:
+        yield
+    finally:
+        hold.leave_place()
+
+
+@contextmanager
+def held_of(budget: Admission) -> Iterator[Hold]:
     held = budget.hold()
     try:
         yield held
@@ -27,31 +59,71 @@ async def turns() -> None:
         await asyncio.sleep(0)
 
 
-async def all_is_free(budget: MemoryBudget, total_bytes: int) -> None:
+async def all_is_free(budget: Admission, total_bytes: int) -> None:
     """Fails with TooManyRequests when something was not given back."""
-    (await asyncio.wait_for(budget.reserve(total_bytes), LONG_S)).release()
+    (await asyncio.wait_for(reserve(budget, total_bytes), LONG_S)).release()
     await turns()
 
 
 class TestPlaces:
     @pytest.mark.parametrize("slots", [1, 2, 5])
     def test_eight_wait_for_each_slot(self, slots: int) -> None:
-        queue = Slots(slots, LONG_S)
+        queue = slots_only(slots, LONG_S)
         with ExitStack() as held:
             for _ in range(9 * slots):
-                held.enter_context(queue.place())
-            with pytest.raises(TooManyRequests), queue.place():
+                held.enter_context(place(queue))
+            with pytest.raises(TooManyRequests), place(queue):
                 pass
-        with queue.place():
+        with place(queue):
             pass
 
     def test_a_place_is_given_back_after_a_failure(self) -> None:
-        queue = Slots(1, LONG_S)
+        queue = slots_only(1, LONG_S)
         for _ in range(20):
-            with pytest.raises(ZeroDivisionError), queue.place():
+            with pytest.raises(ZeroDivisionError), place(queue):
                 raise ZeroDivisionError
-        with queue.place():
+        with place(queue):
             pass
+
+
+class TestWhatCouldBeginAtOnce:
+    def test_memory_and_a_slot(self) -> None:
+        async def scene() -> None:
+            admission = Admission(1, 100, LONG_S)
+            assert admission.has(100)
+            assert not admission.has(101)
+            turn = await reserve(admission, 60)
+            assert not admission.has(0)
+            turn.leave_slot()
+            for size_bytes, could in ((40, True), (41, False)):
+                assert admission.has(size_bytes) is could
+            turn.release()
+            await turns()
+            assert admission.has(100)
+
+        asyncio.run(scene())
+
+    def test_a_small_one_beside_a_large_one(self) -> None:
+        async def scene() -> None:
+            admission = Admission(2, 100, LONG_S)
+            await reserve(admission, 100)
+            assert admission.has(10)
+            assert not admission.has(11)
+
+        asyncio.run(scene())
+
+    def test_nothing_while_others_wait(self) -> None:
+        async def scene() -> None:
+            admission = Admission(2, 100, LONG_S)
+            first = await reserve(admission, 60)
+            waiting = asyncio.create_task(reserve(admission, 60))
+            await turns()
+            assert not admission.has(10)
+            first.end()
+            (await asyncio.wait_for(waiting, LONG_S)).end()
+            assert admission.has(100)
+
+        asyncio.run(scene())
 
 
 class TestHold:
@@ -59,11 +131,11 @@ class TestHold:
         """Files that wait keep a second picture out, and let it in when they are decoded."""
 
         async def scene() -> None:
-            budget = MemoryBudget(400 * MB, LONG_S)
-            first = await budget.reserve(100 * MB)
+            budget = Admission(SLOTS, 400 * MB, LONG_S)
+            first = await reserve(budget, 100 * MB)
             with held_of(budget) as held:
                 held.grow(40 * MB)
-                second = asyncio.create_task(budget.reserve(290 * MB))
+                second = asyncio.create_task(reserve(budget, 290 * MB))
                 await turns()
                 assert not second.done()
             (await asyncio.wait_for(second, LONG_S)).release()
@@ -75,7 +147,7 @@ class TestHold:
 
     def test_a_picture_that_is_alone_is_let_in_beside_files(self) -> None:
         async def scene() -> None:
-            budget = MemoryBudget(400 * MB, LONG_S)
+            budget = Admission(SLOTS, 400 * MB, LONG_S)
             with held_of(budget) as held:
                 held.grow(40 * MB)
                 await all_is_free(budget, 400 * MB)
@@ -84,7 +156,7 @@ class TestHold:
 
     @pytest.mark.parametrize(("total_mb", "files_mb"), [(800, 100), (64, 40)])
     def test_all_files_together_have_an_eighth(self, total_mb: int, files_mb: int) -> None:
-        budget = MemoryBudget(total_mb * MB, LONG_S)
+        budget = Admission(SLOTS, total_mb * MB, LONG_S)
         with held_of(budget) as first, held_of(budget) as second:
             first.grow(files_mb // 2 * MB)
             second.grow(files_mb // 2 * MB)
@@ -99,12 +171,12 @@ class TestAside:
 
     def test_small_ones_go_by_one_after_the_other(self) -> None:
         async def scene() -> None:
-            budget = MemoryBudget(800 * MB, LONG_S)
-            large = await budget.reserve(790 * MB)
-            waiting = asyncio.create_task(budget.reserve(790 * MB))
-            small = await asyncio.wait_for(budget.reserve(60 * MB), LONG_S)
-            second = asyncio.create_task(budget.reserve(60 * MB))
-            too_large = asyncio.create_task(budget.reserve(81 * MB))
+            budget = Admission(SLOTS, 800 * MB, LONG_S)
+            large = await reserve(budget, 790 * MB)
+            waiting = asyncio.create_task(reserve(budget, 790 * MB))
+            small = await asyncio.wait_for(reserve(budget, 60 * MB), LONG_S)
+            second = asyncio.create_task(reserve(budget, 60 * MB))
+            too_large = asyncio.create_task(reserve(budget, 81 * MB))
             await turns()
             assert not waiting.done()
             assert not second.done()
@@ -124,10 +196,10 @@ class TestAside:
     def test_they_keep_no_large_one_waiting(self) -> None:
         async def scene() -> None:
             rests: list[None] = []
-            budget = MemoryBudget(800 * MB, LONG_S, lambda: rests.append(None))
-            large = await budget.reserve(790 * MB)
-            waiting = asyncio.create_task(budget.reserve(790 * MB))
-            small = await asyncio.wait_for(budget.reserve(60 * MB), LONG_S)
+            budget = Admission(SLOTS, 800 * MB, LONG_S, lambda: rests.append(None))
+            large = await reserve(budget, 790 * MB)
+            waiting = asyncio.create_task(reserve(budget, 790 * MB))
+            small = await asyncio.wait_for(reserve(budget, 60 * MB), LONG_S)
             large.release()
             (await asyncio.wait_for(waiting, LONG_S)).release()
             await turns()
@@ -143,16 +215,18 @@ class TestAside:
 
     def test_files_and_they_have_an_eighth_together(self) -> None:
         async def scene() -> None:
-            budget = MemoryBudget(800 * MB, LONG_S)
-            large = await budget.reserve(790 * MB)
+            budget = Admission(SLOTS, 800 * MB, LONG_S)
+            large = await reserve(budget, 790 * MB)
             with held_of(budget) as file:
                 file.grow(70 * MB)
-                waiting = asyncio.create_task(budget.reserve(60 * MB))
+                waiting = asyncio.create_task(reserve(budget, 60 * MB))
                 await turns()
                 assert not waiting.done()
-            small = await asyncio.wait_for(waiting, LONG_S)
+            (await asyncio.wait_for(waiting, LONG_S)).release()
+            await turns()
             with held_of(budget) as file:
                 file.grow(40 * MB)
+                small = await asyncio.wait_for(reserve(budget, 60 * MB), LONG_S)
                 with pytest.raises(TooManyRequests):
                     file.grow(MB)
                 small.release()
@@ -167,10 +241,10 @@ class TestAside:
     @pytest.mark.parametrize("turns_before_leaving", range(4))
     def test_one_that_leaves_as_its_share_comes_takes_nothing(self, turns_before_leaving: int) -> None:
         async def scene() -> None:
-            budget = MemoryBudget(800 * MB, LONG_S)
-            large = await budget.reserve(790 * MB)
-            first = await asyncio.wait_for(budget.reserve(60 * MB), LONG_S)
-            leaving = asyncio.create_task(budget.reserve(60 * MB))
+            budget = Admission(SLOTS, 800 * MB, LONG_S)
+            large = await reserve(budget, 790 * MB)
+            first = await asyncio.wait_for(reserve(budget, 60 * MB), LONG_S)
+            leaving = asyncio.create_task(reserve(budget, 60 * MB))
             await turns()
             first.release()
             for _ in range(turns_before_leaving):
@@ -189,16 +263,55 @@ class TestAside:
         asyncio.run(scene())
 
 
+class TestBesideTheSlots:
+    """A small picture that has waited for long gets a slot beside those of pictures that last."""
+
+    def test_one_small_picture_at_a_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(admission, "_PATIENCE_S", 0.01)
+
+        async def scene() -> None:
+            budget = Admission(2, 1000 * MB, LONG_S)
+            lasting = [await reserve(budget, 300 * MB) for _ in range(2)]
+            large = asyncio.create_task(reserve(budget, 200 * MB))
+            small = await asyncio.wait_for(reserve(budget, 60 * MB), LONG_S)
+            assert budget.slots_used == 3
+            other = asyncio.create_task(reserve(budget, 30 * MB))
+            await asyncio.sleep(0.05)
+            assert not other.done()
+            small.end()
+            await asyncio.wait_for(other, LONG_S)
+            assert not large.done()
+            for turn in (*lasting, await other):
+                turn.end()
+            (await large).end()
+            assert budget.slots_used == 0
+            await all_is_free(budget, 1000 * MB)
+
+        asyncio.run(scene())
+
+    def test_not_before_it_has_waited(self) -> None:
+        async def scene() -> None:
+            budget = Admission(1, 1000 * MB, LONG_S)
+            lasting = await reserve(budget, 300 * MB)
+            small = asyncio.create_task(reserve(budget, 1 * MB))
+            await turns()
+            assert not small.done()
+            lasting.end()
+            (await small).end()
+
+        asyncio.run(scene())
+
+
 class TestSlots:
     def test_first_come_first_served(self) -> None:
         async def scene() -> list[int]:
-            slots = Slots(2, LONG_S)
+            slots = slots_only(2, LONG_S)
             order: list[int] = []
             at_work = 0
 
             async def caller(number: int) -> None:
                 nonlocal at_work
-                async with slots.one():
+                async with one(slots):
                     order.append(number)
                     at_work += 1
                     assert at_work <= 2
@@ -213,25 +326,25 @@ class TestSlots:
     @pytest.mark.parametrize("wait_s", [0, 0.02])
     def test_waits_no_longer_than_told(self, wait_s: float) -> None:
         async def scene() -> None:
-            slots = Slots(1, wait_s)
-            async with slots.one():
+            slots = slots_only(1, wait_s)
+            async with one(slots):
                 with pytest.raises(TooManyRequests):
-                    async with slots.one():
+                    async with one(slots):
                         pass
-            async with slots.one():
+            async with one(slots):
                 pass
 
         asyncio.run(scene())
 
     def test_a_caller_that_leaves_costs_no_slot(self) -> None:
         async def scene() -> None:
-            slots = Slots(1, LONG_S)
+            slots = slots_only(1, LONG_S)
 
             async def caller() -> None:
-                async with slots.one():
+                async with one(slots):
                     await asyncio.sleep(LONG_S)
 
-            async with slots.one():
+            async with one(slots):
                 waiting = asyncio.create_task(caller())
                 await turns()
                 waiting.cancel()
@@ -242,7 +355,7 @@ class TestSlots:
             await turns()
             assert waiting.cancelled()
             assert at_work.cancelled()
-            async with asyncio.timeout(LONG_S), slots.one():
+            async with asyncio.timeout(LONG_S), one(slots):
                 pass
 
         asyncio.run(scene())
@@ -251,10 +364,10 @@ class TestSlots:
 class TestMemoryBudget:
     def test_what_can_never_fit_is_told_at_once(self) -> None:
         async def scene() -> None:
-            budget = MemoryBudget(100, LONG_S)
-            held = await budget.reserve(100)
+            budget = Admission(SLOTS, 100, LONG_S)
+            held = await reserve(budget, 100)
             with pytest.raises(ImageTooLargeForInstance):
-                await budget.reserve(101)
+                await reserve(budget, 101)
             held.release()
             await turns()
             await all_is_free(budget, 100)
@@ -263,11 +376,11 @@ class TestMemoryBudget:
 
     def test_who_is_not_small_does_not_pass_a_large_one(self) -> None:
         async def scene() -> list[str]:
-            budget = MemoryBudget(100, LONG_S)
+            budget = Admission(SLOTS, 100, LONG_S)
             order: list[str] = []
 
             async def caller(name: str, size_bytes: int) -> None:
-                reservation = await budget.reserve(size_bytes)
+                reservation = await reserve(budget, size_bytes)
                 order.append(name)
                 await turns()
                 reservation.release()
@@ -283,10 +396,10 @@ class TestMemoryBudget:
     @pytest.mark.parametrize("wait_s", [0, 0.02])
     def test_waits_no_longer_than_told(self, wait_s: float) -> None:
         async def scene() -> None:
-            budget = MemoryBudget(100, wait_s)
-            held = await budget.reserve(100)
+            budget = Admission(SLOTS, 100, wait_s)
+            held = await reserve(budget, 100)
             with pytest.raises(TooManyRequests):
-                await budget.reserve(11)
+                await reserve(budget, 11)
             held.release()
             await turns()
             await all_is_free(budget, 100)
@@ -295,10 +408,10 @@ class TestMemoryBudget:
 
     def test_those_behind_one_that_gave_up_are_admitted(self) -> None:
         async def scene() -> None:
-            budget = MemoryBudget(100, LONG_S)
-            held = await budget.reserve(50)
-            large = asyncio.create_task(budget.reserve(60))
-            small = asyncio.create_task(budget.reserve(50))
+            budget = Admission(SLOTS, 100, LONG_S)
+            held = await reserve(budget, 50)
+            large = asyncio.create_task(reserve(budget, 60))
+            small = asyncio.create_task(reserve(budget, 50))
             await turns()
             assert not small.done()
             large.cancel()
@@ -314,9 +427,9 @@ class TestMemoryBudget:
     @pytest.mark.parametrize("turns_before_leaving", range(6))
     def test_a_caller_that_leaves_as_its_share_comes_takes_nothing(self, turns_before_leaving: int) -> None:
         async def scene() -> None:
-            budget = MemoryBudget(100, LONG_S)
-            held = await budget.reserve(100)
-            waiting = asyncio.create_task(budget.reserve(60))
+            budget = Admission(SLOTS, 100, LONG_S)
+            held = await reserve(budget, 100)
+            waiting = asyncio.create_task(reserve(budget, 60))
             await turns()
             held.release()
             for _ in range(turns_before_leaving):
@@ -342,28 +455,28 @@ class TestMemoryBudget:
             (lambda share: (share.release(), share.release(), share.shrink(50)), 100),
         ],
     )
-    def test_shrinks_and_releases(self, acts: Callable[[Reservation], object], free_bytes: int) -> None:
+    def test_shrinks_and_releases(self, acts: Callable[[Turn], object], free_bytes: int) -> None:
         async def scene() -> None:
-            budget = MemoryBudget(100, 0)
-            share = await budget.reserve(100)
-            await budget.reserve(10)  # all there is for small ones
+            budget = Admission(SLOTS, 100, 0)
+            share = await reserve(budget, 100)
+            await reserve(budget, 10)  # all there is for small ones
             acts(share)
             await turns()
             if free_bytes:
-                await budget.reserve(free_bytes)
+                await reserve(budget, free_bytes)
             with pytest.raises(TooManyRequests):
-                await budget.reserve(1)
+                await reserve(budget, 1)
 
         asyncio.run(scene())
 
     def test_released_from_many_threads_at_once(self) -> None:
         async def scene() -> None:
-            budget = MemoryBudget(100, LONG_S)
+            budget = Admission(SLOTS, 100, LONG_S)
             for _ in range(20):
-                share = await budget.reserve(100)
+                share = await reserve(budget, 100)
                 start = threading.Barrier(8)
 
-                def give_back(share: Reservation = share, start: threading.Barrier = start) -> None:
+                def give_back(share: Turn = share, start: threading.Barrier = start) -> None:
                     start.wait()
                     share.shrink(40)
                     share.release()
@@ -371,11 +484,11 @@ class TestMemoryBudget:
                 threads = [threading.Thread(target=give_back) for _ in range(8)]
                 for thread in threads:
                     thread.start()
-                whole = await budget.reserve(100)
+                whole = await reserve(budget, 100)
                 for thread in threads:
                     await asyncio.to_thread(thread.join)
                 await turns()
-                waiting = asyncio.create_task(budget.reserve(11))
+                waiting = asyncio.create_task(reserve(budget, 11))
                 await turns()
                 assert not waiting.done()
                 whole.release()
@@ -385,9 +498,9 @@ class TestMemoryBudget:
 
     def test_a_waiter_is_woken_from_another_thread(self) -> None:
         async def scene() -> None:
-            budget = MemoryBudget(100, LONG_S)
-            held = await budget.reserve(100)
-            waiting = asyncio.create_task(budget.reserve(100))
+            budget = Admission(SLOTS, 100, LONG_S)
+            held = await reserve(budget, 100)
+            waiting = asyncio.create_task(reserve(budget, 100))
             await turns()
             await asyncio.to_thread(held.release)
             (await asyncio.wait_for(waiting, LONG_S)).release()
@@ -395,8 +508,8 @@ class TestMemoryBudget:
         asyncio.run(scene())
 
     def test_released_after_the_loop_is_closed(self) -> None:
-        async def scene() -> Reservation:
-            return await MemoryBudget(100, LONG_S).reserve(100)
+        async def scene() -> Turn:
+            return await reserve(Admission(SLOTS, 100, LONG_S), 100)
 
         asyncio.run(scene()).release()
 
@@ -405,13 +518,13 @@ def test_budget_and_slots_of_many_callers_that_come_and_go() -> None:
     """A thousand callers of mixed size, some of whom leave: nothing is lost and never too much is given."""
 
     async def scene() -> None:
-        budget = MemoryBudget(1000, LONG_S)
+        budget = Admission(SLOTS, 1000, LONG_S)
         held_bytes = 0
 
         async def caller(number: int) -> None:
             nonlocal held_bytes
             size_bytes = number * 37 % 900 + 1
-            share = await budget.reserve(size_bytes)
+            share = await reserve(budget, size_bytes)
             held_bytes += size_bytes
             assert held_bytes <= 1000 + 1000 // 10
             try:
@@ -436,3 +549,147 @@ def test_budget_and_slots_of_many_callers_that_come_and_go() -> None:
 
     scenario: Coroutine[None, None, None] = scene()
     asyncio.run(scenario)
+
+
+class TestCallers:
+    """Turns by caller: one slot, and requests that came all at once from one, then from another."""
+
+    @staticmethod
+    def queue(
+        admission: Admission, order: list[str], caller: str, count: int, size_bytes: int = 0
+    ) -> list[asyncio.Task[None]]:
+        async def one_picture() -> None:
+            hold = admission.hold()
+            hold.caller = caller
+            turn = await admission.turn(hold, size_bytes)
+            order.append(caller)
+            await turns()
+            turn.end()
+
+        return [asyncio.create_task(one_picture()) for _ in range(count)]
+
+    def test_who_comes_later_waits_for_one_picture_and_not_for_all(self) -> None:
+        async def scene() -> list[str]:
+            admission = Admission(1, 100, LONG_S)
+            order: list[str] = []
+            greedy = self.queue(admission, order, "greedy", 50)
+            await asyncio.sleep(0)
+            polite = self.queue(admission, order, "polite", 3)
+            await asyncio.gather(*greedy, *polite)
+            return order
+
+        order = asyncio.run(scene())
+        assert order.index("polite") == 1
+        assert len(order) == 53
+
+    def test_a_slot_that_was_given_back_counts_no_more(self) -> None:
+        async def scene() -> list[str]:
+            admission = Admission(1, 100, LONG_S)
+            order: list[str] = []
+            await asyncio.gather(*self.queue(admission, order, "early", 1))
+            hold = admission.hold()
+            hold.caller = "late"
+            lasting = await admission.turn(hold, 0)
+            await asyncio.sleep(0.1)
+            waiting = [*self.queue(admission, order, "late", 1), *self.queue(admission, order, "early", 1)]
+            await turns()
+            lasting.end()
+            await asyncio.gather(*waiting)
+            return order
+
+        assert asyncio.run(scene()) == ["early", "early", "late"]
+
+    def test_memory_goes_by_caller_too(self) -> None:
+        async def scene() -> list[str]:
+            admission = Admission(8, 100, LONG_S)
+            order: list[str] = []
+            greedy = self.queue(admission, order, "greedy", 20, 50)
+            await asyncio.sleep(0)
+            polite = self.queue(admission, order, "polite", 1, 50)
+            await asyncio.gather(*greedy, *polite)
+            return order
+
+        assert asyncio.run(scene()).index("polite") == 2
+
+    def test_who_waits_for_a_slot_takes_no_memory(self) -> None:
+        async def scene() -> None:
+            admission = Admission(1, 100, LONG_S)
+            order: list[str] = []
+            working = await reserve(admission, 10)
+            waiting = self.queue(admission, order, "greedy", 5, 30)
+            await turns()
+            assert admission.taken_bytes == 10
+            working.end()
+            await asyncio.gather(*waiting)
+            assert admission.taken_bytes == admission.slots_used == 0
+
+        asyncio.run(scene())
+
+    def test_answers_that_are_read_slowly_leave_room_for_others(self) -> None:
+        """Half of the memory to one caller, and a third to each of two."""
+
+        async def scene() -> None:
+            admission = Admission(1, 120, LONG_S)
+
+            async def answers(caller: str) -> list[Turn]:
+                read: list[Turn] = []
+                while True:
+                    hold = admission.hold()
+                    hold.caller = caller
+                    try:
+                        async with asyncio.timeout(0.05):
+                            read.append(await admission.turn(hold, 10))
+                    except TimeoutError:
+                        return read
+                    read[-1].leave_slot()
+
+            first = await answers("first")
+            assert len(first) == 7
+            second = await answers("second")
+            assert len(second) == 3
+            first.pop().release()
+            await turns()
+            assert len(await answers("second")) == 1
+            order: list[str] = []
+            later = self.queue(admission, order, "second", 1, 10)
+            await turns()
+            assert not order
+            for turn in [*first, *second]:
+                turn.release()
+            await asyncio.wait_for(asyncio.gather(*later), LONG_S)
+
+        asyncio.run(scene())
+
+    def test_answers_that_were_read_count_no_more(self) -> None:
+        async def scene() -> None:
+            admission = Admission(1, 100, 0)
+            for _ in range(20):
+                turn = await reserve(admission, 60)
+                turn.leave_slot()
+                turn.shrink(10)
+                await turns()
+                turn.release()
+                await turns()
+
+        asyncio.run(scene())
+
+    def test_who_gives_way_is_not_served(self) -> None:
+        async def scene() -> None:
+            admission = Admission(1, 100, LONG_S)
+            working = await reserve(admission, 10)
+            hold = admission.hold()
+
+            async def wait() -> None:
+                async with hold.giving_way():
+                    hold.take_place()
+                    await admission.turn(hold, 10)
+
+            waiting = asyncio.create_task(wait())
+            await turns()
+            hold.give_way()
+            working.end()
+            with pytest.raises(TooManyRequests):
+                await waiting
+            assert admission.slots_used == admission.taken_bytes == admission.waiting == 0
+
+        asyncio.run(scene())

@@ -142,3 +142,10 @@ def test_a_bomb_is_never_held_in_memory(coding: str, compress: Callable[[bytes],
     peak_bytes = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak_bytes < 8_000_000
+
+
+def test_gzip_has_1024_members_at_most() -> None:
+    last = gzip.compress(PICTURE)
+    assert read("gzip", EMPTY_MEMBER * 1023 + last, 1 << 16, max_bytes=1 << 20) == PICTURE
+    with pytest.raises(ContentCodingError):
+        read("gzip", EMPTY_MEMBER * 1024 + last, 1 << 16, max_bytes=1 << 20)

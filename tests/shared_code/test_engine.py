@@ -1,11 +1,15 @@
 import asyncio
 import gc
 import io
+import os
+import signal
 import threading
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
+from typing import override
 
 import numpy as np
 import pytest
@@ -13,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from shared_code import pipeline
+from shared_code.admission import Admission, Turn
 from shared_code.encode.answer_formats import ANSWER_FORMATS, PNG, WEBP, AnswerFormat
 from shared_code.engine import Engine
 from shared_code.errors import (
@@ -27,8 +32,8 @@ from shared_code.errors import (
 from shared_code.matte.built import read_catalogue
 from shared_code.matte.networks import NetworkStore, State
 from shared_code.modes import Mode
-from shared_code.progress import StageName
-from shared_code.room.lifecycle import Zygote
+from shared_code.progress import Progress, StageName
+from shared_code.room.lifecycle import Birth, Zygote
 from shared_code.room.rooms import Rooms
 from shared_code.settings import load_settings
 from shared_code.stream import PictureStream
@@ -36,7 +41,7 @@ from tests.shared_code.matte.networks import FlatNetwork, GatedNetwork, OneNetwo
 from tests.shared_code.picture.samples import png
 from tests.support.faulty_zygote import marked
 from tests.support.photos import encoded, photo
-from tests.support.rooms import plan, rooms
+from tests.support.rooms import at_work, header_of, plan, rooms
 from tests.support.visits import new_visit
 
 pytestmark = pytest.mark.slow
@@ -67,10 +72,17 @@ async def read(stream: PictureStream) -> Image.Image:
 
 
 async def all_memory_is_free(engine: Engine) -> None:
-    """Fails with TooManyRequests, after the wait, when something was not given back."""
-    budget = engine._budget
-    (await asyncio.wait_for(budget.reserve(budget._total_bytes), LONG_S)).release()
-    await asyncio.sleep(0)
+    """Fails with TimeoutError when something is not given back."""
+    await until(lambda: not engine.usage.memory_bytes)
+
+
+async def memory_of(engine: Engine, size_bytes: int) -> Turn:
+    """What another caller's answer holds while it is read."""
+    hold = engine.hold()
+    hold.caller = "another"
+    turn = await engine._admission.turn(hold, size_bytes)  # noqa: SLF001 (as a picture of theirs does)
+    turn.leave_slot()
+    return turn
 
 
 def run(scene: Coroutine[object, object, None]) -> None:
@@ -130,7 +142,8 @@ def test_faults_come_before_the_stream(data: bytes, network: str | None, error: 
 
 def test_a_network_that_fails_leaves_nothing_behind() -> None:
     class Broken(FlatNetwork):
-        def mask(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        @override
+        def mask(self, rgb: NDArray[np.uint8], progress: Progress | None = None) -> NDArray[np.uint8]:
             raise RuntimeError("broken")
 
     async def scene() -> None:
@@ -192,7 +205,7 @@ def test_slots_are_all_that_work_at_once() -> None:
 def test_a_picture_that_waits_for_memory_keeps_no_slot() -> None:
     async def scene() -> None:
         engine = engine_of(FlatNetwork(), slots=1, budget_mb=600)
-        taken = await engine._budget.reserve(580 << 20)
+        taken = await memory_of(engine, 580 << 20)
         large = asyncio.create_task(cut(engine, encoded("PNG", 3000, 2500), REMOVAL))
         assert (await read(await cut(engine, encoded("PNG", 60, 50), REMOVAL))).size == (60, 50)
         assert not large.done()
@@ -223,6 +236,31 @@ def test_too_long_a_wait_is_told_and_gives_memory_back() -> None:
         await read(await cut(engine, data, REMOVAL))
 
     run(scene())
+
+
+def test_a_picture_that_waits_has_no_process() -> None:
+    async def scene() -> None:
+        network = GatedNetwork()
+        engine = engine_of(network, slots=1)
+        data = encoded("PNG", 60, 50)
+        calls = [asyncio.create_task(cut(engine, data, REMOVAL)) for _ in range(4)]
+        await network.has_started()
+        for _ in range(100 * LONG_S):
+            if engine.usage.slots_waiting == 3 and len(rooms_of(engine)) == 1:
+                break
+            await asyncio.sleep(0.01)
+        else:
+            pytest.fail("those who wait have processes")
+        network.gate.set()
+        for call in calls:
+            await read(await call)
+        await all_memory_is_free(engine)
+
+    run(scene())
+
+
+def rooms_of(engine: Engine) -> set[int]:
+    return at_work(engine.rooms.zygote.pid)
 
 
 def test_a_caller_that_leaves_gives_everything_back() -> None:
@@ -409,9 +447,8 @@ def test_nothing_is_free_before_the_process_has_gone(where: str) -> None:
     """A caller who leaves, while a decoder does not end by itself."""
     faulty = Rooms(Zygote("tests.support.faulty_zygote"), threads=2)
 
-    def rooms_now() -> str:
-        pid = faulty.zygote.pid
-        return Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    def rooms_now() -> set[int]:
+        return at_work(faulty.zygote.pid)
 
     async def scene() -> None:
         settings = replace(BASE, slots=1, slot_wait_s=LONG_S)
@@ -428,6 +465,46 @@ def test_nothing_is_free_before_the_process_has_gone(where: str) -> None:
 
     run(scene())
     faulty.close()
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks at processes in /proc")
+@pytest.mark.parametrize("same_room", [True, False])
+def test_nothing_is_free_before_the_process_of_a_failed_picture_has_gone(
+    same_room: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The network fails, and the decoder, which is stopped, does not end until it is woken."""
+    stopped: list[int] = []
+
+    class Broken(FlatNetwork):
+        @override
+        def mask(self, rgb: NDArray[np.uint8], progress: Progress | None = None) -> NDArray[np.uint8]:
+            time.sleep(0.5)  # until all that was asked of the decoder is there
+            stopped.extend(rooms_of(engine))
+            for room in stopped:
+                os.kill(room, signal.SIGSTOP)
+            raise RuntimeError("broken")
+
+    monkeypatch.setattr(Birth, "kill", lambda _: None)
+    if not same_room:
+        monkeypatch.setattr(Admission, "has", lambda *_: False)
+    engine = engine_of(Broken(), slots=1)
+
+    async def scene() -> None:
+        assert engine.rooms.zygote.wall
+        call = asyncio.create_task(cut(engine, encoded("PNG", 60, 50), REMOVAL))
+        await until(lambda: bool(stopped))
+        await asyncio.sleep(0.2)
+        held = engine.usage
+        for room in stopped:
+            os.kill(room, signal.SIGCONT)
+        with pytest.raises(RuntimeError, match="broken"):
+            await call
+        assert held.slots_used == 1
+        assert held.memory_bytes
+        await until(lambda: engine.usage.slots_used == 0)
+        await all_memory_is_free(engine)
+
+    run(scene())
 
 
 async def bytes_of(
@@ -480,7 +557,7 @@ def test_what_is_too_large_for_a_format_is_a_png(
 
 def test_the_largest_cutouts_fit_the_default_budget() -> None:
     for row in WHOLE:
-        planned = pipeline.plan(rooms().header(png(4000, 4000)), REMOVAL, row, 1080 << 20)
+        planned = pipeline.plan(header_of(png(4000, 4000)), REMOVAL, row, 1080 << 20)
         assert planned.format is row
 
 
@@ -488,8 +565,10 @@ def test_the_largest_cutouts_fit_the_default_budget() -> None:
 def test_a_whole_format_that_nobody_waits_for_gives_everything_back(row: AnswerFormat) -> None:
     async def scene() -> None:
         engine = engine_of(FlatNetwork())
-        stream = await engine.cut_out(encoded("JPEG", 2400, 1800), REMOVAL, new_visit(engine), wanted=row)
+        visit = new_visit(engine)
+        stream = await engine.cut_out(encoded("JPEG", 2400, 1800), REMOVAL, visit, wanted=row)
         await stream.aclose()
+        assert visit.progress.abandoned  # which ends the encoder, see room/test_encoding.py
         assert [piece async for piece in stream] == []
         await all_memory_is_free(engine)
 

@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from shared_code import pipeline
 from shared_code.encode.encoder import Pixels
 from shared_code.errors import (
     ImageDimensionNotAllowed,
@@ -21,6 +22,7 @@ from shared_code.limits import MAX_CUTOUT_PIXELS
 from shared_code.modes import MODES, Mode
 from shared_code.pipeline import STRIP_BYTES, Cutout, Style
 from shared_code.progress import Progress
+from shared_code.room.picture import Header
 from tests.shared_code.matte.networks import FlatNetwork
 from tests.shared_code.picture.samples import png, saved, turned
 from tests.support.hosts import PROJECT
@@ -109,6 +111,13 @@ def image_of(cutout: Cutout) -> Image.Image:
     return Image.fromarray(rows.reshape(cutout.height, cutout.width, 4))
 
 
+def alpha_photo() -> Image.Image:
+    """512 x 512, of which the right half is transparent."""
+    image = photo().convert("RGBA")
+    image.paste((0, 0, 0, 0), (256, 0, 512, 512))
+    return image
+
+
 SIZES = [(50, 50), (51, 333), (801, 599)]
 
 
@@ -137,6 +146,50 @@ def test_foreground_matting(width: int, height: int) -> None:
     cutout = np.asarray(image_of(cut(data, REMOVAL)).getchannel("A"))
     # A gray strip has other rows than an RGBA one, and rows are the same in every strip but for rounding.
     np.testing.assert_allclose(alpha.astype(int), cutout.astype(int), atol=1)
+
+
+@pytest.mark.parametrize(
+    ("data", "mode"),
+    [
+        (encoded("JPEG", 801, 599), REMOVAL),
+        (encoded("JPEG", 801, 599), MATTING),
+        (encoded("JPEG", 2600, 1900), MATTING),
+        (encoded("JPEG", 4600, 3600), REMOVAL),
+        (turned(photo().resize((800, 600)), "JPEG", 6), REMOVAL),
+        (saved(alpha_photo(), "PNG"), REMOVAL),
+        (saved(alpha_photo(), "PNG"), MATTING),
+    ],
+    ids=["cut-out", "matte", "scaled matte", "scaled cut-out", "turned", "transparent", "transparent matte"],
+)
+def test_a_crop_has_the_pixels_of_the_whole(data: bytes, mode: Mode) -> None:
+    progress = Progress()
+    network = FlatNetwork(left=0.3, top=0.1, right=0.6, bottom=0.4)
+    whole = image_of(cut_out(data, mode, network, PLAIN))
+    part = cut_out(data, mode, network, PLAIN, progress, crop=True)
+    box, found = part.box, image_of(part)
+    expected = whole.crop((box.left, box.top, box.right, box.bottom))
+    assert found.size == expected.size != whole.size
+    # Strips begin at other rows, and rows are the same in every strip but for rounding.
+    differences = np.abs(np.asarray(found, np.int16) - np.asarray(expected))
+    if mode is REMOVAL:  # where alpha is 1 in one of them and 0 in the other, so are all colours
+        differences[np.asarray(found)[..., 3] <= 1, :3] = 0
+    assert differences.max() <= 2
+    outside = np.asarray(whole.getchannel(whole.getbands()[-1])).copy()
+    outside[box.top : box.bottom, box.left : box.right] = 0
+    assert not outside.any()
+    of_picture = progress.findings.box
+    assert of_picture is not None
+    across, down = part.plan.header.width / whole.width, part.plan.header.height / whole.height
+    assert of_picture.left == pytest.approx(box.left * across, abs=1)
+    assert of_picture.right == pytest.approx(box.right * across, abs=1)
+    assert of_picture.top == pytest.approx(box.top * down, abs=1)
+    assert of_picture.bottom == pytest.approx(box.bottom * down, abs=1)
+
+
+def test_a_crop_leaves_out_what_the_picture_itself_hides() -> None:
+    network = FlatNetwork(left=0.1, top=0.1, right=0.9, bottom=0.9)
+    part = cut_out(saved(alpha_photo(), "PNG"), REMOVAL, network, PLAIN, crop=True)
+    assert part.box.right < 320
 
 
 @pytest.mark.parametrize(("width", "height"), [(2600, 1900), (2603, 1901)])
@@ -218,16 +271,16 @@ def test_own_alpha_multiplies_into_the_matte(mode: Mode, pixels: str) -> None:
 class UndecidedNetwork(FlatNetwork):
     """Is half sure of what it takes for background at first, and sure at its second side."""
 
-    def mask(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        mask = super().mask(rgb)
+    def mask(self, rgb: NDArray[np.uint8], progress: Progress | None = None) -> NDArray[np.uint8]:
+        mask = super().mask(rgb, progress)
         return mask if len(rgb) == self.second_side else np.maximum(mask, 64)
 
 
 class NearlySureNetwork(FlatNetwork):
     """Leaves a little open of what it takes for foreground."""
 
-    def mask(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        return np.minimum(super().mask(rgb), 246)
+    def mask(self, rgb: NDArray[np.uint8], progress: Progress | None = None) -> NDArray[np.uint8]:
+        return np.minimum(super().mask(rgb, progress), 246)
 
 
 @pytest.mark.parametrize(
@@ -266,6 +319,16 @@ def test_the_box_is_shown_as_it_is_in_the_picture(orientation: int) -> None:
         assert part[32, column, 0] == pytest.approx(250 * shade, abs=4)
     for row, shade in ((0, 0.36), (-1, 0.84)):
         assert part[row, 32, 1] == pytest.approx(250 * shade, abs=4)
+
+
+@pytest.mark.parametrize("cpu_times", [1, 5])
+def test_the_cpu_time_of_a_picture_is_the_documented_one(cpu_times: float) -> None:
+    """As "The picture" in docs/api.md has it."""
+    header = Header(4000, 3000, False, False, 0, 4.0, cpu_times)
+    planned = pipeline.plan(header, REMOVAL)
+    work = pipeline.work(planned, FlatNetwork(), 5_000_000)
+    memory_s = 4 * planned.peak_bytes / 2**30
+    assert work.cpu_s == pytest.approx(1 + cpu_times * (0.04 * 12 + 0.03 * 5) + memory_s)
 
 
 def test_strips_are_made_in_any_order() -> None:

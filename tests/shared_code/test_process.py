@@ -29,7 +29,7 @@ give_back_memory()
 print(before - resident_mb())
 """
 AT_WORK_AND_AT_REST = """
-import asyncio
+import asyncio, threading
 from shared_code import engine as engines
 from shared_code.engine import Engine
 from shared_code.matte.built import read_catalogue
@@ -40,6 +40,19 @@ from shared_code.settings import load_settings
 from tests.support.photos import encoded
 from tests.support.rooms import rooms
 from tests.support.visits import new_visit
+
+give_back, given = engines._give_back_free_memory, threading.Event()
+
+def giving_back(networks):
+    give_back(networks)
+    given.set()
+
+engines._give_back_free_memory = giving_back
+
+async def rested_mb():
+    given.clear()
+    assert await asyncio.to_thread(given.wait, 60)
+    return resident_mb()
 
 async def pictures(engine, count):
     for _ in range(count):
@@ -52,15 +65,13 @@ async def scene():
     engine = Engine(load_settings({}), NetworkStore(read_catalogue(), "u2net", kept=2, threads=2), rooms())
     await engine.networks.get(None)
     await pictures(engine, 1)
-    await asyncio.sleep(2)
-    rested = resident_mb()
+    rested = await rested_mb()
     engines._REST_S = 60
     await pictures(engine, 4)
     at_work = resident_mb()
     engines._REST_S = 0.2
     await pictures(engine, 4)
-    await asyncio.sleep(2)
-    print(rested, at_work, resident_mb())
+    print(rested, at_work, await rested_mb())
 
 tune_process()
 asyncio.run(scene())
@@ -76,6 +87,15 @@ try:
     warnings.warn_explicit("anything else", UserWarning, "file", 1, module="shared_code.engine")
 except UserWarning:
     print("told")
+"""
+PRODUCTS = """
+from shared_code.process import tune_process
+from threadpoolctl import threadpool_info
+
+tune_process()
+import numpy
+
+print([pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"])
 """
 WITHOUT_A_NETWORK = """
 import logging, sys, time
@@ -112,6 +132,11 @@ def test_activations_are_kept_between_pictures_and_given_back_at_rest() -> None:
 
 def test_pillow_does_not_warn_of_odd_pictures() -> None:
     assert output(WARNINGS) == "told"
+
+
+def test_products_are_not_shared_out_among_threads() -> None:
+    """They would be rounded otherwise, whichever module is imported first."""
+    assert output(PRODUCTS) == "[1]"
 
 
 def test_a_process_without_a_network_ends(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ import pytest
 
 from shared_code.encode.answer_formats import PNG, WEBP
 from shared_code.modes import Mode
+from shared_code.picture import hevc
+from shared_code.picture.formats import AVIF, FORMATS, HEIC
 from shared_code.settings import (
     MAX_DEADLINE_S,
     ApiKey,
@@ -25,18 +27,21 @@ DEFAULTS = Settings(
     api_keys=(),
     keys=True,
     entra=None,
+    gateway="",
     allow_anonymous=False,
     host=ip_address("127.0.0.1"),
     region="",
     model="",
     models_in_memory=2,
+    formats=FORMATS,
     matte_png="gray",
     edge_colour="foreground",
     qualities={"webp": 80, "avif": 60},
     slots=os.process_cpu_count() or 1,
-    slot_wait_s=10,
+    slot_wait_s=None,
     deadline_s=210,
     stall_s=30,
+    instance_mb=0,
     memory_budget_mb=1080,
     url_input=True,
     url_allowed_networks=(),
@@ -48,6 +53,20 @@ DEFAULTS = Settings(
 
 def test_defaults() -> None:
     assert load_settings({}) == DEFAULTS
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {},
+        {"SEGMENT_API_KEYS": "app=secret"},
+        {"SEGMENT_API_KEYS": "gateway=secret", "SEGMENT_KEYS": "off"},
+    ],
+)
+def test_a_gateway_is_a_caller(environment: dict[str, str]) -> None:
+    with pytest.raises(SettingsError, match=r"^SEGMENT_GATEWAY: must be the name of a key"):
+        load_settings(environment | {"SEGMENT_GATEWAY": "gateway"})
+    assert load_settings({"SEGMENT_API_KEYS": "g=secret", "SEGMENT_GATEWAY": "g"}).gateway == "g"
 
 
 def test_empty_or_blank_is_the_default() -> None:
@@ -74,11 +93,15 @@ READ = [
     ("SEGMENT_REGION", " westeurope ", "region", "westeurope"),
     ("SEGMENT_MODEL", "u2netp", "model", "u2netp"),
     ("SEGMENT_MODELS_IN_MEMORY", "16", "models_in_memory", 16),
+    ("SEGMENT_MORE_FORMATS", "avif", "formats", (*FORMATS, AVIF)),
+    ("SEGMENT_MORE_FORMATS", " HEIC, avif,", "formats", (*FORMATS, AVIF, HEIC)),
     ("SEGMENT_MATTE_PNG", "indexed", "matte_png", "indexed"),
     ("SEGMENT_EDGE_COLOUR", "source", "edge_colour", "source"),
     ("SEGMENT_SLOTS", " 3 ", "slots", 3),
     ("SEGMENT_SLOT_WAIT_S", "0", "slot_wait_s", 0),
     ("SEGMENT_MEMORY_BUDGET_MB", "65536", "memory_budget_mb", 65_536),
+    ("SEGMENT_INSTANCE_MB", "4096", "instance_mb", 4096),
+    ("SEGMENT_INSTANCE_MB", "4096", "memory_budget_mb", 3128),
     ("SEGMENT_URL_INPUT", "off", "url_input", False),
     (
         "SEGMENT_URL_ALLOWED_NETWORKS",
@@ -104,6 +127,13 @@ def test_reads(variable: str, value: str, field: str, parsed: object) -> None:
     assert attrgetter(field)(load_settings({variable: value})) == parsed
 
 
+def test_heic_needs_its_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hevc, "is_installed", lambda: False)
+    assert load_settings({"SEGMENT_MORE_FORMATS": "avif"}).formats == (*FORMATS, AVIF)
+    with pytest.raises(SettingsError, match="needs the package pi-heif"):
+        load_settings({"SEGMENT_MORE_FORMATS": "heic"})
+
+
 TENANT = "0a1b2c3d-0000-4000-8000-00000000000f"
 
 
@@ -118,8 +148,23 @@ def test_sign_in() -> None:
     ).entra
     assert entra is not None
     assert entra.url == f"https://login.microsoftonline.us/{TENANT}"
-    assert (entra.port, entra.app_ids) == (443, (TENANT,))
+    assert entra.app_ids == (TENANT,)
     assert entra.callers == (EntraCaller("shop", TENANT), EntraCaller("Segment.Call", "Segment.Call"))
+
+
+@pytest.mark.parametrize(
+    ("authority", "port"),
+    [
+        ("https://login.microsoftonline.us", 443),
+        ("https://login.example:8443", 8443),
+        ("http://127.0.0.1", 80),
+        ("http://127.0.0.1:8080", 8080),
+    ],
+)
+def test_port_of_the_authority(authority: str, port: int) -> None:
+    entra = load_settings({"SEGMENT_ENTRA_TENANT": TENANT, "SEGMENT_ENTRA_AUTHORITY": authority}).entra
+    assert entra is not None
+    assert entra.port == port
 
 
 @pytest.mark.parametrize(
@@ -193,7 +238,7 @@ def test_this_machine_may_call_without_a_key(host: str) -> None:
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2", "fe80::1", "::ffff:10.0.0.1"])
 def test_no_other_machine_may_call_without_a_key(host: str) -> None:
-    with pytest.raises(SettingsError, match=r"^SEGMENT_ALLOW_ANONYMOUS: only where this machine alone"):
+    with pytest.raises(SettingsError, match=r"^SEGMENT_ALLOW_ANONYMOUS: allowed only if SEGMENT_HOST is"):
         load_settings({"SEGMENT_ALLOW_ANONYMOUS": "true", "SEGMENT_HOST": host})
 
 
@@ -216,24 +261,18 @@ def test_cutouts_are_not_written_where_pictures_are_read() -> None:
         ("SEGMENT_HOST", "localhost"),
         ("SEGMENT_HOST", "0.0.0.0:80"),
         ("SEGMENT_ALLOW_ANONYMOUS", "1"),
-        ("SEGMENT_MODELS_IN_MEMORY", "1"),
-        ("SEGMENT_MODELS_IN_MEMORY", "17"),
+        ("SEGMENT_MORE_FORMATS", "jxl"),
+        ("SEGMENT_MORE_FORMATS", "avif;heic"),
         ("SEGMENT_MATTE_PNG", "grey"),
         ("SEGMENT_EDGE_COLOUR", "Source"),
-        ("SEGMENT_SLOTS", "-1"),
-        ("SEGMENT_SLOTS", "65"),
         ("SEGMENT_SLOTS", "1.5"),
-        ("SEGMENT_SLOT_WAIT_S", "201"),
-        ("SEGMENT_DEADLINE_S", "9"),
-        ("SEGMENT_DEADLINE_S", "221"),
-        ("SEGMENT_STALL_S", "0"),
-        ("SEGMENT_MEMORY_BUDGET_MB", "63"),
+        ("SEGMENT_SLOTS", "+1"),
+        ("SEGMENT_SLOTS", "1_0"),
+        ("SEGMENT_INSTANCE_MB", "2 GB"),
         ("SEGMENT_MEMORY_BUDGET_MB", "1e3"),
         ("SEGMENT_URL_INPUT", "false"),
         ("SEGMENT_URL_ALLOWED_NETWORKS", "10.1.2.3/16"),
         ("SEGMENT_URL_ALLOWED_NETWORKS", "example.com"),
-        ("SEGMENT_URL_ALLOWED_PORTS", "0"),
-        ("SEGMENT_URL_ALLOWED_PORTS", "65536"),
         ("CUTOUT_QUEUE", "q" * 57),
         ("CUTOUT_QUEUE", "Queue"),
         ("CUTOUT_INPUT_CONTAINER", "ab"),
@@ -244,14 +283,37 @@ def test_cutouts_are_not_written_where_pictures_are_read() -> None:
         ("CUTOUT_MODE", "backgroundremoval"),
         ("CUTOUT_FORMAT", "jpeg"),
         ("CUTOUT_FORMAT", "WEBP"),
-        ("SEGMENT_WEBP_QUALITY", "0"),
-        ("SEGMENT_AVIF_QUALITY", "101"),
         ("CUTOUT_STORAGE__credential", "workloadidentity"),
     ],
 )
 def test_refuses_and_names_the_variable(variable: str, value: str) -> None:
     with pytest.raises(SettingsError, match=f"^{variable}: "):
         load_settings({variable: value})
+
+
+BOUNDS = [
+    # variable, least, most
+    ("SEGMENT_MODELS_IN_MEMORY", 2, 16),
+    ("SEGMENT_WEBP_QUALITY", 1, 100),
+    ("SEGMENT_AVIF_QUALITY", 1, 100),
+    ("SEGMENT_SLOTS", 0, 64),
+    ("SEGMENT_SLOT_WAIT_S", 0, 200),
+    ("SEGMENT_DEADLINE_S", 10, 220),
+    ("SEGMENT_STALL_S", 1, 219),
+    ("SEGMENT_INSTANCE_MB", 1032, 65_536),
+    ("SEGMENT_MEMORY_BUDGET_MB", 64, 65_536),
+    ("SEGMENT_URL_ALLOWED_PORTS", 1, 65_535),
+]
+
+
+@pytest.mark.parametrize(("variable", "least", "most"), BOUNDS)
+def test_numbers_have_bounds(variable: str, least: int, most: int) -> None:
+    others = {"SEGMENT_DEADLINE_S": "220", "SEGMENT_STALL_S": "1"}
+    for number in (least, most):
+        load_settings(others | {variable: str(number)})
+    for number in (least - 1, most + 1):
+        with pytest.raises(SettingsError, match=f"^{variable}: "):
+            load_settings(others | {variable: str(number)})
 
 
 def test_documented_variables_are_those_that_are_read() -> None:

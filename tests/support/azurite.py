@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from tests.support.hosts import PROJECT, free_port
+from tests.support.loopback import NO_TLS
 
 _FOLDER = PROJECT / "tests" / "azurite"
 MAIN = _FOLDER / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
@@ -58,7 +59,7 @@ def _wait_until_up(port: int, process: subprocess.Popen[bytes], log: Path) -> No
     end = time.monotonic() + _START_S
     while time.monotonic() < end and process.poll() is None:
         try:
-            httpx.get(f"http://127.0.0.1:{port}/{ACCOUNT}", trust_env=False)
+            httpx.get(f"http://127.0.0.1:{port}/{ACCOUNT}", trust_env=False, verify=NO_TLS)
         except httpx.TransportError:
             time.sleep(0.05)
         else:

@@ -24,7 +24,7 @@ def collect(
         outcomes = []
         try:
             async for outcome in cutouts(sources, out, service, look, force=force):
-                outcomes.append(outcome)
+                outcomes.append(outcome)  # noqa: PERF401 (those before an error count)
         except ClientError as error:
             return outcomes, error
         return outcomes, None

@@ -21,6 +21,7 @@ import httpx
 import pytest
 
 from tests.support.hosts import PROJECT, free_port
+from tests.support.loopback import NO_TLS
 
 PYTHON = "docker.io/library/python:3.13-slim"
 FUNCTIONS = "mcr.microsoft.com/azure-functions/python:4-python3.13"
@@ -51,7 +52,7 @@ class Container:
         end = time.monotonic() + _START_S
         while time.monotonic() < end and self.state["Running"]:
             try:
-                if httpx.get(self.url + "/ready", trust_env=False).status_code == 200:
+                if httpx.get(self.url + "/ready", trust_env=False, verify=NO_TLS).status_code == 200:
                     return
             except httpx.TransportError:
                 pass

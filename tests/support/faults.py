@@ -12,6 +12,8 @@ from enum import Enum, auto
 
 import httpx
 
+from tests.support.loopback import NO_TLS
+
 
 class Fault(Enum):
     """What happens to one exchange."""
@@ -71,7 +73,10 @@ def faulty_proxy(upstream: str, plan: Plan, retry_after: str = "0") -> Iterator[
     threads: list[threading.Thread] = []
 
     def serve(connection: socket.socket) -> None:
-        with connection, httpx.Client(base_url=upstream, trust_env=False, timeout=60) as client:
+        with (
+            connection,
+            httpx.Client(base_url=upstream, trust_env=False, verify=NO_TLS, timeout=60) as client,
+        ):
             request = _read_request(connection)
             if request is None:
                 return

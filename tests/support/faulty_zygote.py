@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from shared_code.room import inside, zygote
-from shared_code.room.messages import Answer, Order, Reply, Request
+from shared_code.room.messages import Answer, Order, Reply
 from tests.support.photos import encoded
 
 _MARK = re.compile(rb"fault:(plan|picture)\.([a-z_0-9]+);")
@@ -57,20 +57,20 @@ def serve(room: inside.Room, workers: inside.Workers) -> None:
         FAULTS[what](room)
 
 
-def _crash(room: inside.Room) -> None:
+def _crash(_room: inside.Room) -> None:
     ctypes.string_at(8)
 
 
-def _abort(room: inside.Room) -> None:
+def _abort(_room: inside.Room) -> None:
     os.abort()
 
 
-def _spin(room: inside.Room) -> None:
+def _spin(_room: inside.Room) -> None:
     while True:
         pass
 
 
-def _sleep(room: inside.Room) -> None:
+def _sleep(_room: inside.Room) -> None:
     threading.Event().wait()
 
 
@@ -86,12 +86,19 @@ def _bloat(room: inside.Room) -> None:
             threading.Event().wait()
 
 
-def _exit(room: inside.Room) -> None:
+def _hold(room: inside.Room) -> None:
+    """Take memory, touch it, and never answer."""
+    kept = b"x" * (room.job.memory_bytes * 9 // 10)
+    while kept:
+        threading.Event().wait()
+
+
+def _exit(_room: inside.Room) -> None:
     os._exit(0)
 
 
 def _silent(room: inside.Room) -> None:
-    while room.channel.read():
+    while room.channel.read(1):
         pass
 
 
@@ -148,6 +155,7 @@ FAULTS: dict[str, Callable[[inside.Room], None]] = {
     "spin": _spin,
     "sleep": _sleep,
     "bloat": _bloat,
+    "hold": _hold,
     "exit": _exit,
     "silent": _silent,
     "garbage": _garbage,
@@ -187,9 +195,8 @@ def _lie(room: inside.Room, workers: inside.Workers, what: str) -> None:
     lie = LIES[what]
 
     class Liar:
-        def read(self) -> bytes:
-            data = room.channel.read()
-            return Request.unpack(data).pack() if data else b""
+        def read(self, size: int) -> bytes:
+            return room.channel.read(size)
 
         def write(self, reply: bytes) -> None:
             room.channel.write(lie(Reply.unpack(reply)).pack())

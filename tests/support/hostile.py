@@ -1,4 +1,4 @@
-"""Small files that ask for as much work as the caps let through: below 16 megapixels, or few bytes."""
+"""Small files that ask for as much work as is let through: below 16 megapixels, or few bytes."""
 
 import struct
 import zlib
@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from shared_code.limits import MAX_IMAGE_BYTES
-from shared_code.picture import gif, jpeg, png, run_length, tiff_page, webp
+from shared_code.picture import png
 from tests.shared_code.picture.samples import (
     jpeg_of,
     jpeg_segment,
@@ -20,6 +20,8 @@ from tests.shared_code.picture.samples import (
 )
 from tests.shared_code.picture.samples import png as png_of
 
+_SEGMENTS, _CHUNKS, _BLOCKS, _RUNS = 4096, 65_536, 1 << 18, 1 << 21
+"""As many as take much time, and less than what a room ends for."""
 SIDE = 3900
 """Fifteen megapixels."""
 
@@ -31,10 +33,10 @@ def jpeg_scans(side: int, count: int) -> bytes:
 
 
 def jpeg_metadata(marker: int, body: bytes) -> bytes:
-    """A small JPEG with as many segments as it may have."""
-    body = body[: MAX_IMAGE_BYTES // jpeg.SEGMENTS.most - 8]
+    """A small JPEG with very many segments."""
+    body = body[: MAX_IMAGE_BYTES // _SEGMENTS - 8]
     plain = saved(Image.new("RGB", (100, 100), "green"), "JPEG")
-    return b"\xff\xd8" + jpeg_segment(marker, body) * (jpeg.SEGMENTS.most - 20) + plain[2:]
+    return b"\xff\xd8" + jpeg_segment(marker, body) * (_SEGMENTS - 20) + plain[2:]
 
 
 def png_pieces() -> bytes:
@@ -43,8 +45,8 @@ def png_pieces() -> bytes:
     rows[:, 0] = 0  # the filter
     pixels = zlib.compress(rows.tobytes(), 0)
     header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", 144, 145, 8, 2, 0, 0, 0))
-    each = b"".join(png_chunk(b"IDAT", pixels[at : at + 1]) for at in range(png.CHUNKS.most - 3000))
-    rest = png_chunk(b"IDAT", pixels[png.CHUNKS.most - 3000 :])
+    each = b"".join(png_chunk(b"IDAT", pixels[at : at + 1]) for at in range(_CHUNKS - 3000))
+    rest = png_chunk(b"IDAT", pixels[_CHUNKS - 3000 :])
     return png.SIGNATURE + header + each + rest + png_chunk(b"IEND", b"")
 
 
@@ -56,21 +58,28 @@ def png_bombs() -> bytes:
 
 
 def gif_blocks() -> bytes:
-    """A GIF with as many blocks in front of its image as it may have."""
+    """A GIF with very many blocks in front of its image."""
     data = saved(Image.new("L", (100, 100)), "GIF")
     at = 13 + (3 << (data[10] & 7) + 1)
-    return data[:at] + b"!\xfe" + b"\1x" * (gif.BLOCKS.most - 9) + b"\0" + data[at:]
+    return data[:at] + b"!\xfe" + b"\1x" * (_BLOCKS - 9) + b"\0" + data[at:]
 
 
 def webp_chunks() -> bytes:
-    """A WebP with as many chunks as it may have."""
-    body = saved(Image.new("RGB", (100, 100)), "WEBP")[12:] + b"junk\0\0\0\0" * (webp.CHUNKS.most - 9)
+    """A WebP with very many chunks."""
+    body = saved(Image.new("RGB", (100, 100)), "WEBP")[12:] + b"junk\0\0\0\0" * (_CHUNKS - 9)
     return b"RIFF" + struct.pack("<I", len(body) + 4) + b"WEBP" + body
 
 
-def bmp_runs() -> bytes:
-    """A bitmap of as many runs as it may have, a pixel each."""
-    side = int(run_length.RUNS.most**0.5) - 2
+def gif_terminators(count: int) -> bytes:
+    """A GIF with zeros in front of its image."""
+    data = saved(Image.new("L", (100, 100)), "GIF")
+    at = 13 + (3 << (data[10] & 7) + 1)
+    return data[:at] + bytes(count) + data[at:]
+
+
+def bmp_runs(count: int = _RUNS) -> bytes:
+    """A bitmap of very many runs, a pixel each."""
+    side = int(count**0.5) - 2
     body = (b"\1\7" * side + b"\0\0") * side + b"\0\1"
     palette = b"".join(bytes([level, level, 0, 0]) for level in range(256))
     header = struct.pack("<IiiHHIIiiII", 40, side, side, 1, 8, 1, len(body), 0, 0, 256, 0)
@@ -79,7 +88,7 @@ def bmp_runs() -> bytes:
 
 def tiff_tiles(compression: int) -> bytes:
     """A TIFF of tiles of 16 x 16, all of them the same bytes of the file."""
-    side = 16 * int(tiff_page.CHUNKS.most**0.5)
+    side = 16 * int(_CHUNKS**0.5)
     tile = bytes(256) if compression == 1 else zlib.compress(bytes(256))
     count = (side // 16) ** 2
     where = {259: (3, (compression,)), 322: (3, (16,)), 323: (3, (16,)), 324: (4, (8,) * count)}
@@ -108,5 +117,9 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "TIFF, 65 000 deflated tiles": lambda: tiff_tiles(8),
     "TIFF, 5 million strips": lambda: tiff_of(100, 100, {273: (1, (8,) * 5_000_000), 278: (4, (99,))}),
     "TIFF, 2 million fractions": tiff_rationals,
+    "PNG, 1.7 million chunks": lambda: png_of(100, 80, before=[png_chunk(b"tEXt", b"")] * 1_700_000),
+    "PNG, 500 000 chunks": lambda: png_of(100, 80, before=[png_chunk(b"tEXt", b"")] * 500_000),
+    "GIF, 20 MB of terminators": lambda: gif_terminators(20_000_000),
+    "run-length BMP, 10 million runs": lambda: bmp_runs(9_800_000),
     "15 megapixel PNG": lambda: saved(Image.linear_gradient("L").resize((SIDE, SIDE)).convert("RGBA"), "PNG"),
 }

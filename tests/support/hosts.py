@@ -6,11 +6,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+
+from tests.support.loopback import NO_TLS
 
 PROJECT = Path(__file__).parents[2]
 KEYS = ("first-key-for-tests", "second-key-for-tests")
@@ -61,7 +63,7 @@ def embedded_host_at(
     variables = environment(settings) | {"PORT": str(port)}
     with _running([sys.executable, "-m", "local_host"], app, variables, log) as process:
         host = Host(port, process.pid, log)
-        _wait_until_ready(host, process, ready_status)
+        wait_until_ready(host, process, ready_status, _START_S)
         yield host
 
 
@@ -72,7 +74,7 @@ def watched_host(log: Path, beats: Path, settings: Mapping[str, str]) -> Iterato
     command = [sys.executable, "-m", "tests.support.heartbeat", str(beats)]
     with _running(command, PROJECT, environment(settings) | {"PORT": str(port)}, log) as process:
         host = Host(port, process.pid, log)
-        _wait_until_ready(host, process, 200)
+        wait_until_ready(host, process, 200, _START_S)
         yield host
 
 
@@ -95,16 +97,15 @@ def _running(
             process.wait()
 
 
-def _wait_until_ready(host: Host, process: subprocess.Popen[bytes], status: int) -> None:
-    end = time.monotonic() + _START_S
+def wait_until_ready(host: Host, process: subprocess.Popen[bytes], status: int, patience_s: float) -> None:
+    """Until /ready answers with that status. Raises RuntimeError with the end of the log."""
+    end = time.monotonic() + patience_s
     while time.monotonic() < end and process.poll() is None:
-        try:
-            if httpx.get(host.url + "/ready", trust_env=False).status_code == status:
+        with suppress(httpx.TransportError):
+            if httpx.get(host.url + "/ready", trust_env=False, verify=NO_TLS).status_code == status:
                 return
-        except httpx.TransportError:
-            pass
         time.sleep(0.05)
-    raise RuntimeError(f"the host did not become ready:\n{host.log.read_text()[-4000:]}")
+    raise RuntimeError(f"the host did not become ready:\n{host.log.read_text()[-8000:]}")
 
 
 def has_ended(pid: int) -> bool:

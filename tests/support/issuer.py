@@ -4,16 +4,17 @@ import base64
 import hashlib
 import hmac
 import json
-import threading
+import random
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from tests.support.loopback import QuietHandler, listening
 
 TENANT = "0a1b2c3d-0000-4000-8000-00000000000f"
 OTHER_TENANT = "0a1b2c3d-0000-4000-8000-0000000000ff"
@@ -97,6 +98,29 @@ def signed(claims: dict[str, object], key: rsa.RSAPrivateKey, key_id: str = "fir
     return jwt.encode(claims, key, "RS256", headers={"kid": key_id})
 
 
+def mutate(token: str, chance: random.Random) -> str:
+    """Something else than `token`, also to those who read base64 leniently."""
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.=+/ \xff"
+    parts = token.split(".")
+    while True:
+        at = chance.randrange(len(token) - 1)  # the last letter has bits that mean nothing
+        match chance.randrange(6):
+            case 0:
+                changed = token[:at] + chance.choice(letters) + token[at + 1 :]
+            case 1:
+                changed = token[:at] + token[at + 1 :]
+            case 2:
+                changed = token[:at] + chance.choice(letters[:64]) * chance.randrange(1, 50) + token[at:]
+            case 3:
+                changed = token[:at]
+            case 4:
+                changed = ".".join(chance.choices(parts, k=chance.randrange(1, 6)))
+            case _:
+                changed = token[:at] + token[at:][::-1]
+        if changed.rstrip("=") != token and changed.strip() != token:
+            return changed
+
+
 def _jwk(key: rsa.RSAPrivateKey, key_id: str) -> dict[str, object]:
     made = jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key(), as_dict=True)
     return {**made, "kid": key_id, "use": "sig"}
@@ -115,27 +139,11 @@ def oidc_issuer() -> Iterator[Issuer]:
     """Listens until the end of the block."""
     issuer = Issuer()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_GET(self) -> None:
             issuer.asked.append(self.path)
             document = issuer.document(self.path)
-            body = json.dumps(document).encode()
-            self.send_response(issuer.fault or (200 if document else 404))
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            self.send_json(issuer.fault or (200 if document else 404), document)
 
-        def log_message(self, format: str, *args: object) -> None:
-            """Nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    issuer.authority = f"http://127.0.0.1:{server.server_port}"
-    serving = threading.Thread(target=server.serve_forever)
-    serving.start()
-    try:
+    with listening(Handler) as issuer.authority:
         yield issuer
-    finally:
-        server.shutdown()
-        serving.join()
-        server.server_close()

@@ -17,7 +17,7 @@ from shared_code.errors import SegmentError
 from shared_code.matte.built import read_catalogue
 from shared_code.matte.networks import NetworkStore
 from shared_code.modes import Mode
-from shared_code.outcome import Edge
+from shared_code.record import Edge
 from shared_code.process import cores, tune_process
 from shared_code.room.lifecycle import Zygote
 from shared_code.room.rooms import Rooms

@@ -13,10 +13,10 @@ import pytest
 from model_build.fetch import CACHE_DIR
 from shared_code.matte.built import BUILT_DIR
 
-FIXTURES = frozenset({"bicep", "emulator", "host", "instance", "logs", "one_browser", "small_host"})
+FIXTURES = frozenset({"bicep", "emulator", "host", "instance", "logs", "one_browser"})
 """Each starts a program, or looks for one."""
 
-_FOLDERS = tuple(os.path.join(folder, "") for folder in (BUILT_DIR, CACHE_DIR))
+_FOLDERS = tuple(f"{folder}{os.sep}" for folder in (BUILT_DIR, CACHE_DIR))
 _PROCESSES = frozenset({"os.fork", "os.forkpty", "os.posix_spawn", "subprocess.Popen"})
 _quick: list[str] = []
 """The name of the test that runs now, if it is a quick one."""

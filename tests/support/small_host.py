@@ -1,13 +1,12 @@
 """Settings of a host with the small network, and folders of pictures to send to it."""
 
-import http.server
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.hosts import KEYS, free_port
+from tests.support.loopback import QuietHandler, listening
 from tests.support.photos import encoded
 
 IMAGE_PORT = free_port()
@@ -51,21 +50,12 @@ def make_pictures(folder: Path, count: int) -> Pictures:
 def picture_by_url(picture: bytes) -> Iterator[str]:
     """The URL of a picture, where the host may fetch it."""
 
-    class Handler(http.server.BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_GET(self) -> None:
             self.send_response(200)
             self.send_header("Content-Length", str(len(picture)))
             self.end_headers()
             self.wfile.write(picture)
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", IMAGE_PORT), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{IMAGE_PORT}/photo.jpg"
-        finally:
-            server.shutdown()
-            thread.join()
+    with listening(Handler, IMAGE_PORT) as address:
+        yield f"{address}/photo.jpg"

@@ -15,24 +15,51 @@ TOGETHER = {
         "tests/functions_host/test_callers_who_leave.py",
         "tests/functions_host/test_outcomes.py",
     ),
+    "the browser": (
+        "tests/browser/test_accessibility.py",
+        "tests/browser/test_results.py",
+        "tests/browser/test_snippets.py",
+        "tests/browser/test_try_page.py",
+    ),
 }
-"""Files that one worker runs, so that they start one host and not two."""
+"""Files that one worker runs, so that they start one host or browser and not two."""
 
 LONGEST_FIRST = (
     "tests/azd/test_rehearsal.py",
+    "tests/azd/test_pages.py",
+    "tests/azd/test_telemetry.py",
+    "tests/azd/test_network.py",
+    "tests/azd/test_errors.py",
+    "the browser",
     "tests/functions_host/test_queue.py",
+    "tests/functions_host/test_operator.py",
     "tests/test_memory.py",
+    "tests/segment_client/test_command_line.py",
     "tests/conformance/test_contract.py::functions",
-    "tests/conformance/test_contract.py::embedded",
+    "tests/shared_code/room/test_rooms.py",
     "tests/cutout_function/test_end_to_end.py",
-    "tests/functions_host/test_function_timeout.py",
     "the shared Functions host",
+    "tests/functions_host/test_function_timeout.py",
+    "tests/functions_host/test_harness.py",
+    "tests/segment_client/test_watching.py",
+    "tests/conformance/test_contract.py::embedded",
+    "tests/conformance/test_walls.py::functions",
+    "tests/test_golden.py",
     "tests/container/test_image.py",
     "tests/model_build/test_built.py",
     "tests/infra/test_package.py",
     "tests/segment_client/test_run.py",
+    # Of make test-fast:
+    "tests/shared_code/picture/test_tiff.py",
+    "tests/properties/test_pictures.py",
+    "tests/shared_code/picture/test_heif.py",
+    "tests/shared_code/picture/test_decoding.py",
+    "tests/segment_function/fetch/test_image_url.py",
 )
 """What is begun at once: a long unit that begins last leaves the other workers idle."""
+
+WAITING = 3
+"""How many of the units that run at once wait for something most of the time."""
 
 _BY_HOST = "tests/conformance/"
 """Its files run every test on two hosts, which is a word of the parameters; each is a unit."""

@@ -2,7 +2,7 @@
 
 from shared_code.deadline import Deadline
 from shared_code.engine import Engine
-from shared_code.outcome import Edge, Outcome
+from shared_code.record import Edge, VisitRecord
 from shared_code.visit import Arrival, Visit
 
 LONG_S = 60
@@ -13,5 +13,5 @@ def new_visit(engine: Engine) -> Visit:
     return Visit(Arrival("id", Edge.HTTP), Deadline.after(LONG_S), engine.hold(), _nobody)
 
 
-def _nobody(outcome: Outcome) -> None:
+def _nobody(record: VisitRecord) -> None:
     pass

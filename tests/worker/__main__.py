@@ -34,7 +34,7 @@ async def main(app: Path, environment: dict[str, str] | None) -> dict[str, objec
         "functions": [function.report() for function in functions],
         "loaded": [await worker.load(function) for function in functions],
         "library": sys.modules[LIBRARY].__file__,
-        "folder": os.getcwd(),
+        "folder": str(Path.cwd()),
     }
 
 

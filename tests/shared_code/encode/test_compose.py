@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from shared_code.encode.compose import combine_alpha, cutout_rows
+from shared_code.encode.compose import combine_alpha, cutout
 
 
 def test_combined_alpha_is_the_rounded_product_of_every_pair() -> None:
@@ -13,14 +13,13 @@ def test_combined_alpha_is_the_rounded_product_of_every_pair() -> None:
 
 
 @pytest.mark.parametrize(("rows", "width"), [(1, 1), (1, 7), (5, 3), (64, 50)])
-def test_rows_hold_colours_and_alpha(rows: int, width: int) -> None:
+def test_pixels_hold_colours_and_alpha(rows: int, width: int) -> None:
     random = np.random.default_rng(rows * width)
     rgba = random.integers(0, 256, (rows, width, 4), np.uint8)
     alpha = random.choice(np.array([0, 1, 128, 255], np.uint8), (rows, width))
     colours = rgba.view("<u4")[..., 0] & np.uint32(0x00FFFFFF)
-    pixels = cutout_rows(colours, alpha)
-    assert pixels.dtype == np.uint8
-    assert pixels.shape == (rows, width * 4)
+    pixels = cutout(colours, alpha)
+    assert pixels.dtype == np.uint32
     expected = np.dstack([rgba[..., :3], alpha])
     expected[alpha == 0] = 0
-    np.testing.assert_array_equal(pixels.reshape(rows, width, 4), expected)
+    np.testing.assert_array_equal(pixels.view(np.uint8).reshape(rows, width, 4), expected)

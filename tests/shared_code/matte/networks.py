@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from shared_code.errors import ResourceNotFound
 from shared_code.matte.built import read_catalogue
 from shared_code.matte.networks import NetworkStore
+from shared_code.progress import Progress
 
 LONG_S = 30
 
@@ -27,7 +28,7 @@ class FlatNetwork:
     umpire: "FlatNetwork | None" = None
     seen: list[NDArray[np.uint8]] = field(default_factory=list)
 
-    def mask(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def mask(self, rgb: NDArray[np.uint8], _progress: Progress | None = None) -> NDArray[np.uint8]:
         """255 in the rectangle, 0 around it."""
         self.seen.append(rgb)
         side = len(rgb)
@@ -45,10 +46,10 @@ class GatedNetwork(FlatNetwork):
         self.started = threading.Semaphore(0)
         self.gate = threading.Event()
 
-    def mask(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def mask(self, rgb: NDArray[np.uint8], progress: Progress | None = None) -> NDArray[np.uint8]:
         self.started.release()
         assert self.gate.wait(LONG_S)
-        return super().mask(rgb)
+        return super().mask(rgb, progress)
 
     async def has_started(self) -> None:
         await asyncio.to_thread(self.started.acquire, timeout=LONG_S)
@@ -60,6 +61,9 @@ class OneNetwork(NetworkStore):
     def __init__(self, network: FlatNetwork) -> None:
         super().__init__(read_catalogue(), "u2netp", kept=2, threads=1)
         self.network = network
+
+    def is_loaded(self, name: str | None) -> bool:
+        return name in (None, "flat")
 
     async def get(self, name: str | None) -> FlatNetwork:  # type: ignore[override]
         if name not in (None, "flat"):

@@ -49,7 +49,7 @@ def edge_colours(picture: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> EdgeCo
 
 def test_the_old_background_is_taken_out(soft_disc: NDArray[np.uint8]) -> None:
     picture = composite(soft_disc)
-    where, found = edge_colours(picture, soft_disc).foreground(0, words(picture), soft_disc)
+    where, found = edge_colours(picture, soft_disc).foreground(0, 0, words(picture), soft_disc)
     truth = FOREGROUND.reshape(-1, 3)[where].astype(int)
     before = abs(picture.reshape(-1, 3)[where] - truth).mean()
     after = abs(unpacked(found)[:, :3] - truth).mean()
@@ -58,7 +58,7 @@ def test_the_old_background_is_taken_out(soft_disc: NDArray[np.uint8]) -> None:
 
 def test_only_partial_pixels_are_named(soft_disc: NDArray[np.uint8]) -> None:
     picture = composite(soft_disc)
-    where, found = edge_colours(picture, soft_disc).foreground(0, words(picture), soft_disc)
+    where, found = edge_colours(picture, soft_disc).foreground(0, 0, words(picture), soft_disc)
     assert np.array_equal(where, np.flatnonzero((soft_disc > 0) & (soft_disc < 255)))
     assert found.shape == where.shape
     assert not unpacked(found)[:, 3].any()
@@ -66,7 +66,7 @@ def test_only_partial_pixels_are_named(soft_disc: NDArray[np.uint8]) -> None:
 
 def test_almost_opaque_pixels_hardly_change(soft_disc: NDArray[np.uint8]) -> None:
     picture = composite(soft_disc)
-    where, found = edge_colours(picture, soft_disc).foreground(0, words(picture), soft_disc)
+    where, found = edge_colours(picture, soft_disc).foreground(0, 0, words(picture), soft_disc)
     almost = soft_disc.ravel()[where] >= 252
     change = unpacked(found)[almost, :3].astype(int) - picture.reshape(-1, 3)[where[almost]]
     assert almost.any()
@@ -77,20 +77,32 @@ def test_almost_opaque_pixels_hardly_change(soft_disc: NDArray[np.uint8]) -> Non
 def test_strips_do_not_matter(rows_per_strip: int, soft_disc: NDArray[np.uint8]) -> None:
     picture = words(composite(soft_disc))
     colours = edge_colours(composite(soft_disc), soft_disc)
-    _, whole = colours.foreground(0, picture, soft_disc)
+    _, whole = colours.foreground(0, 0, picture, soft_disc)
     tops = range(0, HEIGHT, rows_per_strip)
     strips = [
-        colours.foreground(top, picture[top : top + rows_per_strip], soft_disc[top : top + rows_per_strip])[1]
+        colours.foreground(
+            top, 0, picture[top : top + rows_per_strip], soft_disc[top : top + rows_per_strip]
+        )[1]
         for top in tops
     ]
     assert np.array_equal(np.concatenate(strips), whole)
+
+
+def test_columns_do_not_matter(soft_disc: NDArray[np.uint8]) -> None:
+    picture = words(composite(soft_disc))
+    colours = edge_colours(composite(soft_disc), soft_disc)
+    where, whole = colours.foreground(0, 0, picture, soft_disc)
+    part = slice(211, 700)
+    _, found = colours.foreground(0, part.start, picture[:, part], soft_disc[:, part])
+    column = where % WIDTH
+    assert np.array_equal(found, whole[(column >= part.start) & (column < part.stop)])
 
 
 @pytest.mark.parametrize("level", [1, 128, 254])
 def test_a_matte_with_nothing_certain_leaves_a_plain_picture_plain(level: int) -> None:
     picture = np.full((HEIGHT, WIDTH, 3), (10, 120, 250), np.uint8)
     alpha = np.full((HEIGHT, WIDTH), level, np.uint8)
-    _, found = edge_colours(picture, alpha).foreground(0, words(picture), alpha)
+    _, found = edge_colours(picture, alpha).foreground(0, 0, words(picture), alpha)
     assert abs(unpacked(found)[:, :3].astype(int) - (10, 120, 250)).max() <= 1
 
 
@@ -98,5 +110,5 @@ def test_a_matte_with_nothing_certain_leaves_a_plain_picture_plain(level: int) -
 def test_a_matte_without_partial_pixels_needs_no_colours(level: int) -> None:
     alpha = np.full((HEIGHT, WIDTH), level, np.uint8)
     picture = composite(alpha)
-    where, found = edge_colours(picture, alpha).foreground(0, words(picture), alpha)
+    where, found = edge_colours(picture, alpha).foreground(0, 0, words(picture), alpha)
     assert where.size == found.size == 0

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from shared_code.matte.box import Box
 from shared_code.matte.mask import IN_DOUBT, LARGEST_BOX, NOT_SURE, find_mask, uncertainty
+from shared_code.progress import Progress
 
 type Bytes = NDArray[np.uint8]
 type Bars = tuple[tuple[float, int], ...]
@@ -46,7 +47,7 @@ class Masks:
     side: int = SIDE
     seen: list[int | str] = field(default_factory=list)
 
-    def mask(self, rgb: Bytes) -> Bytes:
+    def mask(self, rgb: Bytes, _progress: Progress | None = None) -> Bytes:
         """The mask of what is shown."""
         of_part = rgb[0, 0, 0] == PART
         self.seen.append("part" if of_part else len(rgb))

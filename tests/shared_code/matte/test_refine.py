@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from shared_code.matte import refine as refinement
+from shared_code.matte.box import Box
 from shared_code.matte.refine import Guide, Matte, guide_size, refine
 
 MASK_SIDE = 256
@@ -140,6 +141,29 @@ def test_nothing_is_lost_where_nothing_is_computed(blur: int, monkeypatch: pytes
     difference = np.abs(chosen - everywhere)
     assert difference.max() <= 1
     assert np.count_nonzero(difference) < 1e-3 * difference.size
+
+
+@pytest.mark.parametrize("box", [Box(0, 0, 1, 1), Box(0.25, 0.5, 0.75, 1)])
+def test_a_part_of_the_guide_is_that_of_its_picture(box: Box) -> None:
+    columns, rows = guide_size(640, 480)
+    rgb = np.random.default_rng(6).integers(0, 256, (rows, columns, 3), np.uint8)
+    where = (box.left * columns, box.top * rows, box.right * columns, box.bottom * rows)
+    expected = Image.fromarray(rgb).resize((64, 64), Image.Resampling.LANCZOS, where)
+    np.testing.assert_array_equal(Guide.of(rgb).part(box, 64), np.asarray(expected))
+
+
+def test_each_windows_equations_are_solved() -> None:
+    """Of colours that say much of each other, against LAPACK."""
+    rng = np.random.default_rng(3)
+    colours = rng.random((5, 7, 3, 12)).cumsum(2).astype(np.float32)  # rows, columns, channels, pixels
+    colours -= colours.mean(-1, keepdims=True)
+    variance = np.asarray(colours @ colours.swapaxes(-1, -2) / 12, np.float32)
+    covariance = rng.normal(size=(5, 7, 3)).astype(np.float32)
+    upper = [variance[..., i, j] for i, j in ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))]
+    solved = refinement._solve(upper, covariance.transpose(2, 0, 1))  # noqa: SLF001 (others have no use for it)
+    ridge = np.float64(1e-3) * np.eye(3)
+    expected = np.linalg.solve(variance + ridge, covariance[..., np.newaxis].astype(float))[..., 0]
+    np.testing.assert_allclose(solved.transpose(1, 2, 0), expected, rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize(("blur_px", "moved"), [(0, False), (2, True)], ids=["hard edges", "soft ones"])

@@ -1,28 +1,33 @@
 """What follows from the table of formats: recognition, the tables of docs/api.md."""
 
+import ast
+import re
+from pathlib import Path
+
 import pytest
 from PIL import Image
 
-from shared_code.picture.caps import Cap
+from shared_code.picture import formats
 from shared_code.picture.formats import (
     FORMATS,
     ICO,
+    MORE_FORMATS,
     PNG,
     SIGNATURE_BYTES,
     Format,
+    accepted,
     begins_as_picture,
     recognise,
 )
+from tests.shared_code.picture import heif_samples
 from tests.shared_code.picture.samples import icon, icon_bitmap, saved
 from tests.support.hosts import PROJECT
 from tests.support.photos import encoded, photo
 
+DECISION = next((PROJECT / "docs" / "decisions").glob("0009-*.md")).read_text(encoding="utf-8")
 API = (PROJECT / "docs" / "api.md").read_text(encoding="utf-8")
+EVERY = pytest.mark.parametrize("row", [*FORMATS, *MORE_FORMATS], ids=lambda row: row.name)
 ROWS = pytest.mark.parametrize("row", FORMATS, ids=lambda row: row.name)
-
-
-def number(value: int) -> str:
-    return f"{value:,}".replace(",", " ") if value > 999 else str(value)
 
 
 @ROWS
@@ -32,6 +37,17 @@ def test_a_file_is_recognised_by_its_row_alone(row: Format) -> None:
     assert begins_as_picture(data[:SIGNATURE_BYTES])
 
 
+@pytest.mark.parametrize("row", MORE_FORMATS, ids=lambda row: row.name)
+def test_more_formats_are_accepted_only_if_they_are_asked_for(row: Format) -> None:
+    data = heif_samples.encoded(row.name.lower(), photo().resize((64, 64)))
+    assert recognise(data) == (row, data)
+    assert not begins_as_picture(data[:SIGNATURE_BYTES])
+    assert begins_as_picture(data[:SIGNATURE_BYTES], accepted([row]))
+    others = [one for one in MORE_FORMATS if one is not row]
+    assert not begins_as_picture(data[:SIGNATURE_BYTES], accepted(others))
+    assert accepted(MORE_FORMATS) == (*FORMATS, *MORE_FORMATS)
+
+
 def test_an_icon_is_unwrapped_as_it_is_recognised() -> None:
     inner = saved(photo().resize((64, 64)), "PNG")
     assert recognise(icon((64, 64, 32, inner))) == (PNG, inner)
@@ -39,10 +55,9 @@ def test_an_icon_is_unwrapped_as_it_is_recognised() -> None:
     assert recognise(icon((64, 64, 32, bitmap))) == (ICO, bitmap)
 
 
-@ROWS
+@EVERY
 def test_the_documentation_has_the_row(row: Format) -> None:
-    caps = "; ".join(f"{number(cap.most)} {cap.what}" for cap in row.caps)
-    assert f"| {', '.join(row.names)} | {row.orientation} | {row.integrity} | {caps} |" in API
+    assert f"| {', '.join(row.names)} | {row.orientation} | {row.integrity} |" in API
 
 
 def test_the_documentation_names_the_formats_in_order() -> None:
@@ -50,16 +65,23 @@ def test_the_documentation_names_the_formats_in_order() -> None:
     assert f"| formats | {names}, detected from the content" in API
 
 
-@ROWS
-def test_every_cap_says_why(row: Format) -> None:
-    assert row.caps
-    for cap in row.caps:
-        assert isinstance(cap, Cap)
-        assert cap.reason
-        assert cap.most > 0
-
-
-@ROWS
+@EVERY
 def test_pillow_has_its_decoder(row: Format) -> None:
     Image.init()
     assert not row.plugin or row.plugin in Image.OPEN
+
+
+def test_the_decision_says_of_each_function_why_it_is_there() -> None:
+    rows = re.findall(r"(?m)^\| (`\w+\.py`(?:, `\w+\.py`)*) \| ([\w, ]+) \|", DECISION)
+    said = {
+        module: set(names.split(", "))
+        for modules, names in rows
+        for module in re.findall(r"`(\w+)\.py`", modules)
+    }
+    left_over = set().union(*said.values())
+    for path in Path(formats.__file__).parent.glob("[!_]*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        found = {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+        assert found <= said.get(path.stem, set()), (path.stem, found)
+        left_over -= found
+    assert not left_over

@@ -66,7 +66,7 @@ PHOTOSHOP = b"8BPS" + struct.pack(">H6xHIIHH", 1, 3, 120, 160, 8, 3) + bytes(12)
     [
         *(
             pytest.param(saved(RGB, form), id=form)
-            for form in ("PPM", "TGA", "AVIF", "JPEG2000", "EPS", "PDF", "PCX", "SGI", "DDS", "ICNS")
+            for form in ("PPM", "TGA", "JPEG2000", "EPS", "PDF", "PCX", "SGI", "DDS", "ICNS")
         ),
         pytest.param(saved(RGB.convert("1"), "XBM"), id="XBM"),
         pytest.param(PHOTOSHOP, id="PSD"),

@@ -602,6 +602,9 @@ END_OF_LINE, END = b"\0\0", b"\0\1"
         (8, b"\x32\7\0\2\x05\0\0\x08abcdefgh" + END_OF_LINE, [7] * 50 + [0] * 2),
         (8, b"\x32\7\0\2\x05\0\x20\x09" + END_OF_LINE, [7] * 50 + [0] * 2),
         (4, b"\x34\0" + END_OF_LINE, [0] * 52),
+        (8, b"".join(bytes([1, level]) for level in range(200)) + END_OF_LINE, list(range(52))),
+        (8, bytes([0, 2, 0, 0, 1, 9]) * 52 + END_OF_LINE, [9] * 52),
+        (4, b"\x03\x12" * 17 + b"\x01\x34" * 200 + END_OF_LINE, [1, 2, 1] * 17 + [3]),
     ],
 )
 def test_run_length_bitmaps(bits: int, row: bytes, expected: list[int]) -> None:

@@ -7,7 +7,9 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +35,7 @@ from tests.shared_code.matte.networks import FlatNetwork
 from tests.shared_code.picture.samples import saved
 from tests.support.faulty_zygote import FAULTS, LIES, marked
 from tests.support.photos import encoded
-from tests.support.rooms import rooms
+from tests.support.rooms import at_work, header_of, rooms
 
 pytestmark = pytest.mark.slow
 
@@ -42,20 +44,22 @@ SECCOMP = pytest.mark.skipif(
     reason="the kernel has no seccomp",
 )
 CRASHES = ("crash", "abort", "exit", "half")
-HANGS = ("spin", "sleep", "silent", "flood")
+HANGS = ("spin", "sleep", "silent", "flood", "hold")
 
 
 @pytest.fixture(scope="module")
 def faulty() -> Iterator[Rooms]:
     made = Rooms(Zygote("tests.support.faulty_zygote"), threads=2)
+    assert made.zygote.wall  # from now on the room of a header may go on
     yield made
     made.close()
 
 
 def cut_out(where: Rooms, data: bytes, progress: Progress | None = None) -> Cutout:
-    planned = pipeline.plan(where.header(data, progress), Mode.BACKGROUND_REMOVAL)
+    arrived = where.read(data, progress)
+    planned = pipeline.plan(arrived.header, Mode.BACKGROUND_REMOVAL)
     network = FlatNetwork()
-    opened = where.open(data, pipeline.work(planned, network, len(data)), progress)
+    opened = arrived.open(pipeline.work(planned, network, len(data)))
     return pipeline.make_cutout(planned, opened, network, Style(), progress)
 
 
@@ -65,14 +69,28 @@ def made(cutout: Cutout) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     return rows
 
 
-def children_of(pid: int) -> set[int]:
-    return set(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
-
-
 def gone_soon(pid: int) -> bool:
     end = time.monotonic() + 10
     while time.monotonic() < end:
-        if not children_of(pid):
+        if not at_work(pid):
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def children_soon(pid: int) -> set[int]:
+    end = time.monotonic() + 10
+    while not (found := at_work(pid)) and time.monotonic() < end:
+        time.sleep(0.01)
+    return found
+
+
+def has_huge_pages_soon(pid: int) -> bool:
+    """Whether a process gets 100 MB of them in a while."""
+    rollup, end = Path(f"/proc/{pid}/smaps_rollup"), time.monotonic() + 10
+    while time.monotonic() < end:
+        found = re.search(r"^AnonHugePages:\s+(\d+)", rollup.read_text(), re.MULTILINE)
+        if found and int(found[1]) > 100_000:
             return True
         time.sleep(0.01)
     return False
@@ -92,6 +110,13 @@ def test_an_honest_picture_is_the_same_in_both() -> None:
 def test_the_whole_wall_stands_here() -> None:
     expected = WHOLE if Path("/proc/sys/kernel/seccomp").exists() else WHOLE & ~Part.SECCOMP
     assert rooms().zygote.wall == expected
+
+
+def test_what_rooms_are_forked_from_has_one_thread() -> None:
+    """A lock that another thread holds would stay locked in the fork."""
+    zygote = rooms().zygote
+    assert zygote.wall
+    assert len(list(Path(f"/proc/{zygote.pid}/task").iterdir())) == 1
 
 
 @pytest.mark.parametrize("where", ["plan", "picture"])
@@ -118,6 +143,34 @@ def test_a_hang_ends(
     honest_is_served(faulty)
 
 
+@pytest.mark.parametrize("same_room", [True, False])
+def test_what_a_spin_gets(faulty: Rooms, same_room: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its CPU time, and no more: no other limit ends it first."""
+    monkeypatch.setattr(process, "_WALL_S", 120.0)
+    data = marked("picture", "spin")
+    arrived = faulty.read(data)
+    planned = pipeline.plan(arrived.header, Mode.BACKGROUND_REMOVAL)
+    work = replace(pipeline.work(planned, FlatNetwork(), len(data)), cpu_s=0.5)
+    if not same_room:
+        arrived.close()
+    opened = arrived.open(work)
+    with pytest.raises(ImageFormatInvalid):
+        opened.decoded()
+    opened.close()
+    ended = opened.wait_until_gone()
+    assert ended.signal in (signal.SIGPROF, signal.SIGXCPU)
+    assert 0.2 < ended.cpu_s < 1.5  # the kernel counts in ticks
+
+
+def test_what_a_spin_gets_in_a_header(
+    faulty: Rooms, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "_WALL_S", 60.0)
+    with pytest.raises(ImageFormatInvalid), caplog.at_level(logging.WARNING):
+        faulty.read(marked("plan", "spin"))
+    assert "used its 1.0 s of CPU time" in caplog.text
+
+
 def test_a_bloat_ends_where_its_plan_ends(faulty: Rooms) -> None:
     for where in ("plan", "picture"):
         with pytest.raises((ImageTooLargeForInstance, ImageFormatInvalid)):
@@ -125,11 +178,15 @@ def test_a_bloat_ends_where_its_plan_ends(faulty: Rooms) -> None:
         honest_is_served(faulty)
 
 
-def test_what_a_bloat_gets(faulty: Rooms) -> None:
+@pytest.mark.parametrize("same_room", [True, False])
+def test_what_a_bloat_gets(faulty: Rooms, same_room: bool) -> None:
     data = marked("picture", "bloat")
-    planned = pipeline.plan(faulty.header(data), Mode.BACKGROUND_REMOVAL)
+    arrived = faulty.read(data)
+    planned = pipeline.plan(arrived.header, Mode.BACKGROUND_REMOVAL)
     work = pipeline.work(planned, FlatNetwork(), len(data))
-    opened = faulty.open(data, work)
+    if not same_room:
+        arrived.close()
+    opened = arrived.open(work)
     with pytest.raises(SegmentError):
         opened.decoded()
     opened.close()
@@ -165,7 +222,112 @@ def test_a_picture_that_is_given_up_ends_at_once(faulty: Rooms) -> None:
         timer.start()
         with pytest.raises(Abandoned):
             cut_out(faulty, marked(where, "sleep"), progress)
-        assert not children_of(faulty.zygote.pid)
+        assert not at_work(faulty.zygote.pid)
+
+
+def test_one_room_reads_header_and_picture() -> None:
+    data = encoded("PNG", 60, 50)
+    assert rooms().zygote.wall == WHOLE or pytest.skip("the wall is not whole here")
+    arrived = rooms().read(data)
+    (room,) = at_work(rooms().zygote.pid)
+    planned = pipeline.plan(arrived.header, Mode.BACKGROUND_REMOVAL)
+    opened = arrived.open(pipeline.work(planned, FlatNetwork(), len(data)))
+    opened.decoded()
+    assert at_work(rooms().zygote.pid) == {room}
+    opened.close()
+    opened.wait_until_gone()
+    assert not at_work(rooms().zygote.pid)
+
+
+def spare_soon(zygote: int) -> int:
+    """The process that waits for the next job."""
+    children, end = Path(f"/proc/{zygote}/task/{zygote}/children"), time.monotonic() + 10
+    while not (found := set(map(int, children.read_text().split())) - at_work(zygote)):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    (spare,) = found
+    return spare
+
+
+def test_the_next_picture_gets_the_spare_room() -> None:
+    assert gone_soon(rooms().zygote.pid)
+    spare = spare_soon(rooms().zygote.pid)
+    arrived = rooms().read(encoded("PNG", 60, 50))
+    assert rooms().zygote.wall == WHOLE or pytest.skip("the wall is not whole here")
+    assert at_work(rooms().zygote.pid) == {spare}
+    arrived.close()
+
+
+def test_a_spare_room_that_is_killed_is_replaced() -> None:
+    zygote = rooms().zygote.pid
+    assert gone_soon(zygote)
+    spare = spare_soon(zygote)
+    os.kill(spare, signal.SIGKILL)
+    while Path(f"/proc/{spare}").exists():
+        time.sleep(0.01)
+    honest_is_served(rooms())
+    assert spare_soon(zygote) != spare
+
+
+def test_a_spare_room_that_has_just_ended_gets_no_picture() -> None:
+    """The zygote finds both when it looks: the end of its spare room, and a job."""
+    zygote = rooms().zygote.pid
+    assert gone_soon(zygote)
+    spare = spare_soon(zygote)
+    os.kill(zygote, signal.SIGSTOP)
+    os.kill(spare, signal.SIGKILL)
+    while Path(f"/proc/{spare}/stat").read_text().rpartition(") ")[2][0] != "Z":
+        time.sleep(0.01)
+    with ThreadPoolExecutor(1) as caller:
+        served = caller.submit(honest_is_served, rooms())
+        time.sleep(0.1)
+        os.kill(zygote, signal.SIGCONT)
+        served.result(30)
+
+
+@pytest.mark.parametrize("how", ["closed", "killed", "too small"])
+def test_a_picture_whose_first_room_cannot_go_on_gets_another(how: str) -> None:
+    data = encoded("PNG", 60, 50)
+    arrived = rooms().read(data)
+    planned = pipeline.plan(arrived.header, Mode.BACKGROUND_REMOVAL)
+    work = pipeline.work(planned, FlatNetwork(), len(data))
+    if how == "closed":
+        arrived.close()
+        assert not at_work(rooms().zygote.pid)
+    elif how == "killed":
+        for room in at_work(rooms().zygote.pid):
+            os.kill(room, signal.SIGKILL)
+        arrived.gone.result(10)
+    else:
+        work = replace(work, slot_bytes=32 << 20)
+    assert made(pipeline.make_cutout(planned, arrived.open(work), FlatNetwork(), Style())).any()
+    assert gone_soon(rooms().zygote.pid)
+
+
+def test_a_system_that_lets_no_room_go_on() -> None:
+    one = Rooms(Zygote("tests.support.stubborn_zygote"), threads=2)
+    assert one.zygote.wall == WHOLE or pytest.skip("the wall is not whole here")
+    honest_is_served(one)
+    one.close()
+
+
+def test_a_decoder_has_huge_pages(faulty: Rooms) -> None:
+    """So that its memory is soon free again when it is killed."""
+    granted = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+    if not granted.exists() or "[never]" in granted.read_text():
+        pytest.skip("the system grants no huge pages")
+    data = marked("picture", "hold")
+    planned = pipeline.plan(header_of(data, faulty), Mode.BACKGROUND_REMOVAL)
+    work = replace(pipeline.work(planned, FlatNetwork(), len(data)), memory_bytes=256 << 20)
+    opened = faulty.open(data, work)
+    try:
+        (room,) = children_soon(faulty.zygote.pid)
+        assert has_huge_pages_soon(room)
+    except PermissionError:
+        pytest.skip("only root may look into a room")
+    finally:
+        opened.close()
+        opened.wait_until_gone()
 
 
 def test_given_up_before_it_began(faulty: Rooms) -> None:
@@ -194,12 +356,9 @@ def test_a_zygote_that_is_killed_is_followed_by_another() -> None:
 def test_rooms_end_with_their_zygote() -> None:
     one = Rooms(Zygote("tests.support.faulty_zygote"), threads=2)
     data = marked("picture", "sleep")
-    planned = pipeline.plan(one.header(data), Mode.BACKGROUND_REMOVAL)
+    planned = pipeline.plan(header_of(data, one), Mode.BACKGROUND_REMOVAL)
     opened = one.open(data, pipeline.work(planned, FlatNetwork(), len(data)))
-    end = time.monotonic() + 10
-    while not (found := children_of(one.zygote.pid)) and time.monotonic() < end:
-        time.sleep(0.01)
-    (room,) = found
+    (room,) = children_soon(one.zygote.pid)
     os.kill(one.zygote.pid, signal.SIGKILL)
     with pytest.raises(ServiceUnavailable):
         opened.decoded()
@@ -216,10 +375,10 @@ def test_every_fault_is_tried() -> None:
 
 def test_pixels_beyond_the_plan_are_not_asked_for() -> None:
     data = encoded("PNG", 60, 50)
-    planned = pipeline.plan(rooms().header(data), Mode.BACKGROUND_REMOVAL)
+    planned = pipeline.plan(header_of(data), Mode.BACKGROUND_REMOVAL)
     opened: picture.Picture = rooms().open(data, pipeline.work(planned, FlatNetwork(), len(data)))
-    with pytest.raises(ValueError, match="more than was planned"):
-        opened.colours(0, 16_000, 16_000, 16_000)
+    with pytest.raises(ValueError, match="more than was planned"), opened.colours(0, 16_000, 16_000, 16_000):
+        pass
     opened.close()
 
 
@@ -231,10 +390,10 @@ def test_garbage_is_no_reply(faulty: Rooms) -> None:
 
 
 def test_errors_are_a_closed_list() -> None:
-    assert all(error().status == 400 for error in process._ERRORS.values())
+    assert all(error().status == 400 for error in process.ERRORS.values())
 
 
 def test_a_header_costs_no_more_for_a_large_picture() -> None:
     """libwebp takes 8 bytes of address space for each pixel when a file is opened."""
     data = saved(Image.new("RGB", (5000, 5000)), "WEBP", lossless=True, quality=0, method=0)
-    assert rooms().header(data).width == 5000
+    assert header_of(data).width == 5000

@@ -1,30 +1,13 @@
-"""A server with TLS on this machine, and one that serves a folder by ranges."""
+"""A handler that serves a folder by ranges."""
 
-import ssl
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar, Self
 
-
-@contextmanager
-def https_server(handler: type[BaseHTTPRequestHandler], certificate: Path) -> Iterator[str]:
-    """Answers its address, https."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as listening:
-        listening.socket = context.wrap_socket(listening.socket, server_side=True)
-        thread = threading.Thread(target=listening.serve_forever)
-        thread.start()
-        yield f"https://127.0.0.1:{listening.server_address[1]}"
-        listening.shutdown()
-        thread.join()
+from tests.support.loopback import QuietHandler
 
 
-class FolderFiles(BaseHTTPRequestHandler):
+class FolderFiles(QuietHandler):
     """The files of a folder, from the byte that is asked for on."""
 
     folder: ClassVar[Path]
@@ -60,6 +43,3 @@ class FolderFiles(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(rest)))
         self.end_headers()
         self.wfile.write(rest[: self.most_bytes(len(rest))])
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Nobody reads it."""

@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 
 from shared_code.errors import ImageFault
-from shared_code.outcome import Edge, Ending, Outcome, log_outcome, told
 from shared_code.progress import Findings, Stage, StageName
+from shared_code.record import Edge, Ending, VisitRecord, log_record, told
 from tests.support.hosts import PROJECT
 
 OPERATIONS = (PROJECT / "docs" / "operations.md").read_text(encoding="utf-8")
-OUTCOME = Outcome(
+RECORD = VisitRecord(
     id="0b3e",
     edge=Edge.HTTP,
     ending=Ending.SENT,
@@ -28,17 +28,17 @@ OUTCOME = Outcome(
 
 
 @pytest.mark.parametrize(
-    ("outcome", "line"),
+    ("record", "line"),
     [
         (
-            OUTCOME,
+            RECORD,
             "picture 0b3e: edge=http caller=shop client_id=a-7 ending=sent mode=backgroundRemoval "
             "format=JPEG bytes_in=2345678 network=u2net cold_start=true megapixels=12.19 uncertainty=0.03 "
             "error=- reason=- bytes=8123456 ms=512 receive=20 decode=59",
         ),
         (
             replace(
-                OUTCOME,
+                RECORD,
                 edge=Edge.BLOB,
                 ending=Ending.REFUSED,
                 mode=None,
@@ -57,21 +57,21 @@ OUTCOME = Outcome(
         ),
     ],
 )
-def test_one_line_of_log(outcome: Outcome, line: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_one_line_of_log(record: VisitRecord, line: str, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
-        log_outcome(outcome)
+        log_record(record)
     assert caplog.messages == [line]
 
 
 def test_all_are_told_who_want_to_be() -> None:
-    first: list[Outcome] = []
-    second: list[Outcome] = []
-    told(first.append, None, second.append)(OUTCOME)
-    assert first == second == [OUTCOME]
+    first: list[VisitRecord] = []
+    second: list[VisitRecord] = []
+    told(first.append, None, second.append)(RECORD)
+    assert first == second == [RECORD]
 
 
 def test_nobody_needs_to_be_told() -> None:
-    told(None)(OUTCOME)
+    told(None)(RECORD)
 
 
 def test_endings_have_the_words_that_are_documented() -> None:
