@@ -1,226 +1,273 @@
-"""Who may use the CPU and the memory: a bounded number of slots, a bounded queue, one byte budget.
+"""Admission control: a limited number of slots, a limited queue, and one memory budget.
 
-    file arrives    Hold         its bytes so far; all files together may use one eighth of the budget
-    then            place        the right to wait
-    then            Reservation  what decoding takes at its peak, later what is encoded and not sent
-    then            slot         the right to be worked on
+    file arrives    Hold    its bytes so far; all waiting uploads may use one eighth of the budget
+    then            place   a place in the queue
+    then            Turn    a slot, and the memory that decoding needs at its peak; later the memory of
+                            encoded bytes that are not sent yet
 
-A slow caller holds only the bytes received so far, and a picture that waits for much memory
-keeps no slot from smaller ones.
+A slow caller holds only the bytes received so far. A picture that waits for much memory occupies no slot, and
+one that waits for a slot reserves no memory. The order of turns depends on each caller's past use
+(accounts.py), and places and upload memory are shared between callers (waiting.py). Turns are never taken
+back. So a caller gets no further turn while the answers that he is still reading hold more memory than is
+free ("dynamic thresholds", Choudhury and Hahne, 1998). A single caller can fill half of the memory in this
+way, and others still find room.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections import Counter, deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
 
+from shared_code.accounts import Accounts
 from shared_code.errors import ImageTooLargeForInstance, TooManyRequests
 from shared_code.limits import MAX_IMAGE_BYTES
+from shared_code.waiting import Hold, Waiting
 
 _WAITING_PER_SLOT = 8
+_PATIENCE_S = 1.0
 
-type _GiveBack = Callable[[int], None]
 
+@dataclass(frozen=True, eq=False)
+class _Request:
+    """A request for a turn."""
 
-class Slots:
-    """At most `count` pictures in progress and `8 * count` more waiting, each for at most `wait_s`."""
-
-    def __init__(self, count: int, wait_s: float) -> None:
-        self._free = asyncio.Semaphore(count)
-        self._most_places = self._places = count * (1 + _WAITING_PER_SLOT)
-        self._used = 0
-        self._wait_s = wait_s
+    hold: Hold
+    size_bytes: int
+    granted: "asyncio.Future[Turn]"
+    patient_until: float
+    """By the clock of the event loop."""
 
     @property
-    def used(self) -> int:
-        """How many pictures are at work."""
-        return self._used
+    def is_over(self) -> bool:
+        """Whether nobody waits for it any more."""
+        return self.hold.is_lost or self.granted.cancelled()
+
+
+class Admission:
+    """Slots and memory of one service, and the queue for them.
+
+    At most `slots` pictures are in progress and eight times as many wait, each for at most `wait_s`. One
+    more is in progress if it is small and has waited for a second: others may last much longer.
+
+    Waiting uploads count against the budget. They could keep a large picture out for ever, so it is admitted
+    beside them if no other picture holds memory. While it runs, small pictures may use a further tenth of the
+    budget, one after the other if need be, out of the share of waiting uploads. So the budget is exceeded by
+    at most that share.
+    """
+
+    def __init__(
+        self, slots: int, memory_bytes: int, wait_s: float, on_rest: Callable[[], None] = lambda: None
+    ) -> None:
+        """`on_rest` is called, on the event loop, when no picture holds memory any more."""
+        self._slots = slots
+        self._slots_used = 0
+        self._memory_bytes = memory_bytes
+        self._shared_bytes = 0
+        self._aside_bytes = 0
+        self._most_aside_bytes = memory_bytes // 10
+        self._wait_s = wait_s
+        self._on_rest = on_rest
+        self._held = Waiting(
+            slots * (1 + _WAITING_PER_SLOT),
+            max(memory_bytes // 8, 2 * MAX_IMAGE_BYTES),
+            lambda: self._aside_bytes,
+            self._admit,
+        )
+        self._accounts = Accounts[str | None](slots, memory_bytes)
+        self._queues: dict[str | None, deque[_Request]] = {}
+        self._read_bytes: Counter[str | None] = Counter()
+        """The memory of each caller's answers that are being read."""
+
+    @property
+    def slots_used(self) -> int:
+        """How many pictures are in progress."""
+        return self._slots_used
 
     @property
     def waiting(self) -> int:
         """How many wait for memory or a slot."""
-        return self._most_places - self._places - self._used
-
-    @contextmanager
-    def place(self) -> Iterator[None]:
-        """A place in the queue, for whose file has arrived. Raises TooManyRequests when it is full."""
-        if self._places == 0:
-            raise TooManyRequests
-        self._places -= 1
-        try:
-            yield
-        finally:
-            self._places += 1
-
-    @asynccontextmanager
-    async def one(self) -> AsyncIterator[None]:
-        """A slot; first come, first served. Raises TooManyRequests after the wait."""
-        give_back = await self.take()
-        try:
-            yield
-        finally:
-            give_back()
-
-    async def take(self) -> Callable[[], None]:
-        """The same, to be given back once by calling what this returns, on the event loop."""
-        try:
-            async with asyncio.timeout(self._wait_s):
-                await self._free.acquire()
-        except TimeoutError:
-            raise TooManyRequests from None
-        self._used += 1
-        return self._give_back
-
-    def _give_back(self) -> None:
-        self._used -= 1
-        self._free.release()
-
-
-class MemoryBudget:
-    """A number of bytes shared by all pictures under way; first come, first served.
-
-    Files that wait count too. So that they cannot keep a large picture out for ever, it is let in beside them
-    when no other picture has a share. So that it, in turn, does not keep small pictures waiting, these may
-    have a tenth of the budget aside, one by one if need be, out of what is there for files. The budget is
-    thus exceeded by at most what files may have.
-    """
-
-    def __init__(self, total_bytes: int, wait_s: float, on_rest: Callable[[], None] = lambda: None) -> None:
-        """`on_rest` is called when the last share was given back, on the event loop."""
-        self._total_bytes = total_bytes
-        self._on_rest = on_rest
-        self._shared_bytes = 0
-        self._aside_bytes = 0
-        self._held_bytes = 0
-        self._most_aside_bytes = total_bytes // 10
-        self._most_held_bytes = max(total_bytes // 8, 2 * MAX_IMAGE_BYTES)
-        self._wait_s = wait_s
-        self._waiting: deque[tuple[int, asyncio.Future[_GiveBack]]] = deque()
+        return max(0, self._held.places - self._slots_used)
 
     @property
     def taken_bytes(self) -> int:
-        """The bytes that pictures have reserved and that their files hold."""
-        return self._shared_bytes + self._aside_bytes + self._held_bytes
+        """The bytes that pictures and waiting uploads hold."""
+        return self._shared_bytes + self._aside_bytes + self._held.size_bytes
 
     @property
     def at_rest(self) -> bool:
-        """Whether no picture is under way."""
+        """Whether no picture holds memory."""
         return self._shared_bytes + self._aside_bytes == 0
 
-    def hold(self) -> "Hold":
-        """The bytes of a file, from the first that arrives until it is decoded; none yet."""
-        return Hold(self._hold, self._release_held)
+    def hold(self) -> Hold:
+        """A hold for a new visit; it is empty until bytes arrive."""
+        return Hold(self._held)
 
-    def _hold(self, size_bytes: int) -> None:
-        if self._held_bytes + self._aside_bytes + size_bytes > self._most_held_bytes:
-            raise TooManyRequests
-        self._held_bytes += size_bytes
+    def has(self, size_bytes: int) -> bool:
+        """Whether a turn with so much memory could begin at once."""
+        is_free = not self._queues and self._slots_used < self._slots
+        return is_free and (self._fits(size_bytes) or self._fits_aside(size_bytes))
 
-    def _release_held(self, size_bytes: int) -> None:
-        self._held_bytes -= size_bytes
-        self._admit()
+    async def turn(self, hold: Hold, size_bytes: int) -> "Turn":
+        """Wait for a slot and so much memory. From then on the hold cannot be lost.
 
-    async def reserve(self, size_bytes: int) -> "Reservation":
-        """Wait for a share. Raises ImageTooLargeForInstance if it can never fit, or TooManyRequests."""
-        if size_bytes > self._total_bytes:
+        Raises ImageTooLargeForInstance if it can never fit, or TooManyRequests.
+        """
+        if size_bytes > self._memory_bytes:
             raise ImageTooLargeForInstance
         loop = asyncio.get_running_loop()
-        turn: asyncio.Future[_GiveBack] = loop.create_future()
-        self._waiting.append((size_bytes, turn))
+        caller = hold.caller
+        request = _Request(hold, size_bytes, loop.create_future(), loop.time() + _PATIENCE_S)
+        if caller not in self._queues:
+            self._accounts.joins(caller)
+            self._queues[caller] = deque()
+        self._queues[caller].append(request)
         self._admit()
+        timer = loop.call_at(request.patient_until, self._admit_beside)
         try:
             async with asyncio.timeout(self._wait_s):
-                give_back = await turn
+                return await request.granted
         except BaseException as error:
-            if turn.done() and not turn.cancelled():
-                turn.result()(size_bytes)
-            turn.cancel()
-            self._admit()
+            if request.granted.done() and not request.granted.cancelled():
+                request.granted.result().end()
+            else:
+                self._remove(request)
+                self._admit()
             if isinstance(error, TimeoutError):
                 raise TooManyRequests from None
             raise
-        return Reservation(give_back, loop, size_bytes)
+        finally:
+            timer.cancel()
 
     def _admit(self) -> None:
-        """Give shares to those whose turn it is, and aside to those behind them who are small enough."""
-        still_waiting: deque[tuple[int, asyncio.Future[_GiveBack]]] = deque()
-        for size_bytes, turn in self._waiting:
-            if turn.cancelled():
-                continue
-            if not still_waiting and self._fits(size_bytes):
-                self._shared_bytes += size_bytes
-                turn.set_result(self._give_back)
-            elif self._fits_aside(size_bytes):
-                self._aside_bytes += size_bytes
-                turn.set_result(self._give_back_aside)
+        """Give turns in order, and aside to those behind one who waits for memory or for long."""
+        passed_by = dict.fromkeys(self._queues, 0)
+        is_first = True
+        while self._slots_used < self._slots:
+            behind = [caller for caller, queue in self._queues.items() if passed_by[caller] < len(queue)]
+            if not behind:
+                return
+            caller = self._accounts.first(behind)
+            request = self._queues[caller][passed_by[caller]]
+            if request.is_over or self._reads_too_much(caller):
+                passed_by[caller] += 1
+            elif self._granted(request, is_first):
+                self._remove(request)
             else:
-                still_waiting.append((size_bytes, turn))
-        self._waiting = still_waiting
+                passed_by[caller] += 1
+                is_first = False
+        self._admit_beside()
+
+    def _admit_beside(self) -> None:
+        """Give a slot beside the others to the first who has waited for long and takes little memory."""
+        if self._slots_used != self._slots or not self._queues:
+            return
+        now = asyncio.get_running_loop().time()
+        waiting = {
+            caller: [one for one in queue if one.patient_until <= now and not one.is_over]
+            for caller, queue in self._queues.items()
+            if not self._reads_too_much(caller)
+        }
+        waiting = {caller: requests for caller, requests in waiting.items() if requests}
+        while waiting:
+            caller = self._accounts.first(list(waiting))
+            for request in waiting.pop(caller):
+                if self._granted(request, is_first=False):
+                    self._remove(request)
+                    return
+
+    def _reads_too_much(self, caller: str | None) -> bool:
+        return self._read_bytes[caller] > self._memory_bytes - self._shared_bytes
+
+    def _granted(self, request: _Request, is_first: bool) -> bool:
+        """Grant the turn if it fits; whether it did."""
+        hold, size_bytes = request.hold, request.size_bytes
+        if is_first and self._fits(size_bytes):
+            is_aside = False
+            self._shared_bytes += size_bytes
+        elif self._fits_aside(size_bytes):
+            is_aside = True
+            self._aside_bytes += size_bytes
+        else:
+            return False
+        self._slots_used += 1
+        self._accounts.takes(hold.caller, size_bytes)
+        hold.settle()
+        request.granted.set_result(Turn(self, hold.caller, size_bytes, is_aside))
+        return True
+
+    def _remove(self, request: _Request) -> None:
+        caller = request.hold.caller
+        self._queues[caller].remove(request)
+        if not self._queues[caller]:
+            del self._queues[caller]
 
     def _fits(self, size_bytes: int) -> bool:
-        held_bytes = self._held_bytes if self._shared_bytes else 0
-        return self._shared_bytes + held_bytes + size_bytes <= self._total_bytes
+        held_bytes = self._held.size_bytes if self._shared_bytes else 0
+        return self._shared_bytes + held_bytes + size_bytes <= self._memory_bytes
 
     def _fits_aside(self, size_bytes: int) -> bool:
         aside_bytes = self._aside_bytes + size_bytes
         return (
-            aside_bytes <= self._most_aside_bytes and aside_bytes + self._held_bytes <= self._most_held_bytes
+            aside_bytes <= self._most_aside_bytes
+            and aside_bytes + self._held.size_bytes <= self._held.most_bytes
         )
 
-    def _give_back(self, size_bytes: int) -> None:
-        self._shared_bytes -= size_bytes
-        self._given_back(size_bytes)
-
-    def _give_back_aside(self, size_bytes: int) -> None:
-        self._aside_bytes -= size_bytes
-        self._given_back(size_bytes)
-
-    def _given_back(self, size_bytes: int) -> None:
+    def give_back(self, turn: "Turn", size_bytes: int) -> None:
+        """Free part of its memory."""
+        if turn.is_aside:
+            self._aside_bytes -= size_bytes
+        else:
+            self._shared_bytes -= size_bytes
+        if not turn.has_slot:
+            self._read_bytes[turn.caller] -= size_bytes
+        self._accounts.gives_back(turn.caller, size_bytes=size_bytes)
         self._admit()
         if size_bytes and self.at_rest:
             self._on_rest()
 
-
-class Hold:
-    """The bytes of one file; on the event loop only."""
-
-    def __init__(self, take: Callable[[int], None], give_back: _GiveBack) -> None:
-        """`take` takes bytes of the budget or raises, `give_back` gives them back."""
-        self._take = take
-        self._give_back = give_back
-        self._size_bytes = 0
-
-    def grow(self, size_bytes: int) -> None:
-        """So many bytes have come. Raises TooManyRequests when all files together are too many."""
-        self._take(size_bytes)
-        self._size_bytes += size_bytes
-
-    def release(self) -> None:
-        """Release all bytes of the file; may be called again."""
-        size_bytes, self._size_bytes = self._size_bytes, 0
-        self._give_back(size_bytes)
+    def leave_slot(self, turn: "Turn") -> None:
+        """Free its slot. The memory that it still has is that of an answer being read."""
+        self._slots_used -= 1
+        self._read_bytes[turn.caller] += turn.size_bytes
+        self._accounts.gives_back(turn.caller, slots=1)
+        self._admit()
 
 
-class Reservation:
-    """A share of the budget; may be shrunk and released from any thread."""
+class Turn:
+    """A slot and a share of the memory; each is given back by itself."""
 
-    def __init__(self, give_back: _GiveBack, loop: asyncio.AbstractEventLoop, size_bytes: int) -> None:
-        """`give_back` takes bytes back, on the thread of `loop`."""
-        self._give_back = give_back
-        self._loop = loop
-        self._size_bytes = size_bytes
+    def __init__(self, admission: Admission, caller: str | None, size_bytes: int, is_aside: bool) -> None:
+        self.caller = caller
+        self.size_bytes = size_bytes
+        self.is_aside = is_aside
+        """Whether its memory is part of the further tenth for small pictures."""
+        self.has_slot = True
+        self._admission = admission
+        self._loop = asyncio.get_running_loop()
 
     def shrink(self, size_bytes: int) -> None:
-        """Give back all but `size_bytes`."""
+        """Give back all of the memory but `size_bytes`; from any thread."""
         with suppress(RuntimeError):  # the loop is closed: nobody waits any more
             self._loop.call_soon_threadsafe(self._keep, size_bytes)
 
     def release(self) -> None:
-        """Give back everything; may be called again."""
+        """Give back all of the memory, from any thread; may be called again."""
         self.shrink(0)
+
+    def leave_slot(self) -> None:
+        """Give back the slot, on the event loop; may be called again."""
+        if self.has_slot:
+            self.has_slot = False
+            self._admission.leave_slot(self)
+
+    def end(self) -> None:
+        """Give back everything, on the event loop."""
+        self._keep(0)
+        self.leave_slot()
 
     def _keep(self, size_bytes: int) -> None:
         """On the loop's thread only, so that two threads cannot give back the same bytes."""
-        surplus = max(0, self._size_bytes - size_bytes)
-        self._size_bytes -= surplus
-        self._give_back(surplus)
+        surplus = max(0, self.size_bytes - size_bytes)
+        self.size_bytes -= surplus
+        self._admission.give_back(self, surplus)

@@ -1,4 +1,4 @@
-"""Reading a body whose size is bounded twice: as it arrives, and with its coding removed."""
+"""Reads a body within a size limit that holds before and after decoding its content coding."""
 
 import io
 import zlib
@@ -20,18 +20,19 @@ class Decoder(Protocol):
     """Removes one content coding from data fed to it in order."""
 
     def pieces(self, data: bytes) -> Iterator[bytes]:
-        """The decoded form of `data`, in pieces of milliseconds' work. Raises ContentCodingError."""
+        """The decoded form of `data`, in pieces that each take milliseconds. Raises ContentCodingError."""
 
     def finish(self) -> None:
-        """Told that no more data comes. Raises ContentCodingError if the coded data is incomplete."""
+        """To be called at the end of the data. Raises ContentCodingError if it is incomplete."""
 
 
 def decoder_for(content_encoding: str) -> Decoder:
     """Return the decoder of a Content-Encoding field (RFC 9110 section 8.4).
 
-    Servers and uploaders write much into it that is no coding ("aws-chunked", "UTF-8", "binary", "none"), so
-    names other than gzip and deflate mean nothing: as browsers do, the bytes are taken as they are. So they
-    are with two codings: no server needs two for a picture, and each multiplies what a bomb can hold.
+    Servers and uploaders write many values that are no coding ("aws-chunked", "UTF-8", "binary", "none").
+    Names other than gzip and deflate are ignored, as browsers do, and the bytes are used as they are. The
+    same holds for two codings: no server needs two for a picture, and each multiplies what a decompression
+    bomb can hold.
     """
     names = (name.strip().lower() for name in content_encoding.split(","))
     known = [_DECODERS[name] for name in names if name in _DECODERS]
@@ -41,15 +42,15 @@ def decoder_for(content_encoding: str) -> Decoder:
 class BoundedBody:
     """Collects a body, decoded: 1 to `max_bytes` bytes, before and after decoding.
 
-    It holds `max_bytes` and one piece at most. What a chunk costs depends on what it holds, and not on its
-    size, so it is not for the event loop that serves callers.
+    It holds at most `max_bytes` and one piece. The time for a chunk depends on its content, not on its size,
+    so this must not run on the event loop that serves callers.
     """
 
     def __init__(self, decoder: Decoder, max_bytes: int) -> None:
         self._decoder = decoder
         self._max_bytes = max_bytes
         self._received = 0
-        self._body = io.BytesIO()  # whose value is its buffer, and not a copy
+        self._body = io.BytesIO()  # getvalue() returns its buffer without a copy
 
     @property
     def size_bytes(self) -> int:
@@ -82,7 +83,7 @@ class IdentityDecoder:
         yield data
 
     def finish(self) -> None:
-        """Any end is a good end."""
+        """Any end is valid."""
 
 
 class GzipDecoder:
@@ -108,7 +109,7 @@ class GzipDecoder:
             raise ContentCodingError("gzip data is cut short")
 
     def _start_next_member(self) -> None:
-        # Each member costs a copy of the rest of the chunk: thousands of empty ones are an attack.
+        # Each member costs a copy of the rest of the chunk, so thousands of empty ones would be an attack.
         if self._members == _MAX_GZIP_MEMBERS:
             raise ContentCodingError(f"more than {_MAX_GZIP_MEMBERS} gzip members")
         self._members += 1
@@ -126,7 +127,8 @@ class DeflateDecoder:
         if not data:
             return
         if self._stream is None:
-            # As a bare stream this first byte would be a stored block with dirty padding: nobody writes it.
+            # In a bare stream this first byte would begin a stored block with non-zero padding, which nobody
+            # writes.
             wrapped = data[0] & 0x0F == _ZLIB_METHOD_DEFLATE
             self._stream = zlib.decompressobj(zlib.MAX_WBITS if wrapped else -zlib.MAX_WBITS)
         yield from _inflated(self._stream, data)
@@ -159,6 +161,6 @@ def _inflated(stream: "zlib._Decompress", data: bytes) -> Iterator[bytes]:
             raise ContentCodingError("corrupt compressed data") from None
         yield piece
         data = stream.unconsumed_tail
-        # A full piece may have left output inside the stream with no input to show for it.
+        # A full piece may mean that the stream still holds output, although all input is consumed.
         if stream.eof or (not data and len(piece) < _PIECE_BYTES):
             return

@@ -11,16 +11,16 @@ from shared_code.errors import SegmentError
 
 @dataclass(frozen=True)
 class Deadline:
-    """A moment by which a call has to have ended: `at` on the clock time.monotonic(), in seconds.
+    """The time by which a call must have ended: `at` on the clock time.monotonic(), in seconds.
 
-    Every wait of the call asks it how long it may last, so that they cannot add up to more.
+    Every wait of the call is limited by it, so that the waits together cannot take longer.
     """
 
     at: float
 
     @classmethod
     def after(cls, seconds: float) -> "Deadline":
-        """The moment so many seconds from now."""
+        """The deadline `seconds` from now."""
         return cls(time.monotonic() + seconds)
 
     @property
@@ -29,7 +29,7 @@ class Deadline:
         return max(0.0, self.at - time.monotonic())
 
     def within(self, seconds: float) -> float:
-        """`seconds`, or what is left if that is less: the time-out of a wait that has a limit of its own."""
+        """The time-out of a wait that has a limit of its own: `seconds`, or what is left if that is less."""
         return min(seconds, self.left_s)
 
     @asynccontextmanager

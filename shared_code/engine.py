@@ -6,38 +6,42 @@ Both edges use one engine, so its slots and its memory budget hold for the whole
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, suppress
+from contextlib import ExitStack, suppress
 from contextvars import copy_context
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from shared_code import pipeline
-from shared_code.admission import Hold, MemoryBudget, Reservation, Slots
-from shared_code.encode.answer_formats import PNG, AnswerFormat, WholeEncoder
+from shared_code.admission import Admission, Turn
+from shared_code.encode.answer_formats import PNG, AnswerFormat
 from shared_code.encode.encoder import Encoder
 from shared_code.encode.png import png_encoder
 from shared_code.errors import TooManyRequests
+from shared_code.matte.capacity import SLOT_WAIT_S
 from shared_code.matte.network import OnnxNetwork
 from shared_code.matte.networks import NetworkStore
 from shared_code.modes import MODES, Mode
 from shared_code.picture.fault import format_of
-from shared_code.pipeline import Cutout, Plan, Style
+from shared_code.pipeline import Cutout, Style
 from shared_code.process import cores, give_back_memory
 from shared_code.progress import Progress, StageName
-from shared_code.room.rooms import Rooms
+from shared_code.room.encoding import WholeEncoder
+from shared_code.room.rooms import Arrived, Rooms
 from shared_code.round_robin import RoundRobinExecutor
 from shared_code.settings import Settings
 from shared_code.stream import PictureStream
 from shared_code.visit import Visit
+from shared_code.waiting import Hold
 
-_HEADERS_AT_ONCE = 2
+_HEADERS_AT_ONCE = 3
 _HEADER_S = 10
 _REST_S = 5
 
 
 @dataclass(frozen=True)
 class Usage:
-    """Pictures at work, pictures that wait for memory or a slot, and the memory they hold of the budget."""
+    """Pictures in progress, pictures that wait for memory or a slot, and the memory that all of them hold."""
 
     slots_used: int
     slots_waiting: int
@@ -55,10 +59,10 @@ class Engine:
         self._gray_palette = settings.matte_png == "indexed"
         self._qualities = settings.qualities
         self._budget_bytes = settings.memory_budget_mb << 20
-        self._slots = Slots(settings.slots, settings.slot_wait_s)
-        self._budget = MemoryBudget(self._budget_bytes, settings.slot_wait_s, self._rest)
-        self._headers = ThreadPoolExecutor(_HEADERS_AT_ONCE, "header")
-        self._pictures = ThreadPoolExecutor(settings.slots, "picture")
+        wait_s = SLOT_WAIT_S if settings.slot_wait_s is None else settings.slot_wait_s
+        self._admission = Admission(settings.slots, self._budget_bytes, wait_s, self._rest)
+        self._headers = RoundRobinExecutor(_HEADERS_AT_ONCE, "header")
+        self._pictures = ThreadPoolExecutor(settings.slots + 1, "picture")  # one may be beside the slots
         self._strips = RoundRobinExecutor(cores(), "strip")
         self._resting: asyncio.TimerHandle | None = None
         self._has_cut_out = False
@@ -67,12 +71,12 @@ class Engine:
 
     @property
     def usage(self) -> Usage:
-        """How busy it is just now."""
-        return Usage(self._slots.used, self._slots.waiting, self._budget.taken_bytes)
+        """The current load."""
+        return Usage(self._admission.slots_used, self._admission.waiting, self._admission.taken_bytes)
 
     def hold(self) -> Hold:
-        """The memory of a file that will arrive, for its visit. Growing it raises TooManyRequests."""
-        return self._budget.hold()
+        """What a visit has of the queue: the bytes of its file, which are still to come, and its place."""
+        return self._admission.hold()
 
     async def cut_out(
         self,
@@ -81,13 +85,17 @@ class Engine:
         visit: Visit,
         network_name: str | None = None,
         wanted: AnswerFormat = PNG,
+        *,
+        crop: bool = False,
     ) -> PictureStream:
-        """Cut the foreground out of the picture in `data`. All that can fail has happened on return.
+        """Cut the foreground out of the picture in `data`. What comes after the return cannot fail.
 
-        It is written in the format that is wanted; where that does not take it, as PNG.
+        It is written in the format that is wanted; where that does not take it, as PNG. With `crop` it is
+        the box of the subject only, which is among the visit's findings.
 
-        The caller owns the stream, and closes it; `data` is not held any more. Without a `network_name` the
-        network is the mode's own, or else the default. Cancelled, the work ends with the stage that it is in.
+        The caller owns the stream and must close it; `data` is not held any more. Without a `network_name`
+        the mode's own network is used, or else the default. If this is cancelled, work ends with the current
+        stage.
 
         Raises ResourceNotFound (no such network), ImageSizeNotAllowed, ImageFormatInvalid,
         ImageDimensionNotAllowed, ImageTooLargeForInstance, TooManyRequests or ServiceUnavailable.
@@ -99,23 +107,29 @@ class Engine:
         visit.bytes_in = len(data)
         stay = _Stay()
         try:
-            stay.holds(self._slots.place())
-            plan = await self._plan(data, mode, wanted, progress, stay)
+            visit.held.take_place()
+            stay.gives_back(visit.held.leave_place)
+            arrived = stay.arrived = await self._read(data, visit, stay)
+            plan = pipeline.plan(arrived.header, mode, wanted, self._budget_bytes, crop=crop)
             waiting_ms = progress.elapsed_ms
             network_name = network_name or MODES[mode].network
+            if not self.networks.is_loaded(network_name):
+                await self._leave_room(arrived, visit, stay)
             network = await self.networks.get(network_name)
             progress.findings = replace(progress.findings, network=network_name or self.networks.default)
-            reservation = await self._budget.reserve(plan.peak_bytes)
-            stay.reservation = reservation
+            if not self._admission.has(plan.peak_bytes):
+                await self._leave_room(arrived, visit, stay)
+            turn = await self._admission.turn(visit.held, plan.peak_bytes)
+            stay.gives_back(turn.leave_slot)
+            stay.turn = turn
+            progress.ended(StageName.WAIT, waiting_ms)
 
             def work() -> PictureStream:
-                picture = self.rooms.open(data, pipeline.work(plan, network, len(data)), progress)
+                picture = arrived.open(pipeline.work(plan, network, len(data)))
                 cutout = pipeline.make_cutout(plan, picture, network, self._style, progress)
-                encoder = self._encoder(plan.format, cutout)
-                return PictureStream(cutout, encoder, self._strips, reservation, progress, stay.end)
+                encoder = self._encoder(plan.format, cutout, progress)
+                return PictureStream(cutout, encoder, self._strips, turn, progress, stay.end)
 
-            stay.gives_back(await self._slots.take())
-            progress.ended(StageName.WAIT, waiting_ms)
             stream = await stay.until_done(self._pictures.submit(copy_context().run, work))
             visit.held.release()
             self._has_cut_out = True
@@ -125,10 +139,11 @@ class Engine:
             stay.fail()
             raise
 
-    def _encoder(self, format: AnswerFormat, cutout: Cutout) -> Encoder[Any]:
+    def _encoder(self, format: AnswerFormat, cutout: Cutout, progress: Progress) -> Encoder[Any]:
+        size = cutout.width, cutout.height, cutout.pixels
         if format.whole is None:
-            return png_encoder(cutout.width, cutout.height, cutout.pixels, gray_palette=self._gray_palette)
-        return WholeEncoder(format, format.whole, cutout.width, self._qualities[format.name])
+            return png_encoder(*size, gray_palette=self._gray_palette)
+        return WholeEncoder(format, *size, self._qualities[format.name], self.rooms.zygote, progress)
 
     def _rest(self) -> None:
         if self._resting is not None:
@@ -137,40 +152,42 @@ class Engine:
 
     def _give_back_memory(self) -> None:
         """What networks and pictures leave free, when no picture has come for a while."""
-        if self._budget.at_rest:
-            self._headers.submit(_give_back_free_memory, self.networks.loaded)
+        if self._admission.at_rest:
+            self._headers.submit([partial(_give_back_free_memory, self.networks.loaded)])
 
-    async def _plan(
-        self, data: bytes, mode: Mode, wanted: AnswerFormat, progress: Progress, stay: "_Stay"
-    ) -> Plan:
+    async def _read(self, data: bytes, visit: Visit, stay: "_Stay") -> Arrived:
         """Raises TooManyRequests when headers that came before keep this one waiting."""
+        progress = visit.progress
         with progress.stage(StageName.HEADER):
-            planning = self._headers.submit(copy_context().run, self.rooms.header, data, progress)
+            read = partial(copy_context().run, self.rooms.read, data, progress)
+            (reading,) = self._headers.submit([read], visit.caller)
             try:
                 async with asyncio.timeout(_HEADER_S):
-                    header = await stay.until_done(planning)
+                    arrived = await stay.until_done(reading)
             except TimeoutError:
                 raise TooManyRequests from None
-        megapixels = header.width * header.height / 1e6
+        megapixels = arrived.header.width * arrived.header.height / 1e6
         progress.findings = replace(progress.findings, megapixels=megapixels)
-        return pipeline.plan(header, mode, wanted, self._budget_bytes)
+        return arrived
+
+    async def _leave_room(self, arrived: Arrived, visit: Visit, stay: "_Stay") -> None:
+        """What waits holds its file, and no process."""
+        (leaving,) = self._headers.submit([arrived.close], visit.caller)
+        await stay.until_done(leaving)
 
 
 class _Stay:
-    """What a picture occupies: given back when the last thread and process that work on it are gone.
+    """The resources of a picture, given back when the last thread and process that work on it have ended.
 
-    `reservation` is the stream's as soon as there is one.
+    The memory of `turn`, and the process of what has `arrived`, are the stream's as soon as there is one.
     """
 
     def __init__(self) -> None:
-        self.reservation: Reservation | None = None
+        self.turn: Turn | None = None
+        self.arrived: Arrived | None = None
         self._loop = asyncio.get_running_loop()
         self._held = ExitStack()
         self._busy: Future[Any] | None = None
-
-    def holds(self, what: AbstractContextManager[object]) -> None:
-        """It begins now, and ends with the stay."""
-        self._held.enter_context(what)
 
     def gives_back(self, give_back: Callable[[], None]) -> None:
         """To be called at the end of the stay."""
@@ -201,8 +218,18 @@ class _Stay:
             if isinstance(result, PictureStream):  # nobody will read it; it ends the stay
                 result.close()
                 return
-        if self.reservation is not None:
-            self.reservation.release()
+            if isinstance(result, Arrived):
+                self.arrived = result
+        if self.arrived is None:
+            self._give_back()
+        else:
+            self.arrived.gone.add_done_callback(lambda _: self._give_back())
+
+    def _give_back(self) -> None:
+        if self.arrived is not None:
+            self.arrived.close()
+        if self.turn is not None:
+            self.turn.release()
         self.end()
 
 

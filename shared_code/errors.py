@@ -98,14 +98,17 @@ class TokenInvalid(SegmentError):
     id = "E-TOKEN"
     status = 401
     code = "401"
-    message = (
-        "Unauthorized. Access token is missing, invalid, audience is incorrect "
-        "(https://cognitiveservices.azure.com), or have expired."
-    )
     gateway = True
 
-    def __init__(self, challenge: str | None = None) -> None:
+    def __init__(
+        self, challenge: str | None = None, audience: str = "https://cognitiveservices.azure.com"
+    ) -> None:
+        """`audience`: what tokens have to be for."""
         self.challenge = challenge
+        self.message = (
+            "Unauthorized. Access token is missing, invalid, audience is incorrect "
+            f"({audience}), or have expired."
+        )
 
 
 class PermissionDenied(SegmentError):
@@ -222,6 +225,7 @@ class ImageFault(StrEnum):
 
     UNKNOWN = "not a picture"
     HEIC = "HEIC"
+    AVIF = "AVIF"
     OTHER_FORMAT = "format not taken"
     TRUNCATED = "truncated"
     CORRUPT = "corrupt"
@@ -261,8 +265,8 @@ class ImageTooLargeForInstance(SegmentError):
 
 class TooManyRequests(SegmentError):
     """All slots and all places in the queue are taken, no slot or memory became free within
-    `SEGMENT_SLOT_WAIT_S`, waiting uploads fill their share of the memory budget, or no answer had begun
-    within `SEGMENT_DEADLINE_S`.
+    `SEGMENT_SLOT_WAIT_S`, waiting uploads fill their share of the memory budget, another caller with fewer
+    calls needed the place, or no answer had begun within `SEGMENT_DEADLINE_S`.
     """
 
     id = "E-429"

@@ -1,10 +1,11 @@
 """From the bytes of a picture to the rows of its cut-out: each step has a module of its own.
 
 bytes ── room ──────────> Header        what the file says of itself, read where it can harm nothing
-Header ─ plan ──────────> Plan          what comes out, and the memory it takes; nothing is decoded yet
+Header ─ plan ──────────> Plan          the output's size, and the memory needed; nothing is decoded yet
 Plan  ── room ──────────> Picture       decoded in a process of its own, read in upright strips of sRGB
       ── mask ──────────> Mask          foreground or not, uint8 (side, side): what the network sees in it
       ── refine ────────> Matte         the mask fitted to the picture's own edges
+      ── subject_box ───> PixelBox      what of it is answered, where only the subject is asked for
       ── edge_colour ───> EdgeColours   the foreground's own colour where the matte is partial
 Cutout.rows(top) ───────> uint8         colours + matte, composed, for the encoder; any order, any thread
 """
@@ -20,13 +21,14 @@ from numpy.typing import NDArray
 from PIL.Image import Resampling
 
 from shared_code.encode.answer_formats import PNG, AnswerFormat
-from shared_code.encode.compose import combine_alpha, cutout_rows
+from shared_code.encode.compose import combine_alpha, cutout
 from shared_code.encode.encoder import Pixels
 from shared_code.matte import edge_colour
 from shared_code.matte.box import Box
 from shared_code.matte.edge_colour import EdgeColours
 from shared_code.matte.mask import MattingNetwork, find_mask
 from shared_code.matte.refine import Guide, Matte, guide_size, refine
+from shared_code.matte.subject import PixelBox, subject_box
 from shared_code.modes import MODES, Mode
 from shared_code.picture.scale import averaged_size, decode_scale
 from shared_code.progress import Progress, StageName
@@ -38,28 +40,35 @@ STRIP_BYTES = 2 << 20
 _WORK_BYTES = 48 << 20
 """Preview, mask, matte and guide, beside the decoded picture; they are gone when strips are encoded."""
 _STRIPS_BYTES = 8 << 20
+"""Strips that wait to be encoded. Those that are being made are not counted for a picture: each core makes
+one at a time, of at most 18 MiB with its matte and colours, and a process takes that beside its budget."""
 _MATTE_PIXELS_PER_BYTE = 8
+_OPAQUE, _COLOUR = np.uint32(0xFF000000), np.uint32(0x00FFFFFF)
+"""Of a pixel's word: its alpha, and its colour."""
 _SLACK_BYTES = 64 << 20
 """Of address space, beside the plan, before the kernel refuses a room more."""
 _CPU_S = 1.0
 _CPU_S_PER_MEGAPIXEL = 0.04
 _CPU_S_PER_MEGABYTE = 0.03
 """Several times what the slowest honest picture takes to be decoded and read, docs/performance.md."""
+_CPU_S_PER_GIGABYTE = 4.0
+"""Of planned memory: a virtual machine took that long to get memory from its host that it had never used."""
 
 
 @dataclass(frozen=True)
 class Style:
-    """What the operator chooses of a cut-out's looks: see SEGMENT_EDGE_COLOUR in docs/settings.md."""
+    """The operator's choices for cut-outs: see SEGMENT_EDGE_COLOUR in docs/settings.md."""
 
     edge_colour: EdgeColour = "foreground"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What will be made of a picture, decided on its header.
+    """The output of a picture, decided from its header.
 
     `width` and `height` are the output's, and `format` the one it is written in; the picture is decoded at
-    1/`scale` and all of it takes about `peak_bytes` of memory, in all processes.
+    1/`scale` and all of it takes about `peak_bytes` of memory, in all processes. `crop`: only the box of the
+    subject is wanted of the output, which nobody knows yet.
     """
 
     header: Header
@@ -69,6 +78,7 @@ class Plan:
     scale: int
     peak_bytes: int
     format: AnswerFormat = PNG
+    crop: bool = False
 
     @property
     def pixels(self) -> Pixels:
@@ -87,23 +97,25 @@ class Plan:
 class Cutout:
     """A picture with its matte, ready to be read strip by strip, and to be closed.
 
-    Rows can only fail when the picture's process is ended in between.
+    `box` is the part of the planned output that exists. Rows fail only if the picture's process is ended in
+    between.
     """
 
     plan: Plan
+    box: PixelBox
     _picture: Picture
     _matte: Matte
     _edge_colours: EdgeColours | None
 
     @property
     def width(self) -> int:
-        """Of the output, in pixels."""
-        return self.plan.width
+        """In pixels."""
+        return self.box.width
 
     @property
     def height(self) -> int:
-        """Of the output, in pixels."""
-        return self.plan.height
+        """In pixels."""
+        return self.box.height
 
     @property
     def pixels(self) -> Pixels:
@@ -118,34 +130,70 @@ class Cutout:
     def rows(self, top: int) -> NDArray[np.uint8]:
         """The strip that starts at row `top`: uint8 (rows, width) gray, or (rows, width * 4) RGBA."""
         bottom = min(self.height, top + self.plan.strip_rows)
-        where = (top, bottom, self.width, self.height)
+        rows = self._whole_rows(self.box.top + top, self.box.top + bottom)
+        if self.width == self.plan.width:
+            return rows
+        size = self.pixels.value
+        return np.ascontiguousarray(rows[:, self.box.left * size : self.box.right * size])
+
+    def _whole_rows(self, top: int, bottom: int) -> NDArray[np.uint8]:
+        """Rows `top` to `bottom` of the planned output, as above."""
+        where = (top, bottom, self.plan.width, self.plan.height)
         if self.pixels is Pixels.GRAY:
             matte = self._matte.rows(top, bottom)
             return combine_alpha(matte, self._picture.alpha(*where)) if self._picture.has_alpha else matte
-        colours, own_alpha = self._picture.colours(*where)
-        matte = self._matte.rows(top, bottom)
-        alpha = matte if own_alpha is None else combine_alpha(matte, own_alpha)
+        rows = np.empty((bottom - top, self.plan.width), np.uint32)
+        with self._picture.colours(*where) as words:
+            for at, levels in self._matte.runs(top, bottom):
+                level = levels if isinstance(levels, int) else None
+                if level == 0:
+                    rows[:, at] = 0
+                elif level == 255 and not self._picture.has_alpha:
+                    np.bitwise_or(words[:, at], _OPAQUE, out=rows[:, at])
+                else:
+                    rows[:, at] = self._part(top, at.start, words[:, at], levels)
+        return rows.view(np.uint8)
+
+    def _part(
+        self, top: int, left: int, words: NDArray[np.uint32], levels: int | NDArray[np.uint8]
+    ) -> NDArray[np.uint32]:
+        """Pixels of the cut-out from its row `top` and column `left` on.
+
+        words: as `Picture.colours` gives them. levels: the matte's, of the same shape, or one for all.
+        """
+        colours = words & _COLOUR
+        matte = np.full(words.shape, levels, np.uint8) if isinstance(levels, int) else levels
+        alpha = matte
+        if self._picture.has_alpha:
+            alpha = combine_alpha(matte, (words >> np.uint32(24)).astype(np.uint8))
         if self._edge_colours is not None:
-            positions, found = self._edge_colours.foreground(top, colours, matte)
+            positions, found = self._edge_colours.foreground(top, left, colours, matte)
             colours.ravel()[positions] = found
-        return cutout_rows(colours, alpha)
+        return cutout(colours, alpha)
 
     def close(self) -> None:
-        """No row is wanted any more; may be called again, from any thread."""
+        """End the picture's process, as no row is needed any more; may be called again, from any thread."""
         self._picture.close()
 
     def when_closed(self, act: Callable[[], None]) -> None:
-        """Have `act` called when the picture's process is gone; at once if it is. On any thread."""
+        """Call `act` when the picture's process has ended; at once if it has. On any thread."""
         self._picture.when_gone(act)
 
 
-def plan(header: Header, mode: Mode, wanted: AnswerFormat = PNG, most_bytes: float = math.inf) -> Plan:
-    """Decide what to make of a picture.
+def plan(
+    header: Header,
+    mode: Mode,
+    wanted: AnswerFormat = PNG,
+    most_bytes: float = math.inf,
+    *,
+    crop: bool = False,
+) -> Plan:
+    """Plan the output of a picture; with `crop`, of the part that contains its subject.
 
-    It becomes a PNG, whatever is wanted, when the format does not take it or would take more than
-    `most_bytes` of memory.
+    It becomes a PNG if the wanted format cannot hold it or would need more than `most_bytes` of memory. The
+    size of the part is not known yet, so it counts as the whole.
     """
-    planned = _plan(header, mode)
+    planned = replace(_plan(header, mode), crop=crop)
     whole, width, height = wanted.whole, planned.width, planned.height
     if whole is None or not whole.takes(width, height):
         return planned
@@ -169,10 +217,10 @@ def _plan(header: Header, mode: Mode) -> Plan:
 
 
 def encoded_bytes(mode: Mode, width: int, height: int) -> int:
-    """What encoded strips and those under way take at most, beside the decoded picture.
+    """Most memory of encoded strips and of those that wait for it, beside the decoded picture.
 
-    A reader who takes nothing does not stop them from being made. A cut-out may not shrink at all; a matte is
-    smooth, unless the picture brings alpha of its own.
+    Strips are encoded even if the caller does not read. A cut-out may not get smaller at all; a matte is
+    smooth, unless the picture has alpha of its own.
     """
     pixels = width * height
     if MODES[mode].pixels is Pixels.GRAY:
@@ -181,12 +229,13 @@ def encoded_bytes(mode: Mode, width: int, height: int) -> int:
 
 
 def work(plan: Plan, network: MattingNetwork, file_bytes: int) -> Work:
-    """What the picture's room is to do for it, and what it may take."""
+    """The job for the picture's room, and its limits."""
     header = plan.header
+    megapixels, megabytes = header.width * header.height / 1e6, file_bytes / 1e6
     preview = preview_size(header, network.side)
     sides = [network.side, network.second_side or 0, network.umpire.side if network.umpire else 0]
     columns, rows = guide_size(*_preview_of(plan, network.side))
-    largest = max(3 * max(sides) ** 2, 3 * columns * rows, plan.strip_rows * plan.width * plan.pixels.value)
+    largest = max(4 * max(sides) ** 2, 4 * columns * rows, plan.strip_rows * plan.width * plan.pixels.value)
     return Work(
         header=header,
         scale=plan.scale,
@@ -195,8 +244,8 @@ def work(plan: Plan, network: MattingNetwork, file_bytes: int) -> Work:
         preview_height=preview[1],
         memory_bytes=plan.peak_bytes + file_bytes + _SLACK_BYTES,
         cpu_s=_CPU_S
-        + _CPU_S_PER_MEGAPIXEL * header.width * header.height / 1e6
-        + _CPU_S_PER_MEGABYTE * file_bytes / 1e6,
+        + header.cpu_times * (_CPU_S_PER_MEGAPIXEL * megapixels + _CPU_S_PER_MEGABYTE * megabytes)
+        + _CPU_S_PER_GIGABYTE * plan.peak_bytes / 2**30,
         slot_bytes=-(-largest // 4096) * 4096,
     )
 
@@ -222,14 +271,14 @@ def make_cutout(
 def _make_cutout(
     plan: Plan, picture: Picture, network: MattingNetwork, style: Style, progress: Progress
 ) -> Cutout:
-    # The network needs a small picture only: while it computes, the whole is decoded.
+    # The network needs only a small picture, and runs while the whole is decoded.
     with ThreadPoolExecutor(2, "beside") as beside, _closed_on_error(picture):
         whole = beside.submit(_decoded, picture, progress)
         with progress.stage(StageName.PREVIEW):
             first = _seen_at(picture, network.side)
         guided = beside.submit(_guide, picture, guide_size(*_preview_of(plan, network.side)))
         with progress.stage(StageName.NETWORK):
-            mask = find_mask(network, _Views(picture, guided, first))
+            mask = find_mask(network, _Views(picture, guided, first), progress)
             progress.findings = replace(
                 progress.findings, uncertainty=mask.uncertainty, second_look=mask.runs > 1
             )
@@ -237,18 +286,37 @@ def _make_cutout(
         with progress.stage(StageName.MATTE):
             matte = refine(mask.levels, guide, plan.width, plan.height)
         whole.result()
+    box = _box(plan, picture, matte, progress)
     if plan.pixels is Pixels.GRAY:
         if not picture.has_alpha:
             picture.close()  # nothing of it is wanted any more
-        return Cutout(plan, picture, matte, None)
+        return Cutout(plan, box, picture, matte, None)
     with progress.stage(StageName.COLOURS):
         edges = edge_colour.estimate(guide, matte) if style.edge_colour == "foreground" else None
-    return Cutout(plan, picture, matte, edges)
+    return Cutout(plan, box, picture, matte, edges)
+
+
+def _box(plan: Plan, picture: Picture, matte: Matte, progress: Progress) -> PixelBox:
+    """The wanted part of the planned output.
+
+    The subject's box is noted in `progress`, in pixels of the upright picture.
+    """
+    width, height, header = plan.width, plan.height, plan.header
+    if not plan.crop:
+        return PixelBox(0, 0, width, height)
+    alpha = matte.alpha
+    if picture.has_alpha:
+        rows, columns = alpha.shape
+        alpha = combine_alpha(alpha, picture.alpha(0, rows, columns, rows))
+    box = subject_box(alpha, width, height)
+    of_picture = box.scaled(header.width / width, header.height / height, header.width, header.height)
+    progress.findings = replace(progress.findings, box=of_picture)
+    return box
 
 
 @contextmanager
 def _closed_on_error(picture: Picture) -> Iterator[None]:
-    """So that threads which wait for the picture come back."""
+    """Ends the process, so that threads which wait for the picture return."""
     try:
         yield
     except BaseException:
@@ -281,7 +349,7 @@ def _preview_of(plan: Plan, side: int) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class _Views:
-    """What the network is shown of a picture: all of the preview, and parts of the guide.
+    """Inputs for the network: the whole preview, and parts of the guide.
 
     The guide is as sharp as the matte can be; more pixels of a part gained nothing.
     """
@@ -302,7 +370,7 @@ class _Views:
 
 def _seen_at(picture: Picture, side: int) -> NDArray[np.uint8]:
     """What the network sees: uint8 RGB (side, side, 3)."""
-    # Lanczos, as the network's authors and peers feed it: others move its masks on hard pictures.
+    # Lanczos, as the network's authors use; other filters change its masks on hard pictures.
     return picture.thumbnail(side, side, Resampling.LANCZOS)
 
 

@@ -8,8 +8,6 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from threadpoolctl import threadpool_limits
-
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
 _M_ARENA_MAX = -8
@@ -24,19 +22,24 @@ def cores() -> int:
 
 def tune_process() -> None:
     """To be called once, before anything is computed, and before ONNX Runtime is imported."""
+    import numpy as np  # noqa: F401, PLC0415, RUF100  # only what is loaded can be limited
+    from threadpoolctl import threadpool_limits  # noqa: PLC0415, RUF100  # a zygote has no use for it
+
     os.putenv("ORT_DISABLE_TELEMETRY", "1")  # or it tells Microsoft of every network that is loaded
     tune_allocator()
-    threadpool_limits(1, "blas")  # numpy's matrices are small; waiting, its threads would hold the cores
-    # Of odd pictures, which are odd no matter who reads them. Here, and not around each call: filters are the
+    # numpy's matrices are small; waiting, its threads would hold the cores. And products that are shared out
+    # among more threads are rounded differently, so a matte would depend on them.
+    threadpool_limits(1, "blas")
+    # Warnings about odd pictures. Filtered here, and not around each call: filters are the
     # process's, and threads that change and restore them leave each other's behind.
     warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 def give_back_memory() -> None:
-    """Return to the system what is free in the heap, holes between live blocks included (malloc_trim(3)).
+    """Return the heap's free memory to the system, also that between live blocks (malloc_trim(3)).
 
-    Takes milliseconds, and makes the next picture ask for its pages anew: for a process that rests.
-    Does nothing where the C library is another one.
+    This takes milliseconds, and the next picture has to request its pages again, so it is for an idle
+    process. It does nothing with C libraries other than glibc.
     """
     malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if malloc_trim is not None:
@@ -45,10 +48,10 @@ def give_back_memory() -> None:
 
 @contextmanager
 def told_on_console() -> Iterator[None]:
-    """What stops the app at its start, in one line on stderr too, and then raised as it was.
+    """Write an error that stops the app's start to stderr, in one line, and raise it again.
 
-    The worker library catches it, and the Functions host drops what the library logs of it: it serves an app
-    without functions, 404 for everything. What the worker writes to its console is in the host's log.
+    The worker library catches it, and the Functions host drops what the library logs about it; the host then
+    serves an app without functions, 404 for everything. The worker's console does reach the host's log.
     """
     try:
         yield
@@ -59,18 +62,19 @@ def told_on_console() -> Iterator[None]:
 
 
 def end_process() -> None:
-    """End a process that cannot serve, at once; the platform starts another."""
+    """End a process that cannot serve at once, so that the platform starts another."""
     logging.shutdown()
     os._exit(1)
 
 
 def tune_allocator() -> None:
-    """Have glibc give decoded pictures back at once, and keep all else in one heap (mallopt(3)).
+    """Have glibc return decoded pictures to the system at once, and keep everything else in one heap
+    (mallopt(3)).
 
-    By default the threshold of what is given back grows with use, and each thread has a heap of its own: over
-    time the holes in them double the process's memory. A threshold below the planes of a guide, on the other
-    hand, has the system clear every one of them anew, and a cut-out takes twice as long.
-    Does nothing where the C library is another one.
+    By default the size from which memory is returned grows with use, and each thread has its own heap. Over
+    time, holes in the heaps double the process's memory. A threshold below the size of a guide's planes would
+    be too low: the system would clear each plane anew, and a cut-out would take twice as long.
+    It does nothing with C libraries other than glibc.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:

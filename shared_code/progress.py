@@ -7,9 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 
+from shared_code.matte.subject import PixelBox
+
 
 class StageName(StrEnum):
-    """The stages of a picture, by the order in which they begin; some run side by side."""
+    """The stages of a picture, in the order in which they begin; some run in parallel."""
 
     RECEIVE = "receive"
     HEADER = "header"
@@ -39,12 +41,13 @@ class Stage:
 
 @dataclass(frozen=True)
 class Findings:
-    """What was found out about a picture, None as long as it is not known.
+    """What is known about a picture; None for what is not known yet.
 
-    format: the name of its format, told by how it begins. network: the name of the one it was shown to.
-    cold_start: whether no picture had been cut out yet when it came, so that it may have waited for the
-    process to get ready. megapixels: of the picture that came. uncertainty: how undecided the network was,
-    0 sure .. 1. second_look: whether networks were run more than once.
+    format: the name of its format, recognised by its first bytes. network: the name of the network that ran.
+    cold_start: whether it came before the first cut-out, and so may have waited for the process to get
+    ready. megapixels: of the input. uncertainty: how undecided the network was,
+    0 sure .. 1. second_look: whether networks were run more than once. box: of the upright picture, what is
+    answered of it where only the subject is asked for.
     """
 
     megapixels: float | None = None
@@ -53,6 +56,7 @@ class Findings:
     format: str | None = None
     network: str | None = None
     cold_start: bool | None = None
+    box: PixelBox | None = None
 
 
 class Abandoned(Exception):  # noqa: N818
@@ -60,27 +64,32 @@ class Abandoned(Exception):  # noqa: N818
 
 
 class Progress:
-    """Followed by the edge, written by whatever works on the picture, on any thread.
+    """Read by the edge, and written by everything that works on the picture, on any thread.
 
-    A stage that is not begun yet is not begun any more after `abandon`, and a process that reads the picture
-    is ended in the middle of its work; the network cannot be interrupted, but no run of it lasts long.
+    After `abandon` no further stage begins. A process that reads the picture, and a run of a network, are
+    stopped at once; other work ends within milliseconds.
     """
 
     def __init__(self) -> None:
         self.began = time.time()
         """Seconds since 1970 (UTC)."""
         self.findings = Findings()
-        """Replaced by a fuller one whenever a stage has found something out."""
+        """Replaced whenever a stage has found out more."""
         self._zero = time.monotonic()
         self._stages: list[Stage] = []
         self._abandoned = False
         self._on_abandon: list[Callable[[], None]] = []
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # collecting garbage may abandon while it is held, see stream.py
 
     @property
     def abandoned(self) -> bool:
         """Whether the caller of the picture has gone."""
         return self._abandoned
+
+    def check(self) -> None:
+        """Raises Abandoned when the caller of the picture has gone."""
+        if self._abandoned:
+            raise Abandoned
 
     @property
     def elapsed_ms(self) -> float:
@@ -89,14 +98,13 @@ class Progress:
 
     @property
     def stages(self) -> tuple[Stage, ...]:
-        """Those that have ended, by their beginning."""
+        """The stages that have ended, sorted by their beginning."""
         return tuple(sorted(self._stages, key=lambda stage: stage.begin_ms))
 
     @contextmanager
     def stage(self, name: StageName) -> Iterator[None]:
         """Measure the block's time, whether or not it succeeds. Raises Abandoned before it begins."""
-        if self._abandoned:
-            raise Abandoned
+        self.check()
         begin_ms = self.elapsed_ms
         try:
             yield
@@ -108,7 +116,7 @@ class Progress:
         self._stages.append(Stage(name, begin_ms, self.elapsed_ms))
 
     def on_abandon(self, act: Callable[[], None]) -> None:
-        """Have `act` called when the work is given up; at once if it has been."""
+        """Call `act` when the work is abandoned; at once if it has been."""
         with self._lock:
             if not self._abandoned:
                 self._on_abandon.append(act)
@@ -116,7 +124,7 @@ class Progress:
         act()
 
     def abandon(self) -> None:
-        """Begin no further stage, and end what can be ended."""
+        """Begin no further stage, and stop what can be stopped."""
         with self._lock:
             self._abandoned = True
             acts, self._on_abandon = self._on_abandon, []

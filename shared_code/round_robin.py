@@ -2,9 +2,11 @@
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+
+_OF_THEIR_OWN = object()
 
 
 class RoundRobinExecutor:
@@ -12,30 +14,33 @@ class RoundRobinExecutor:
 
     def __init__(self, threads: int, name: str) -> None:
         self._threads = ThreadPoolExecutor(threads, name)
-        self._lines: deque[deque[Callable[[], None]]] = deque()
+        self._lines: dict[Hashable, deque[Callable[[], None]]] = {}  # the next to be served first
         self._lock = threading.Lock()
 
-    def submit[Result](self, line: Iterable[Callable[[], Result]]) -> deque[Future[Result]]:
-        """Begin the jobs of one line in their order. One that is cancelled before it begins is never done."""
+    def submit[Result](
+        self, jobs: Iterable[Callable[[], Result]], line: Hashable = _OF_THEIR_OWN
+    ) -> deque[Future[Result]]:
+        """Begin jobs in their order, at the end of a line. One that is cancelled before is never done."""
         futures: deque[Future[Result]] = deque()
-        jobs: deque[Callable[[], None]] = deque()
-        for job in line:
+        waiting: deque[Callable[[], None]] = deque()
+        for job in jobs:
             future = Future[Result]()
             futures.append(future)
-            jobs.append(partial(_do, future, job))
-        if jobs:
+            waiting.append(partial(_do, future, job))
+        if waiting:
             with self._lock:
-                self._lines.append(jobs)
+                self._lines.setdefault(object() if line is _OF_THEIR_OWN else line, deque()).extend(waiting)
         for _ in range(len(futures)):
             self._threads.submit(self._next)
         return futures
 
     def _next(self) -> None:
         with self._lock:
-            line = self._lines.popleft()
+            name = next(iter(self._lines))
+            line = self._lines.pop(name)
             job = line.popleft()
             if line:
-                self._lines.append(line)
+                self._lines[name] = line
         job()
 
 

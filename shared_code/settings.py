@@ -12,9 +12,15 @@ from urllib.parse import urlsplit
 
 from shared_code.encode.answer_formats import ANSWER_FORMATS, PNG, AnswerFormat
 from shared_code.modes import Mode
+from shared_code.picture import hevc
+from shared_code.picture.formats import HEIC, MORE_FORMATS, Format, accepted
 
 MAX_DEADLINE_S = 220
 """Below the 230 s in which Azure wants an HTTP answer, and below `functionTimeout` in host.json."""
+
+NOT_FOR_PICTURES_MB = 968
+"""Of an instance: for host, worker and the default network ("Memory of an instance" in docs/hosting.md)."""
+_BUDGET_MB = 1080
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 """Of a caller, in records."""
@@ -106,24 +112,29 @@ class TelemetrySettings:
 class Settings:
     """The app settings of docs/settings.md, parsed. Secrets stay out of the printed form.
 
-    `qualities`: of the colours, 1 to 100, by the name of each format of the answer that has one.
+    `formats`: those of which files are accepted. Where no `slot_wait_s` is set, the network decides; an
+    `instance_mb` of 0 is not known. `qualities`: of the colours, 1 to 100, by the name of each format of the
+    answer that has one.
     """
 
     api_keys: tuple[ApiKey, ...]
     keys: bool
     entra: EntraSettings | None
+    gateway: str
     allow_anonymous: bool
     host: IPAddress
     region: str
     model: str
     models_in_memory: int
+    formats: tuple[Format, ...]
     matte_png: MattePng
     edge_colour: EdgeColour
     qualities: Mapping[str, int]
     slots: int
-    slot_wait_s: float
+    slot_wait_s: float | None
     deadline_s: float
     stall_s: float
+    instance_mb: int
     memory_budget_mb: int
     url_input: bool
     url_allowed_networks: tuple[IPNetwork, ...]
@@ -138,15 +149,19 @@ class Settings:
 def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     """Read all settings from `environment`. Raises SettingsError on the first one that is malformed."""
     read = _Reader(environment)
+    instance_mb = read("SEGMENT_INSTANCE_MB", "0", _instance)
+    budget_mb = instance_mb - NOT_FOR_PICTURES_MB if instance_mb else _BUDGET_MB
     settings = Settings(
         api_keys=_api_keys(read),
         keys=read("SEGMENT_KEYS", "on", _choice("on", "off")) == "on",
         entra=_entra_settings(read),
+        gateway=read("SEGMENT_GATEWAY", "", str.strip),
         allow_anonymous=read("SEGMENT_ALLOW_ANONYMOUS", "false", _boolean),
         host=read("SEGMENT_HOST", "127.0.0.1", _address),
         region=read("SEGMENT_REGION", "", str.strip),
         model=read("SEGMENT_MODEL", "", str.strip),
         models_in_memory=read("SEGMENT_MODELS_IN_MEMORY", "2", _integer(2, 16)),
+        formats=accepted(read("SEGMENT_MORE_FORMATS", "", _more_formats)),
         matte_png=read("SEGMENT_MATTE_PNG", "gray", _choice("gray", "indexed")),
         edge_colour=read("SEGMENT_EDGE_COLOUR", "foreground", _choice("foreground", "source")),
         qualities={
@@ -155,10 +170,11 @@ def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
             if row.whole
         },
         slots=read("SEGMENT_SLOTS", "0", _integer(0, 64)) or (os.process_cpu_count() or 1),
-        slot_wait_s=read("SEGMENT_SLOT_WAIT_S", "10", _integer(0, 200)),
+        slot_wait_s=read("SEGMENT_SLOT_WAIT_S", "", _or_none(_integer(0, 200))),
         deadline_s=read("SEGMENT_DEADLINE_S", "210", _integer(10, MAX_DEADLINE_S)),
         stall_s=read("SEGMENT_STALL_S", "30", _integer(1, MAX_DEADLINE_S)),
-        memory_budget_mb=read("SEGMENT_MEMORY_BUDGET_MB", "1080", _integer(64, 65_536)),
+        instance_mb=instance_mb,
+        memory_budget_mb=read("SEGMENT_MEMORY_BUDGET_MB", str(budget_mb), _integer(64, 65_536)),
         url_input=read("SEGMENT_URL_INPUT", "on", _choice("on", "off")) == "on",
         url_allowed_networks=read("SEGMENT_URL_ALLOWED_NETWORKS", "", _networks),
         url_allowed_ports=read("SEGMENT_URL_ALLOWED_PORTS", "80,443", _ports),
@@ -170,11 +186,13 @@ def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     )
     if settings.allow_anonymous and not settings.host.is_loopback:
         raise SettingsError(
-            "SEGMENT_ALLOW_ANONYMOUS: only where this machine alone may call, "
-            f"and SEGMENT_HOST is {settings.host}"
+            "SEGMENT_ALLOW_ANONYMOUS: allowed only if SEGMENT_HOST is a loopback address, "
+            f"and it is {settings.host}"
         )
+    if settings.gateway and settings.gateway not in _caller_names(settings):
+        raise SettingsError("SEGMENT_GATEWAY: must be the name of a key or of one of SEGMENT_ENTRA_CALLERS")
     for name, seconds in (("SLOT_WAIT", settings.slot_wait_s), ("STALL", settings.stall_s)):
-        if seconds >= settings.deadline_s:
+        if seconds is not None and seconds >= settings.deadline_s:
             raise SettingsError(
                 f"SEGMENT_{name}_S: {seconds} seconds are never reached, "
                 f"since SEGMENT_DEADLINE_S ends every call after {settings.deadline_s}"
@@ -207,7 +225,7 @@ def _cutout_settings(read: _Reader) -> CutoutSettings:
     if cutout.input_container == cutout.output_container:
         raise SettingsError(
             "CUTOUT_OUTPUT_CONTAINER: must differ from CUTOUT_INPUT_CONTAINER, "
-            "or every cut-out would be cut out in its turn"
+            "otherwise cut-outs would be cut out again"
         )
     return cutout
 
@@ -245,6 +263,17 @@ def _api_keys(read: _Reader) -> tuple[ApiKey, ...]:
         raise SettingsError(f"SEGMENT_API_KEYS: more than one key has the name {twice[0]}")
     numbered = (name for name in map("key-{}".format, count(1)) if name not in names)
     return tuple(key if key.name else _named(key, next(numbered)) for key in found)
+
+
+def _caller_names(settings: Settings) -> set[str]:
+    """Of all who can get in, and can be told apart."""
+    names = {key.name for key in settings.api_keys} if settings.keys else set()
+    return names | ({caller.name for caller in settings.entra.callers} if settings.entra else set())
+
+
+def is_caller_name(value: str) -> bool:
+    """Whether callers can be called that."""
+    return _NAME.fullmatch(value) is not None
 
 
 def _entra_settings(read: _Reader) -> EntraSettings | None:
@@ -298,7 +327,7 @@ def _keys(value: str) -> tuple[ApiKey, ...]:
     """
     words = _words(value)
     if any("@Microsoft.KeyVault(" in word for word in words):
-        raise ValueError("a Key Vault reference that the platform has not resolved")
+        raise ValueError("is a Key Vault reference that the platform has not resolved")
     return tuple(_key(word) for word in words)
 
 
@@ -309,7 +338,7 @@ def _key(word: str) -> ApiKey:
         return ApiKey("", word)
     if not _NAME.fullmatch(name.strip()):
         raise ValueError(
-            "what stands before a = is a name, of 1 to 32 letters, digits, hyphens, dots and underscores"
+            "the name before a = must have 1 to 32 letters, digits, hyphens, dots and underscores"
         )
     return ApiKey(name.strip(), key.strip())
 
@@ -331,6 +360,14 @@ def _choice[T: str](*choices: T) -> Callable[[str], T]:
 def _format(value: str) -> AnswerFormat:
     names = [row.name for row in ANSWER_FORMATS]
     return ANSWER_FORMATS[names.index(_choice(*names)(value))]
+
+
+def _more_formats(value: str) -> tuple[Format, ...]:
+    rows = {row.name.lower(): row for row in MORE_FORMATS}
+    chosen = tuple(rows[_choice(*rows)(word.lower())] for word in _words(value))
+    if HEIC in chosen and not hevc.is_installed():
+        raise ValueError("heic needs the package pi-heif, see requirements-heic.txt")
+    return chosen
 
 
 def _resource_name(most: int) -> Callable[[str], str]:
@@ -358,6 +395,15 @@ def _integer(least: int, most: int) -> Callable[[str], int]:
 
 def _address(value: str) -> IPAddress:
     return ip_address(value.strip())
+
+
+def _or_none[T](parse: Callable[[str], T]) -> Callable[[str], T | None]:
+    return lambda value: parse(value) if value else None
+
+
+def _instance(value: str) -> int:
+    """0, or memory that leaves something for pictures."""
+    return 0 if value.strip() == "0" else _integer(NOT_FOR_PICTURES_MB + 64, 65_536)(value)
 
 
 def _networks(value: str) -> tuple[IPNetwork, ...]:

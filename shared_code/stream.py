@@ -1,4 +1,4 @@
-"""The bytes of a picture, made by threads while they are sent, and the memory that takes."""
+"""The bytes of a picture, encoded by threads while they are sent, and the memory that this takes."""
 
 import asyncio
 import threading
@@ -10,11 +10,12 @@ from functools import partial
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
-from shared_code.admission import Reservation
+from shared_code.admission import Turn
 from shared_code.encode.encoder import EncodedStrip, Encoder
 from shared_code.pipeline import Cutout
-from shared_code.progress import Abandoned, Progress, StageName
+from shared_code.progress import Progress, StageName
 from shared_code.round_robin import RoundRobinExecutor
 
 
@@ -23,10 +24,10 @@ class PictureStream:
 
     It is its own iterator, so that a loop that reads it keeps it alive.
 
-    Its memory is accounted for until it is closed: all of the picture while strips are being made, then the
-    encoded bytes that the reader has not done with, so that a slow one holds little. Strips that are not
-    begun when it is closed are never made; a format that needs all rows at once has one strip of them.
-    Dropped without that, it is closed by the garbage collector, some day.
+    Its memory counts until it is closed: the whole picture while strips are being encoded, then the encoded
+    bytes that are not sent yet, so that a slow reader holds little. Strips that have not begun when it is
+    closed are never made, and closing abandons `progress`. If the owner forgets to close it, the garbage
+    collector does.
     """
 
     def __init__[Strip: EncodedStrip](
@@ -34,19 +35,14 @@ class PictureStream:
         cutout: Cutout,
         encoder: Encoder[Strip],
         threads: RoundRobinExecutor,
-        reservation: Reservation,
+        turn: Turn,
         progress: Progress,
         gone: Callable[[], None] = lambda: None,
     ) -> None:
-        """`gone` is called when the picture is needed no more and its process has ended, on any thread."""
+        """`gone` is called, on any thread, when the picture is no longer needed and its process has ended."""
         self.media_type = encoder.media_type
-        strips = 1 if encoder.at_once else len(cutout.strip_tops)
-        share = self._share = _Share(strips, reservation, progress, cutout.close)
-        jobs: list[Callable[[], Strip]] = (
-            [partial(_made_at_once, encoder, cutout, lambda: share.closed)]
-            if encoder.at_once
-            else [partial(_made, encoder, cutout, top) for top in cutout.strip_tops]
-        )
+        jobs = encoder.jobs([partial(_rows, cutout, top, progress) for top in cutout.strip_tops])
+        self._share = _Share(len(jobs), turn, progress, cutout.close)
         cutout.when_closed(self._share.picture_gone)
         cutout.when_closed(gone)
         made = threads.submit(jobs)
@@ -72,23 +68,10 @@ class PictureStream:
         _close(self._strips, self._share)
 
 
-def _made[Strip: EncodedStrip](encoder: Encoder[Strip], cutout: Cutout, top: int) -> Strip:
-    return encoder.strip(cutout.rows(top))
-
-
-def _made_at_once[Strip: EncodedStrip](
-    encoder: Encoder[Strip], cutout: Cutout, is_given_up: Callable[[], bool]
-) -> Strip:
-    """One strip of all rows. Raises Abandoned between two strips of them, and before they are encoded."""
-    rows = np.empty((cutout.height, cutout.width * cutout.pixels.value), np.uint8)
-    for top in cutout.strip_tops:
-        if is_given_up():
-            raise Abandoned
-        strip = cutout.rows(top)
-        rows[top : top + len(strip)] = strip
-    if is_given_up():
-        raise Abandoned
-    return encoder.strip(rows)
+def _rows(cutout: Cutout, top: int, progress: Progress) -> NDArray[np.uint8]:
+    """A strip. Raises Abandoned when the stream was closed."""
+    progress.check()
+    return cutout.rows(top)
 
 
 async def _joined[Strip: EncodedStrip](
@@ -111,19 +94,16 @@ def _close[Strip: EncodedStrip](strips: deque[Future[Strip]], share: "_Share") -
 
 
 class _Share:
-    """Keeps the reservation as large as what the stream really holds."""
+    """Shrinks the memory of a turn to what the stream really holds."""
 
-    def __init__(
-        self, strips: int, reservation: Reservation, progress: Progress, done: Callable[[], None]
-    ) -> None:
+    def __init__(self, strips: int, turn: Turn, progress: Progress, done: Callable[[], None]) -> None:
         """`done` is called when no strip is to be made any more."""
         self._unmade = strips
         self._picture_gone = False
         self._done = done
         self._encoded_bytes = 0
-        self.closed = False
-        """Whether nobody wants it any more."""
-        self._reservation = reservation
+        self._closed = False
+        self._turn = turn
         self._progress = progress
         self._begin_ms = progress.elapsed_ms
         self._lock = threading.RLock()  # collecting garbage may close this very stream while it is held
@@ -148,19 +128,20 @@ class _Share:
             self._adjust()
 
     def handed_out(self, size_bytes: int) -> None:
-        """The reader has done with the bytes of a strip."""
+        """The bytes of a strip were sent."""
         with self._lock:
             self._encoded_bytes -= size_bytes
             self._adjust()
 
     def close(self) -> None:
-        """Nothing is held any more, but by threads that still make a strip, and they fail."""
+        """Hold nothing any more. What is still being encoded is given up."""
         with self._lock:
-            self.closed = True
+            self._closed = True
             self._adjust()
+        self._progress.abandon()
         self._done()
 
     def _adjust(self) -> None:
         """While strips are made, all of the picture is held."""
         if self._unmade == 0 and self._picture_gone:
-            self._reservation.shrink(0 if self.closed else self._encoded_bytes)
+            self._turn.shrink(0 if self._closed else self._encoded_bytes)

@@ -1,7 +1,7 @@
 """One picture's visit, from the first byte of the request or event to the end of its answer.
 
-An edge makes it and enters it; whatever works on the picture is given it, or the part of it that it needs.
-On leaving, the memory of the file is given back, and the sink is told how the visit ended.
+An edge creates and enters it. Everything that works on the picture gets the visit, or the part that it needs.
+When the visit is left, the memory of the file is released, and the sink gets the record.
 """
 
 import asyncio
@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-from shared_code.admission import Hold
 from shared_code.deadline import Deadline
 from shared_code.errors import ImageFormatInvalid, InternalError, SegmentError, UrlNotAccessible
 from shared_code.modes import Mode
-from shared_code.outcome import Edge, Ending, Outcome, OutcomeSink
 from shared_code.progress import Abandoned, Findings, Progress
+from shared_code.record import Edge, Ending, RecordSink, VisitRecord
+from shared_code.waiting import Hold
 
 
 @dataclass(frozen=True)
@@ -37,52 +37,59 @@ class Arrival:
 
 
 class Visit:
-    """What the service knows of one picture while it is here: a context manager, to be entered once.
+    """The state of one picture while it is processed: a context manager, to be entered once.
 
-    It ends as SENT when it is left without an error and nothing else was said, otherwise as the error that
-    left it tells. The error goes on, without what its frames hold.
+    Unless the ending was set before, it ends as SENT when it is left without an error, and otherwise as the
+    error says. The error is raised further, and its frames no longer hold the picture.
     """
 
-    def __init__(self, arrival: Arrival, deadline: Deadline, held: Hold, sink: OutcomeSink) -> None:
-        """`held` is what the picture's file takes of the memory budget."""
+    def __init__(self, arrival: Arrival, deadline: Deadline, held: Hold, sink: RecordSink) -> None:
+        """`held` is what the picture has of the queue."""
         self.id = arrival.id
         self.deadline = deadline
         self.held = held
         self.progress = Progress()
         self.mode: Mode | None = None
-        """What is asked for, once that is known."""
-        self.caller: str | None = None
-        """The name of whoever asks, once that is known; None where nobody has to say."""
+        """The requested mode, once it is known."""
         self.bytes_in = 0
-        """Of the picture's file, or what has come of it."""
+        """Bytes of the picture's file that have arrived."""
         self.bytes_out = 0
         self._arrival = arrival
         self._sink = sink
         self._ending: Ending | None = None
 
     @property
+    def caller(self) -> str | None:
+        """The caller's name, once it is known; None where no key is needed."""
+        return self.held.caller
+
+    @caller.setter
+    def caller(self, name: str | None) -> None:
+        self.held.caller = name
+
+    @property
     def findings(self) -> Findings:
-        """What was found out about the picture so far."""
+        """What is known about the picture so far."""
         return self.progress.findings
 
     @property
     def ending(self) -> Ending | None:
-        """How it ended, None while it lasts."""
+        """The ending; None until then."""
         return self._ending
 
     def arriving(self, size_bytes: int) -> None:
-        """So many more bytes have come. Raises TooManyRequests when all files together are too many."""
+        """Count bytes that have arrived. Raises TooManyRequests when files use too much memory."""
         self.bytes_in += size_bytes
         self.held.grow(size_bytes)
 
     def end(self, ending: Ending, error: SegmentError | None = None) -> None:
-        """Tell the sink how the visit ended. Whatever comes after the first end changes nothing."""
+        """End the visit and pass its record to the sink. Only the first call has an effect."""
         if self._ending is not None:
             return
         self._ending = ending
         arrival, progress = self._arrival, self.progress
         self._sink(
-            Outcome(
+            VisitRecord(
                 id=arrival.id,
                 edge=arrival.edge,
                 ending=ending,
@@ -104,7 +111,7 @@ class Visit:
         )
 
     def end_with(self, error: BaseException) -> None:
-        """The end that an error means. Nothing of the picture stays in the error's frames."""
+        """End the visit as the error says, and clear the frames of the error."""
         _clear_frames(error)
         match error:
             case SegmentError():
@@ -134,8 +141,8 @@ class Visit:
 def _clear_frames(error: BaseException) -> None:
     """Clear the frames that an error has come through, and those of the errors before it.
 
-    A task holds its error, that the frame that awaits the task, and that the task. The picture of a refused
-    call would stay in memory until the garbage collector looks at everything, some day.
+    A task holds its error, the error holds the frame that awaits the task, and the frame holds the task.
+    Without this, the picture of a refused call would stay in memory until a full garbage collection.
     """
     raised: BaseException | None = error
     while raised is not None:

@@ -1,1 +1,1 @@
-"""What goes out: composed rows, in the formats of the answer."""
+"""Output: composed rows, in the formats of the answer."""

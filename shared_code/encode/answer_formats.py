@@ -1,11 +1,10 @@
-"""The formats of the answer: one row each, from which negotiation, settings, memory and documents follow."""
+"""The formats of the answer, one row each. Negotiation, settings, memory and documents use this table."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
+from PIL import Image
 
 from shared_code.encode import whole
 from shared_code.encode.encoder import Pixels
@@ -14,14 +13,14 @@ from shared_code.limits import MAX_CUTOUT_PIXELS
 
 @dataclass(frozen=True)
 class WholeFormat:
-    """What a format takes that is encoded in one piece, and how.
+    """How to encode a format that needs all rows at once, and what that takes.
 
-    encode: takes all rows, uint8 (height, width * bytes of a pixel), the width, and the quality of colours.
+    encode: takes all pixels, as an image of mode RGBA or L, and the quality of colours.
     quality: the default, 1 to 100. max_side: in pixels; max_pixels: above this it takes too long.
-    rgba_bytes, gray_bytes: of memory for each pixel at the peak, the rows included, measured on noise.
+    rgba_bytes, gray_bytes: of memory for each pixel at the peak, the pixels included, measured on noise.
     """
 
-    encode: Callable[[NDArray[np.uint8], int, int], bytes]
+    encode: Callable[[Image.Image, int], bytes]
     quality: int
     max_side: int
     max_pixels: int
@@ -78,39 +77,4 @@ AVIF: Final = AnswerFormat(
 )
 
 ANSWER_FORMATS: Final = (PNG, WEBP, AVIF)
-"""The earlier is preferred where a caller has no preference."""
-
-
-class WholeEncoder:
-    """An Encoder of one strip, which has all rows."""
-
-    at_once = True
-
-    def __init__(self, format: AnswerFormat, how: WholeFormat, width: int, quality: int) -> None:
-        self.media_type = format.media_type
-        self._encode = how.encode
-        self._width = width
-        self._quality = quality
-
-    def head(self) -> bytes:
-        """Nothing: the strip is the file."""
-        return b""
-
-    def strip(self, rows: NDArray[np.uint8]) -> "EncodedFile":
-        """Encode all rows, uint8 of shape (height, width * bytes of a pixel), C-contiguous."""
-        return EncodedFile(self._encode(rows, self._width, self._quality))
-
-    def join(self, strip: "EncodedFile") -> bytes:
-        """The file."""
-        return strip.data
-
-    def tail(self) -> bytes:
-        """Nothing."""
-        return b""
-
-
-@dataclass(frozen=True)
-class EncodedFile:
-    """A whole file."""
-
-    data: bytes
+"""In order of preference where the caller has none."""

@@ -1,7 +1,8 @@
-"""What an output format has to offer: pixels come in strips, in any order and on any thread, bytes go out."""
+"""The interface of an output format: strips of pixels in, in any order and on any thread; bytes out."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -15,8 +16,12 @@ class Pixels(Enum):
     RGBA = 4
 
 
+type Rows = Callable[[], NDArray[np.uint8]]
+"""Makes a strip: uint8 of shape (n, width * bytes of a pixel), C-contiguous."""
+
+
 class EncodedStrip(Protocol):
-    """Some rows in the format's own form; most of what it takes is `data`."""
+    """Encoded rows; nearly all of their memory is `data`."""
 
     @property
     def data(self) -> bytes:
@@ -24,23 +29,19 @@ class EncodedStrip(Protocol):
 
 
 class Encoder[Strip: EncodedStrip](Protocol):
-    """Writes one picture: `head`, then `join` for each strip in order, then `tail`."""
+    """Writes one picture: `head`, then `join` for the result of each job in order, then `tail`."""
 
     @property
     def media_type(self) -> str:
         """Of the file."""
 
-    @property
-    def at_once(self) -> bool:
-        """Whether `strip` has to be given all rows of the picture at once."""
-
     def head(self) -> bytes:
         """Everything before the first row."""
 
-    def strip(self, rows: NDArray[np.uint8]) -> Strip:
-        """Encode some rows by themselves, uint8 of shape (n, width * bytes of a pixel), C-contiguous.
+    def jobs(self, strips: Sequence[Rows]) -> list[Callable[[], Strip]]:
+        """What is to be done for a picture that consists of these strips.
 
-        Called on several threads at once; the strips' order does not matter yet.
+        That is a job for each, to be done in any order and on several threads; or one that needs all rows.
         """
 
     def join(self, strip: Strip) -> bytes:
@@ -52,4 +53,5 @@ class Encoder[Strip: EncodedStrip](Protocol):
 
 def encoded[Strip: EncodedStrip](encoder: Encoder[Strip], strips: Iterable[NDArray[np.uint8]]) -> bytes:
     """A whole picture at once, on this thread."""
-    return b"".join([encoder.head(), *(encoder.join(encoder.strip(rows)) for rows in strips), encoder.tail()])
+    jobs = encoder.jobs([partial(np.asarray, rows) for rows in strips])
+    return b"".join([encoder.head(), *(encoder.join(job()) for job in jobs), encoder.tail()])

@@ -6,17 +6,22 @@ edition). docs/performance.md measures it against deflate alone, and its files a
 """
 
 import struct
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
 from isal import isal_zlib
 from numpy.typing import NDArray
 
-from shared_code.encode.encoder import Pixels
+from shared_code.encode.encoder import Pixels, Rows
 
-DEFLATE_LEVEL = 1
+DEFLATE_LEVEL = 2
+"""A hundredth smaller than 1 in the same time; other filters and higher levels cost more than they save
+("PNG filters and levels" in docs/performance.md).
+"""
 
 _FILTER_SUB = 1
 _FILTER_UP = 2
@@ -47,7 +52,11 @@ class PngColour(Enum):
 
 @dataclass(frozen=True)
 class DeflatedStrip:
-    """Rows of a PNG after filter and deflate: whole bytes of a raw deflate stream, no final block."""
+    """Rows of a PNG after filter and deflate.
+
+    data: an IDAT chunk of whole bytes of a raw deflate stream, no final block. adler32, plain_bytes: of what
+    was deflated.
+    """
 
     data: bytes
     adler32: int
@@ -57,8 +66,8 @@ class DeflatedStrip:
 def deflate_strip(rows: NDArray[np.uint8], colour: PngColour) -> DeflatedStrip:
     """Filter and deflate `rows`, uint8 of shape (n, width * bytes_per_pixel), C-contiguous.
 
-    The first row is filtered by its left neighbours and all others by the row above, so that a strip needs
-    nothing of the strip before it.
+    The first row is filtered by its left neighbours and all others by the row above, so that strips do not
+    depend on each other.
     """
     count, stride = rows.shape
     step = colour.bytes_per_pixel
@@ -69,15 +78,14 @@ def deflate_strip(rows: NDArray[np.uint8], colour: PngColour) -> DeflatedStrip:
     filtered[1:, 0] = _FILTER_UP
     np.subtract(rows[1:], rows[:-1], out=filtered[1:, 1:])
     deflate = isal_zlib.compressobj(DEFLATE_LEVEL, isal_zlib.DEFLATED, -15)
-    data = deflate.compress(filtered) + deflate.flush(isal_zlib.Z_FULL_FLUSH)
-    return DeflatedStrip(data, isal_zlib.adler32(filtered), filtered.nbytes)
+    chunk = _chunk(b"IDAT", deflate.compress(filtered), deflate.flush(isal_zlib.Z_FULL_FLUSH))
+    return DeflatedStrip(chunk, isal_zlib.adler32(filtered), filtered.nbytes)
 
 
 class PngEncoder:
     """An Encoder that writes one PNG."""
 
     media_type: ClassVar[str] = "image/png"
-    at_once: ClassVar[bool] = False
 
     def __init__(self, width: int, height: int, colour: PngColour) -> None:
         self._width = width
@@ -96,14 +104,17 @@ class PngEncoder:
         chunks.append(_chunk(b"IDAT", _ZLIB_HEADER))
         return b"".join(chunks)
 
-    def strip(self, rows: NDArray[np.uint8]) -> DeflatedStrip:
-        """Filter and deflate some rows; see `deflate_strip`."""
-        return deflate_strip(rows, self._colour)
+    def jobs(self, strips: Sequence[Rows]) -> list[Callable[[], DeflatedStrip]]:
+        """One for each strip; see `deflate_strip`."""
+        return [partial(self._deflated, rows) for rows in strips]
+
+    def _deflated(self, rows: Rows) -> DeflatedStrip:
+        return deflate_strip(rows(), self._colour)
 
     def join(self, strip: DeflatedStrip) -> bytes:
         """The next rows."""
         self._adler32 = _combine_adler32(self._adler32, strip)
-        return _chunk(b"IDAT", strip.data)
+        return strip.data
 
     def tail(self) -> bytes:
         """The end of the zlib stream and of the file."""
@@ -117,9 +128,11 @@ def png_encoder(width: int, height: int, pixels: Pixels, *, gray_palette: bool) 
     return PngEncoder(width, height, PngColour.GRAY_PALETTE if gray_palette else PngColour.GRAY)
 
 
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    crc32 = isal_zlib.crc32(data, isal_zlib.crc32(kind))
-    return b"".join((len(data).to_bytes(4), kind, data, crc32.to_bytes(4)))
+def _chunk(kind: bytes, *parts: bytes) -> bytes:
+    crc32 = isal_zlib.crc32(kind)
+    for part in parts:
+        crc32 = isal_zlib.crc32(part, crc32)
+    return b"".join((sum(map(len, parts)).to_bytes(4), kind, *parts, crc32.to_bytes(4)))
 
 
 def _combine_adler32(before: int, strip: DeflatedStrip) -> int:

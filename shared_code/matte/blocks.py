@@ -1,6 +1,6 @@
-"""The parts of a picture where its matte is not plain, as blocks of 16 x 16 pixels.
+"""The parts of a picture where its matte is not constant, as blocks of 16 x 16 pixels.
 
-Most of a matte is plainly background or foreground, and nothing needs to be computed there. The blocks that
+Most of a matte is clearly background or foreground, and nothing needs to be computed there. The blocks that
 remain are kept as rows of numbers, so that averaging them onto a coarse grid, and interpolating a coarse grid
 in them, are products with small constant matrices.
 """

@@ -1,6 +1,6 @@
-"""What `python -m model_build` leaves for the service: ONNX files, and networks.json, which describes them.
+"""The output of `python -m model_build`: ONNX files, and networks.json, which describes them.
 
-The service needs nothing else of the build. An ONNX file has one input and one output:
+The service needs nothing else from the build. An ONNX file has one input and one output:
 uint8 RGB (1, height, width, 3), 0..255, and uint8 (1, height, width), 0 background .. 255 foreground.
 """
 
@@ -36,9 +36,9 @@ class Cost:
 class BuiltNetwork:
     """One ONNX file.
 
-    `side_px` is the width and height of what it sees. One that has a `second_side_px` can be run at that
-    as well, and is run again in doubt; `umpire` names the network to ask where its masks differ. `cost` is
-    None where it could not be measured.
+    `side_px` is the width and height of its input. With a `second_side_px` it can run at that side too, and
+    does if its first mask is undecided; `umpire` names the network that decides if its masks differ. `cost`
+    is None if it could not be measured.
     """
 
     name: str

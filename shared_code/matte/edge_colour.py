@@ -1,11 +1,11 @@
 """The colour of the foreground where a matte is partly transparent.
 
-There a picture shows alpha F + (1 - alpha) B, and the old background B in it becomes a fringe on a new one.
-F and B change slowly, so in a small window both follow from least squares over its pixels. As in the
-multi-level method (Germer et al., "Fast Multi-Level Foreground Estimation", 2020) this goes from coarse to
-fine, and each level leans on the coarser one where its own pixels do not tell. What the two then leave
-unexplained in a pixel is shared out between them, as in blur fusion (Forte, "Approximate Fast Foreground
-Colour Estimation", 2021), so that texture stays.
+There a picture shows alpha F + (1 - alpha) B, and the old background B becomes a fringe on a new one. F and B
+change slowly, so in a small window both follow from least squares over its pixels. As in the multi-level
+method (Germer et al., "Fast Multi-Level Foreground Estimation", 2020) this goes from coarse to fine, and each
+level uses the coarser one as a prior where its own pixels are not sufficient. The residual of a pixel is then
+distributed between F and B, as in blur fusion (Forte, "Approximate Fast Foreground Colour Estimation", 2021),
+which keeps texture.
 
 The fit is kept at the guide's size; only partial pixels are ever touched at full size.
 """
@@ -29,6 +29,9 @@ _GAIN = _ALPHA / (_ALPHA**2 + (1 - _ALPHA) ** 2)
 _OF_FOREGROUND = 1 - _GAIN * _ALPHA
 _OF_BACKGROUND = _GAIN * (1 - _ALPHA)
 
+_PIECE = 1 << 16
+"""Pixels that are computed at a time."""
+
 type Bytes = NDArray[np.uint8]
 type Words = NDArray[np.uint32]
 
@@ -45,32 +48,36 @@ class EdgeColours:
     height: int
     fitted: NDArray[np.uint64]
 
-    def foreground(self, top: int, colours: Words, alpha: Bytes) -> tuple[NDArray[np.intp], Words]:
-        """Where a strip is partly transparent, and the foreground's colours there.
+    def foreground(self, top: int, left: int, colours: Words, alpha: Bytes) -> tuple[NDArray[np.intp], Words]:
+        """Where a part of the picture is partly transparent, and the foreground's colours there.
 
-        colours: uint32, (rows, width) starting at row `top`, R in the lowest byte, then G and B.
-        alpha: uint8, (rows, width), the matte's.
-        Returns positions in the flattened strip and as many colours, packed as above, highest byte 0.
+        colours: uint32, (rows, columns) from row `top` and column `left` on, R in the lowest byte, then G
+        and B. alpha: uint8, of the same shape, the matte's.
+        Returns positions in the flattened part and as many colours, packed as above, highest byte 0.
         """
         positions = np.flatnonzero(_partial(alpha))
         rows, columns = self.fitted.shape
-        at_row = ((np.arange(top, top + alpha.shape[0]) + 0.5) * rows / self.height).astype(np.intp)
-        at_column = ((np.arange(self.width) + 0.5) * columns / self.width).astype(np.intp)
-        row, column = np.divmod(positions, self.width)
-        fitted = self.fitted.ravel()[at_row[row] * columns + at_column[column]]
-        source = colours.ravel()[positions]
-        levels = alpha.ravel()[positions]
-        of_source, of_foreground, of_background = (
-            _GAIN[levels],
-            _OF_FOREGROUND[levels],
-            _OF_BACKGROUND[levels],
-        )
-        found = np.zeros(positions.size, np.uint32)
-        for shift in (0, 8, 16):
-            colour = _byte(source, shift) * of_source + _byte(fitted, shift) * of_foreground
-            colour -= _byte(fitted, shift + 24) * of_background
-            found |= (colour + np.float32(0.5)).clip(0, 255).astype(np.uint32) << np.uint32(shift)
+        height, width = alpha.shape
+        at_row = ((np.arange(top, top + height) + 0.5) * rows / self.height).astype(np.intp)
+        at_column = ((np.arange(left, left + width) + 0.5) * columns / self.width).astype(np.intp)
+        found = np.empty(positions.size, np.uint32)
+        for begin in range(0, positions.size, _PIECE):  # each pixel of it takes 70 bytes
+            piece = positions[begin : begin + _PIECE]
+            row, column = np.divmod(piece, width)
+            fitted = self.fitted.ravel()[at_row[row] * columns + at_column[column]]
+            found[begin : begin + _PIECE] = _found(colours.ravel()[piece], alpha.ravel()[piece], fitted)
         return positions, found
+
+
+def _found(source: Words, levels: Bytes, fitted: NDArray[np.uint64]) -> Words:
+    """The foreground's colours of pixels: of their own, their matte, and the fit where they lie."""
+    of_source, of_foreground, of_background = _GAIN[levels], _OF_FOREGROUND[levels], _OF_BACKGROUND[levels]
+    found = np.zeros(source.size, np.uint32)
+    for shift in (0, 8, 16):
+        colour = _byte(source, shift) * of_source + _byte(fitted, shift) * of_foreground
+        colour -= _byte(fitted, shift + 24) * of_background
+        found |= (colour + np.float32(0.5)).clip(0, 255).astype(np.uint32) << np.uint32(shift)
+    return found
 
 
 def estimate(guide: Guide, matte: Matte) -> EdgeColours:

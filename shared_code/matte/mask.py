@@ -1,16 +1,17 @@
-"""The mask of a picture: what the network sees of it, once or several times, and how sure it is in the end.
+"""The mask of a picture, from one or several runs of networks, and how undecided it is.
 
 * The whole picture, at the network's side.
-* Where much of the mask is undecided, the whole again at the second side: a smaller one shows large subjects
-  whole. Two masks of the same subject are averaged. Where they differ another network, the umpire, is asked:
-  of the two the one it comes closer to is averaged with its own. Without an umpire the second is taken.
-* Where some of the mask is undecided still, and the subject's box leaves some of the picture out, the box
-  alone, at the network's side: its edges are seen larger, and what is beside it cannot mislead. The mask of
-  the box is averaged with what is there if it shows the same subject, and counts for nothing if it does not.
+* If much of the mask is undecided: the whole picture again at the second side, which is smaller and better
+  for large subjects. Two masks of the same subject are averaged. If they differ, another network, the umpire,
+  runs, and the mask that is closer to the umpire's is averaged with it. Without an umpire the second mask is
+  used.
+* If some of the mask is still undecided, and the subject's box does not cover the whole picture: the box
+  alone at the network's side. Its edges are larger there, and the surroundings cannot mislead. This mask is
+  averaged with the one before if it shows the same subject, and ignored if not.
 
-How much is undecided is counted by the subject, so small subjects are seen again as large ones are. A network
-without a second side is run once. docs/decisions/0010-a-closer-look.md has what each step gains, and what was
-tried besides.
+The undecided share is relative to the subject, so small subjects get further runs as large ones do. A network
+without a second side runs once. docs/decisions/0010-a-closer-look.md has what each step gains, and what else
+was tried.
 """
 
 from dataclasses import dataclass
@@ -22,42 +23,46 @@ from PIL import Image
 from PIL.Image import Resampling
 
 from shared_code.matte.box import Box
+from shared_code.progress import Progress
 
 IN_DOUBT = 0.1
-"""The uncertainty from which on the whole picture is seen a second time."""
+"""From this uncertainty on the network runs on the whole picture a second time."""
 NOT_SURE = 0.05
-"""The uncertainty from which on the box is seen."""
+"""From this uncertainty on it runs on the box."""
 SAME_SUBJECT = 0.8
 """Masks that overlap by this much show the same subject."""
 LARGEST_BOX = 0.8
-"""Share of the picture that a box must not exceed to be seen alone."""
+"""A box larger than this share of the picture gets no run of its own."""
 MARGIN = 0.1
-"""Of the subject's width and height, around its box."""
+"""Margin of the box, as a share of the subject's width and height."""
 
 type Bytes = NDArray[np.uint8]
 
 
 class MattingNetwork(Protocol):
-    """A network that tells the foreground."""
+    """A network that finds the foreground."""
 
     @property
     def side(self) -> int:
-        """Width and height of what it sees first, and of that mask, in pixels."""
+        """Width and height of its input and its mask, in pixels."""
 
     @property
     def second_side(self) -> int | None:
-        """Another side that it can see; None if it is to be run once."""
+        """Another side for its input; None if it is to run only once."""
 
     @property
     def umpire(self) -> "MattingNetwork | None":
-        """Whom to ask where its masks at both sides show different subjects."""
+        """The network that decides if its masks at both sides show different subjects."""
 
-    def mask(self, rgb: Bytes) -> Bytes:
-        """uint8 RGB (side, side, 3) -> uint8 (side, side), 255 foreground; either side."""
+    def mask(self, rgb: Bytes, progress: Progress | None = None) -> Bytes:
+        """uint8 RGB (side, side, 3) -> uint8 (side, side), 255 foreground; either side.
+
+        Raises Abandoned when `progress` is.
+        """
 
 
 class Views(Protocol):
-    """A picture as a network is shown it: opaque, squeezed to a square, uint8 RGB (side, side, 3)."""
+    """A picture as input for a network: opaque, scaled to a square, uint8 RGB (side, side, 3)."""
 
     def whole(self, side: int) -> Bytes:
         """All of it."""
@@ -68,7 +73,7 @@ class Views(Protocol):
 
 @dataclass(frozen=True)
 class Mask:
-    """What the network made of a picture.
+    """The mask of a picture.
 
     levels: uint8 (side, side), 0 background to 255 foreground, covering the whole picture. uncertainty:
     0 sure .. 1, the share of its opacity that is undecided. runs: of networks.
@@ -79,17 +84,21 @@ class Mask:
     runs: int
 
 
-def find_mask(network: MattingNetwork, views: Views) -> Mask:
-    """The mask of a picture, from as many runs of the network as it needs."""
-    levels, runs = network.mask(views.whole(network.side)), 1
+def find_mask(network: MattingNetwork, views: Views, progress: Progress | None = None) -> Mask:
+    """The mask of a picture, from as many runs of the network as it needs.
+
+    Raises Abandoned when `progress` is.
+    """
+    progress = progress or Progress()
+    levels, runs = network.mask(views.whole(network.side), progress), 1
     if network.second_side is None:
         return Mask(levels, uncertainty(levels), runs)
     if uncertainty(levels) >= IN_DOUBT:
-        levels, more = _with_second(levels, network.second_side, network, views)
+        levels, more = _with_second(levels, network.second_side, network, views, progress)
         runs += more
     box = Box.around(levels >= 128, MARGIN)
     if uncertainty(levels) >= NOT_SURE and box is not None and box.area <= LARGEST_BOX:
-        levels = _with_box(levels, network.mask(views.part(box, network.side)), box)
+        levels = _with_box(levels, network.mask(views.part(box, network.side), progress), box)
         runs += 1
     return Mask(levels, uncertainty(levels), runs)
 
@@ -101,15 +110,17 @@ def uncertainty(levels: Bytes) -> float:
     return min(1.0, undecided / opacity) if opacity > 0 else 1.0
 
 
-def _with_second(first: Bytes, side: int, network: MattingNetwork, views: Views) -> tuple[Bytes, int]:
+def _with_second(
+    first: Bytes, side: int, network: MattingNetwork, views: Views, progress: Progress
+) -> tuple[Bytes, int]:
     """A mask of the whole joined with that at another side, and how many runs of networks that took."""
-    second = _scaled(network.mask(views.whole(side)), *first.shape)
+    second = _scaled(network.mask(views.whole(side), progress), *first.shape)
     if _overlap(first, second) >= SAME_SUBJECT:
         return _mean(first, second), 1
     umpire = network.umpire
     if umpire is None:
         return second, 1
-    opinion = _scaled(umpire.mask(views.whole(umpire.side)), *first.shape)
+    opinion = _scaled(umpire.mask(views.whole(umpire.side), progress), *first.shape)
     closer = first if _overlap(first, opinion) > _overlap(second, opinion) else second
     return _mean(closer, opinion), 2
 

@@ -8,9 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_code.matte.built import BuiltNetwork
+from shared_code.progress import Progress
 
 _ARENA_GROWS_BY_WHAT_IS_ASKED = 1
 _SHRINKS_THE_ARENA = ("memory.enable_memory_arena_shrinkage", "cpu:0")
+_POLL_S = 0.02
+"""How often a picture that waits for its run checks whether its caller is still there."""
 
 _loading = threading.Lock()
 
@@ -18,16 +21,21 @@ _loading = threading.Lock()
 class OnnxNetwork:
     """A loaded network. `mask` may be called from several threads.
 
-    `side` is the width and height that it should see first, `second_side` another that it can see, or None.
-    `umpire` is the network to ask where its masks at both sides differ, or None.
+    `side` is the width and height of its input, `second_side` another possible one, or None. `umpire` is the
+    network that decides if its masks at both sides differ, or None.
     """
 
     def __init__(
-        self, built: BuiltNetwork, model: Path | bytes, threads: int, umpire: "OnnxNetwork | None" = None
+        self,
+        built: BuiltNetwork,
+        model: Path | bytes,
+        threads: int,
+        umpire: "OnnxNetwork | None" = None,
+        runs: int | None = None,
     ) -> None:
-        """`model`: the ONNX file, optimised when it was built; as bytes it stays in memory beside what it
-        becomes."""
-        import onnxruntime as ort  # 0.1 s, and only the thread that loads networks needs it
+        """`model`: the ONNX file, optimised when it was built; bytes stay in memory beside the session.
+        `runs`: how many at once; as many as threads, unless there is memory for fewer."""
+        import onnxruntime as ort  # takes 0.1 s, and only the thread that loads networks needs it
 
         options = ort.SessionOptions()
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
@@ -46,20 +54,32 @@ class OnnxNetwork:
         self._session = ort.InferenceSession(model, options, ["CPUExecutionProvider"])
         self._input = self._session.get_inputs()[0].name
         # More at once would share the same cores, and each needs memory of its own for activations.
-        self._turn = threading.BoundedSemaphore(threads)
+        self._turn = threading.BoundedSemaphore(runs or threads)
 
-    def mask(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def mask(self, rgb: NDArray[np.uint8], progress: Progress | None = None) -> NDArray[np.uint8]:
         """uint8 RGB (side, side, 3), 0..255 -> uint8 (side, side), 0 background .. 255 foreground.
 
-        `side` is this network's `side` or `second_side`.
+        `side` is this network's `side` or `second_side`. Raises Abandoned when `progress` is, as soon as the
+        node of the graph that is being computed is done.
         """
-        with self._turn:
-            (masks,) = self._session.run(None, {self._input: rgb[np.newaxis]})
+        import onnxruntime as ort
+
+        progress, run = progress or Progress(), ort.RunOptions()
+        progress.on_abandon(lambda: setattr(run, "terminate", True))
+        while not self._turn.acquire(timeout=_POLL_S):
+            progress.check()
+        try:
+            (masks,) = self._session.run(None, {self._input: rgb[np.newaxis]}, run)
+        except Exception:
+            progress.check()
+            raise
+        finally:
+            self._turn.release()
         mask: NDArray[np.uint8] = masks[0]
         return mask
 
     def give_back_memory(self) -> None:
-        """Free what no network of the process uses of their arena. It runs on a black picture."""
+        """Free the unused memory of the networks' arena, by a run on a black picture."""
         import onnxruntime as ort
 
         side = self.second_side or self.side
@@ -73,8 +93,8 @@ class OnnxNetwork:
 def _make_arena() -> None:
     """One for the activations of all networks. It keeps what they have used until it is told to shrink.
 
-    Without it each run asks the system for 100 MB, page by page, and takes a third longer. One that grew in
-    powers of two would be larger than what is lost so between its blocks.
+    Without it each run requests 100 MB from the system, page by page, and takes a third longer. An arena that
+    grew in powers of two would waste more memory than the gaps between its blocks do.
     """
     import onnxruntime as ort
 

@@ -1,4 +1,4 @@
-"""The matting networks of a process: loaded on first use, retried when they cannot be, the latest kept."""
+"""The matting networks of a process: loaded on first use, with retries; the latest ones are kept."""
 
 import asyncio
 import logging
@@ -17,11 +17,11 @@ log = logging.getLogger(__name__)
 
 LOAD_WAIT_S = 30
 RETRY_AFTER_S = (1, 2, 4, 8)
-"""Between the tries to load the default network; after the last there is one more try."""
+"""Pauses between attempts to load the default network; after the last pause there is one more."""
 END_AFTER_S = 2
-"""From then on, for those who wait to be answered, until the store gives up."""
+"""Pause after the last attempt, so that waiting calls are answered before the store gives up."""
 REST_S = 10
-"""How long another network that could not be loaded is left alone."""
+"""After another network could not be loaded, no further attempt for so long."""
 
 
 class State(StrEnum):
@@ -32,22 +32,22 @@ class State(StrEnum):
     SETUP_FAILED = "SETUP_FAILED"
 
 
-def load_network(catalogue: Catalogue, name: str, threads: int) -> OnnxNetwork:
-    """Read a built network, check its sha256 and open it, and so its umpire, if it has one.
+def load_network(catalogue: Catalogue, name: str, threads: int, runs: int | None = None) -> OnnxNetwork:
+    """Read a built network, check its sha256 and open it; the same for its umpire, if it has one.
 
-    There is no way round the check. Raises ModelError.
+    The check cannot be turned off. Raises ModelError.
     """
     built = catalogue.networks[name]
-    umpire = None if built.umpire is None else load_network(catalogue, built.umpire, threads)
-    return OnnxNetwork(built, catalogue.checked_path(name), threads, umpire)
+    umpire = None if built.umpire is None else load_network(catalogue, built.umpire, threads, runs)
+    return OnnxNetwork(built, catalogue.checked_path(name), threads, umpire, runs)
 
 
 class NetworkStore:
     """Loads networks on first use, on a thread of its own, and keeps the default and a few others.
 
-    Without the default network a process is of no use: loading it is tried several times, those who wait are
-    refused, and then `given_up` is called, once and on a thread of its own; it may end the process. Another
-    network is tried once, and again when it is asked for later. All methods belong to one thread.
+    Without the default network a process is useless: after several failed attempts waiting calls are refused,
+    and then `given_up` is called, once and on its own thread; it may end the process. Other networks are
+    tried once, and again when they are requested later. All methods must be called on one thread.
     """
 
     def __init__(
@@ -57,8 +57,10 @@ class NetworkStore:
         kept: int,
         threads: int,
         given_up: Callable[[], None] = lambda: None,
+        runs: int | None = None,
     ) -> None:
-        """At most `kept` networks are held. An empty `default` means the catalogue's.
+        """At most `kept` networks are held, each with so many `runs` at once. An empty `default` means the
+        catalogue's.
 
         Raises ModelError when the catalogue has no such network.
         """
@@ -69,14 +71,21 @@ class NetworkStore:
         self._kept = kept
         self._threads = threads
         self._given_up = given_up
+        self._runs = runs
         self._loader = ThreadPoolExecutor(1, "model")
         self._networks: OrderedDict[str, Future[OnnxNetwork]] = OrderedDict()
         self._failed_at: dict[str, float] = {}
 
     @property
     def names(self) -> Set[str]:
-        """All networks that can be asked for."""
+        """All networks that can be requested."""
         return self._catalogue.networks.keys()
+
+    @property
+    def choices(self) -> list[str]:
+        """What to offer a person: the default, and those that are not there to judge another's masks."""
+        umpires = {network.umpire for network in self._catalogue.networks.values()}
+        return [self.default, *sorted(self.names - umpires - {self.default})]
 
     def preload(self) -> None:
         """Begin to load the default network; returns at once."""
@@ -94,9 +103,14 @@ class NetworkStore:
         except Exception as error:  # logged by the loader
             raise ServiceUnavailable from error
 
+    def is_loaded(self, name: str | None) -> bool:
+        """Whether getting it will not wait."""
+        loading = self._networks.get(name or self.default)
+        return loading is not None and loading.done()
+
     @property
     def state(self) -> State:
-        """Of the default network; STARTING as long as loading it is tried."""
+        """State of the default network; STARTING until it is loaded or given up."""
         loading = self._networks.get(self.default)
         if loading is None or not loading.done():
             return State.STARTING
@@ -146,7 +160,7 @@ class NetworkStore:
     def _load(self, name: str) -> OnnxNetwork:
         begin = time.perf_counter()
         try:
-            network = load_network(self._catalogue, name, self._threads)
+            network = load_network(self._catalogue, name, self._threads, self._runs)
         except Exception:
             self._failed_at[name] = time.monotonic()
             log.exception("network %s not loaded", name)

@@ -9,16 +9,17 @@ coefficients live on a coarse grid and are applied to a finer picture. Three thi
   many of them lie close together (arms, legs).
 * Calibration. The regression pulls alpha towards the local mean. It is stretched so that the local
   foreground colour maps to 1 and the local background colour to 0.
-* Trust. How far those two colours lie apart on the fitted line says how well the colours tell foreground
-  from background there; where they do not, the mask stays as it was.
+* Trust. The distance of those two colours on the fitted line says how well the colours distinguish foreground
+  from background there. Where they do not, the mask stays as it was.
 
-All work is done at a bounded size, so time and memory do not depend on the size of the picture, and only
-where the matte is not plain.
+All work is done at a limited size, so that time and memory do not depend on the size of the picture, and only
+where the matte is not constant.
 """
 
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,29 +66,34 @@ class Matte:
 
         Strips join seamlessly: a row is the same in every strip but for rounding (at most 1).
         """
+        strip = np.empty((bottom - top, self.width), np.uint8)
+        for at, levels in self.runs(top, bottom):
+            strip[:, at] = levels
+        return strip
+
+    def runs(self, top: int, bottom: int) -> Iterator[tuple[slice, int | Bytes]]:
+        """The same in runs of columns, left to right: one level, or uint8 (bottom - top, columns)."""
         rows, columns = self.alpha.shape
         begin, end = top * rows / self.height, bottom * rows / self.height
         margin = math.ceil(2 * max(1.0, rows / self.height)) + 1
         first, last = max(0, math.floor(begin) - margin), min(rows, math.ceil(end) + margin)
         band = self.alpha[first:last]
-        strip = np.empty((bottom - top, self.width), np.uint8)
         for left, right, level in _runs(band, max(margin, 2 * math.ceil(columns / self.width) + 1)):
             at = slice(round(left * self.width / columns), round(right * self.width / columns))
             if level is not None:
-                strip[:, at] = level
+                yield at, level
                 continue
             # Width first, always: left to itself Pillow picks the order by the strip's size, and since
             # bicubic overshoots are clipped in between, strips of different sizes would not join.
             box = (at.start * columns / self.width, 0.0, at.stop * columns / self.width, float(last - first))
             wide = Image.fromarray(band).resize((at.stop - at.start, last - first), Resampling.BICUBIC, box)
             box = (0.0, begin - first, float(wide.width), end - first)
-            strip[:, at] = np.asarray(wide.resize((wide.width, bottom - top), Resampling.BICUBIC, box))
-        return strip
+            yield at, np.asarray(wide.resize((wide.width, bottom - top), Resampling.BICUBIC, box))
 
 
 @dataclass(frozen=True, slots=True)
 class Guide:
-    """A small copy of the picture, and what of a fit depends on its colours only.
+    """A small copy of the picture, and the parts of the fit that depend only on its colours.
 
     colours: float32, (3, rows, columns), 0..1.
     means: for each cell size the means of r, g, b, float32, (3, ...).
@@ -110,7 +116,7 @@ class Guide:
         return cls(colours, {cell: grids[:3] for cell, grids in means.items()}, moments)
 
     def part(self, box: Box, side: int) -> Bytes:
-        """What is in a box of the picture, squeezed to a square: uint8 RGB (side, side, 3)."""
+        """A box of the picture, scaled to a square: uint8 RGB (side, side, 3)."""
         rgb = Image.fromarray((self.colours.transpose(1, 2, 0) * 255 + 0.5).astype(np.uint8))
         return np.asarray(rgb.resize((side, side), Resampling.LANCZOS, box.of(rgb.width, rgb.height)))
 
@@ -121,26 +127,24 @@ def _runs(band: Bytes, margin: int) -> Iterator[tuple[int, int, int | None]]:
     Yields first column, end, and the level or None. Interpolation never reaches further than `margin`.
     Most of a matte is plain, and filling it is many times faster than interpolating.
     """
-    low, high = band.min(0), band.max(0)
     columns = band.shape[1]
-    starts = range(0, columns, _TILE)
-    levels: list[int | None] = []
-    for start in starts:
-        near = slice(max(0, start - margin), start + _TILE + margin)
-        least, most = int(low[near].min()), int(high[near].max())
-        levels.append(least if least == most else None)
-    begin = 0
-    for index in range(1, len(levels) + 1):
-        if index == len(levels) or levels[index] != levels[begin]:
-            yield starts[begin], min(columns, index * _TILE), levels[begin]
-            begin = index
+    starts = np.arange(0, columns, _TILE)
+    around = np.stack([(starts - margin).clip(0), (starts + _TILE + margin).clip(max=columns)], 1).ravel()
+    # One more, because the end of a range has to be an index; every second range lies between two tiles.
+    least = np.minimum.reduceat(np.append(band.min(0), 255), around)[::2]
+    most = np.maximum.reduceat(np.append(band.max(0), 0), around)[::2]
+    levels = np.where(least == most, least, np.int16(-1))
+    bounds = [0, *(np.flatnonzero(np.diff(levels)) + 1), len(levels)]
+    for begin, end in pairwise(bounds):
+        level = int(levels[begin])
+        yield int(starts[begin]), min(columns, int(end) * _TILE), None if level < 0 else level
 
 
 def guide_size(width: int, height: int) -> tuple[int, int]:
     """Columns and rows of the guide for a picture of that size; the longer side is 640.
 
-    Small pictures are enlarged, so that a window means the same part of the mask in every picture. Both
-    sides are whole blocks.
+    Small pictures are enlarged, so that a window covers the same share of the mask in every picture. Both
+    sides are multiples of a block.
     """
     step = SIDE
     scale = GUIDE_SIDE / max(width, height)
@@ -192,14 +196,14 @@ class _Fit:
         self._plain = (plane[fine // 2 :: fine, fine // 2 :: fine] > 0.5).astype(np.float32)
 
     def follow(self, cell: int) -> None:
-        """Draw alpha to the colours in windows of that cell size, as far as they can be trusted."""
+        """Move alpha towards the fit to the colours in windows of that cell size, weighted by trust."""
         slope, offset, trust = _calibrate(*self._regress(cell), *_SEPARATION[cell])
         fine = self.blocks.enlarge(np.concatenate([slope, offset[np.newaxis], trust[np.newaxis]]), cell)
         weight = fine[:, 4]
         self._blend(fine, weight if cell == CELLS[-1] else weight * self._undecided)
 
     def soften(self) -> None:
-        """The regression once more, uncalibrated: without it soft parts end harder than hair does.
+        """The regression once more, without calibration; otherwise soft parts end harder than hair does.
 
         The gradient error rises by a quarter.
         """

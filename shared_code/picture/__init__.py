@@ -1,1 +1,1 @@
-"""What comes in: formats, headers, decoding."""
+"""Input: formats, headers, decoding."""

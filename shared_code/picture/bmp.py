@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from shared_code.errors import ImageFormatInvalid
-from shared_code.picture.caps import PROFILE_BYTES
+from shared_code.picture.caps import MOST_PROFILE_BYTES
 from shared_code.picture.profile import matrix_profile
 from shared_code.picture.run_length import decode_runs
 from shared_code.picture.survey import ColourSpace, Stored, Survey
@@ -24,7 +24,7 @@ _WINDOWS = (_INFO, 52, 56, _V4, _V5)
 """Sizes of headers. OS/2's second one may end behind any field, but where Windows has that size."""
 _RGB, _BITFIELDS, _ALPHA_BITFIELDS = 0, 3, 6
 _RUN_LENGTH = {1: 8, 2: 4}
-"""Compression to the bits of an index."""
+"""Compression to bits per index."""
 _DEFAULT_MASKS = {
     16: (0x7C00, 0x03E0, 0x001F),
     24: (0xFF0000, 0x00FF00, 0x0000FF),
@@ -88,7 +88,7 @@ def read_header(data: bytes, at: int) -> BitmapHeader:
 
 
 def _mask_bytes(size: int, compression: int) -> int:
-    """What of the masks stands behind the header: 40 bytes hold none, 52 all but that of alpha."""
+    """The masks behind the header: a header of 40 bytes holds none, one of 52 all but that of alpha."""
     masks_end = {_BITFIELDS: _INFO + 12, _ALPHA_BITFIELDS: _INFO + 16}.get(compression, 0)
     return max(0, masks_end - size)
 
@@ -146,10 +146,15 @@ def pixel_bytes(header: BitmapHeader) -> float:
     return {0: 1.1, 3: 4.1, 4: 5.1}[len(header.masks)]
 
 
-def load(survey: Survey, scale: int) -> Stored:
+def load(survey: Survey, _scale: int) -> Stored:
     """Decode the bitmap. Raises ImageFormatInvalid when its pixels end too early."""
     header = read_header(survey.content, _FILE_HEADER_BYTES)
     return decoded(survey.content, header, _pixels_at(survey.content, header))
+
+
+def ends_early(data: bytes) -> bool:
+    """Whether the file is shorter than it says."""
+    return int(struct.unpack_from("<I", data, 2)[0]) > len(data)
 
 
 def decoded(data: bytes, header: BitmapHeader, pixels_at: int) -> Stored:
@@ -177,7 +182,7 @@ def _indexed(data: bytes, header: BitmapHeader, at: int) -> Stored:
         shifts = np.arange(8 - bits, -1, -bits, dtype=np.uint8)
         parts = indices[..., None] >> shifts & np.uint8((1 << bits) - 1)
         indices = parts.reshape(header.height, -1)
-    # Not a copy: the picture is read from the indices themselves.
+    # No copy: the picture is read from the indices themselves.
     stride, step = indices.shape[1], -1 if header.bottom_up else 1
     image = Image.frombuffer("P", size, indices, "raw", "P", stride, step)
     image.putpalette(_palette(data, header))
@@ -239,7 +244,7 @@ def _colour_space(data: bytes, header: BitmapHeader) -> ColourSpace:
     if kind == _EMBEDDED and header.size == _V5:
         begin, size = struct.unpack_from("<II", data, at + 112)
         profile = data[at + begin : at + begin + size]
-        return ColourSpace(profile if size <= PROFILE_BYTES.most else None)
+        return ColourSpace(profile if size <= MOST_PROFILE_BYTES else None)
     if kind == _CALIBRATED:
         ends = [value / (1 << 30) for value in numbers[:9]]
         gammas = [value / (1 << 16) for value in numbers[9:]]

@@ -1,31 +1,29 @@
-"""From the colours a file speaks of to sRGB. A profile is judged by what it does, never by its name."""
+"""From a file's colours to sRGB. A profile is judged by its transform, never by its name."""
 
 import io
-from collections.abc import Callable
 
 import numpy as np
 from PIL import Image, ImageCms
 
 from shared_code.errors import ImageFormatInvalid
-from shared_code.picture.samples import WIDE
+from shared_code.picture.coding import srgb_table
+from shared_code.picture.samples import WIDE, Convert
 from shared_code.picture.survey import ColourSpace
 
 SRGB_GAMMA = 1 / 2.2
 _SAME_GAMMA = 0.05
-"""Relative difference of exponents that nobody sees; libpng's own threshold."""
+"""Invisible relative difference of exponents; libpng's own threshold."""
 _LEVELS = np.linspace(0, 255, 6).round().astype(np.uint8)
 _STRAIGHT = {"La": "LA", "RGBa": "RGBA"}
-"""Modes with premultiplied alpha to those without: Pillow converts them to nothing else."""
+"""Modes with premultiplied alpha to those without, the only ones that Pillow converts them to."""
 _PROFILED = {
     "L": ("1", "L", "LA", "La"),
     "RGB": ("P", "PA", "RGB", "RGBX", "RGBA", "RGBa", "YCbCr", "HSV"),
     "CMYK": ("CMYK",),
     "LAB": ("LAB",),
 }
-"""The colour spaces that a profile may be of, to the modes of 8 bits that are of that kind."""
+"""The colour spaces of profiles, and the 8-bit modes of that kind."""
 _SPACE = {mode: space for space, modes in _PROFILED.items() for mode in modes}
-
-type Convert = Callable[[Image.Image], Image.Image]
 
 
 def srgb_converter(image: Image.Image, has_alpha: bool, colour: ColourSpace) -> Convert:
@@ -33,6 +31,10 @@ def srgb_converter(image: Image.Image, has_alpha: bool, colour: ColourSpace) -> 
     mode = "RGBA" if has_alpha else "RGB"
     transform = _icc_transform(image, colour.icc_profile)
     if transform is None:
+        coding = None if colour.icc_profile else colour.coding
+        table = srgb_table(coding) if coding else None
+        if table is not None:
+            return lambda strip: _converted(strip, mode).filter(table)
         curve = _gamma_curve(colour.gamma)
         return lambda strip: _curved(_converted(strip, mode), curve)
 
@@ -48,7 +50,7 @@ def srgb_converter(image: Image.Image, has_alpha: bool, colour: ColourSpace) -> 
 
 
 def _converted(strip: Image.Image, mode: str) -> Image.Image:
-    """The strip in L, RGB, RGBA, CMYK or LAB, whatever mode of 8 bits it has."""
+    """The strip in L, RGB, RGBA, CMYK or LAB, from any 8-bit mode."""
     if strip.mode in _STRAIGHT:
         strip = strip.convert(_STRAIGHT[strip.mode])
     return strip if strip.mode == mode else strip.convert(mode)
@@ -70,10 +72,10 @@ def _gamma_curve(gamma: float | None) -> list[int] | None:
 
 
 def _profiled(strip: Image.Image) -> Image.Image:
-    """The strip in the colour space its ICC profile speaks of: palettes and alpha are not part of it."""
+    """The strip in the colour space of its ICC profile, without palette and alpha."""
     space = _SPACE[strip.mode]
     if strip.mode == "P" and "transparency" in strip.info:
-        strip = strip.convert("RGBA")  # Pillow warns of the step that leaves this out
+        strip = strip.convert("RGBA")  # Pillow warns if this step is left out
     return _converted(strip, space)
 
 

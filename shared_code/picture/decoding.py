@@ -7,10 +7,10 @@ from PIL import Image
 from PIL.Image import Resampling, Transpose
 
 from shared_code.errors import ImageFormatInvalid
-from shared_code.picture.colour import Convert, srgb_converter
+from shared_code.picture.colour import srgb_converter
 from shared_code.picture.header import Source
 from shared_code.picture.pillow import image_faults
-from shared_code.picture.samples import eight_bit_converter
+from shared_code.picture.samples import Convert, eight_bit_converter
 from shared_code.picture.scale import block_side
 from shared_code.picture.survey import Stored
 
@@ -43,14 +43,14 @@ class DecodedImage:
     _stored: Stored
     _orientation: int
     _extent: tuple[float, float]
-    """Size of the stored picture in its pixels: scaled decoding rounds up, and the last ones are partial."""
+    """Size of the stored picture in pixels; scaled decoding rounds up, so the last ones are partial."""
     _to_srgb: Convert
 
     def rows(self, top: int, bottom: int, width: int, height: int) -> Image.Image:
         """Rows `top` to `bottom` of the picture scaled to `width` x `height`: size (width, bottom - top).
 
-        Scaled-down strips join seamlessly: each is resampled from a box of source rows with a margin. What is
-        scaled down a lot is first averaged over blocks, which all strips count from the same row.
+        Scaled-down strips join seamlessly: each is resampled from a box of source rows with a margin. If the
+        scale is large, blocks are averaged first; all strips use the same grid of blocks.
         """
         if (width, height) == (self.width, self.height):
             return self._upright(self._strip(self._stored_box(top, bottom)))
@@ -69,19 +69,25 @@ class DecodedImage:
 
     def thumbnail(self, width: int, height: int, resampling: Resampling) -> Image.Image:
         """The whole picture at `width` x `height`, in memory bounded by the thumbnail's size."""
-        small = self.averaged(width, height)
+        return self.averaged(width, height).resized(width, height, resampling)
+
+    def resized(self, width: int, height: int, resampling: Resampling) -> Image.Image:
+        """The whole picture at `width` x `height`, from an RGB copy of it."""
         size = (width, height) if self._orientation < 5 else (height, width)
-        return self._upright(small._reduced(1).resize(size, resampling, box=(0, 0, *small._extent)))
+        plain = self._reduced(1)
+        if (plain.size, self._extent) != (size, size):
+            plain = plain.resize(size, resampling, box=(0, 0, *self._extent))
+        return self._upright(plain)
 
     def averaged(self, width: int, height: int) -> "DecodedImage":
-        """For thumbnails of at most that size: averaged to at least 1.5 times as much, or itself."""
+        """For thumbnails of at most that size: averaged to at least 1.5 times that, or itself."""
         block = block_side(min(self.width / width, self.height / height))
         if block == 1:
             return self
         image = self._reduced(block)
         upright = image.size if self._orientation < 5 else image.size[::-1]
         stored = Stored(image, self.has_alpha)
-        extent = (self._extent[0] / block, self._extent[1] / block)  # it ends in partial pixels too
+        extent = (self._extent[0] / block, self._extent[1] / block)  # the last pixels are partial here, too
         return DecodedImage(*upright, self.has_alpha, stored, self._orientation, extent, lambda strip: strip)
 
     def _reduced(self, factor: int) -> Image.Image:
@@ -100,8 +106,9 @@ class DecodedImage:
         return small
 
     def _strip(self, box: tuple[int, int, int, int]) -> Image.Image:
-        """A box of the stored picture in sRGB, with its alpha."""
-        strip = self._to_srgb(self._stored.image.crop(box))
+        """A box of the stored picture in sRGB, with its alpha; not to be changed, it may be the picture."""
+        whole = self._stored.image
+        strip = self._to_srgb(whole if box == (0, 0, *whole.size) and not self.has_alpha else whole.crop(box))
         if self._stored.alpha is not None:
             strip.putalpha(self._stored.alpha.crop(box))
         return strip

@@ -1,9 +1,9 @@
-"""The orientation that a file's EXIF or XMP speaks of, and nothing else of them."""
+"""The orientation in a file's EXIF or XMP; nothing else of them is read."""
 
 import re
 import struct
 
-from shared_code.picture.caps import EXIF_ENTRIES, TEXT_BYTES
+from shared_code.picture.caps import MOST_TEXT_BYTES
 
 _PREFIX = b"Exif\0\0"
 _ORIENTATION = 0x112
@@ -22,7 +22,7 @@ def exif_orientation(block: bytes) -> int | None:
     if at + 2 > len(block):
         return None
     (entries,) = struct.unpack_from(order + "H", block, at)
-    last = min(len(block) - 12, at + 2 + 12 * (min(entries, EXIF_ENTRIES.most) - 1))
+    last = min(len(block) - 12, at + 2 + 12 * (entries - 1))
     for entry in range(at + 2, last + 1, 12):
         tag, kind, count = struct.unpack_from(order + "HHI", block, entry)
         if tag == _ORIENTATION and kind in _INTEGERS and count == 1:
@@ -33,7 +33,7 @@ def exif_orientation(block: bytes) -> int | None:
 
 def xmp_orientation(packet: bytes) -> int | None:
     """The orientation (1..8) that an XMP packet states."""
-    found = _XMP.search(packet, 0, TEXT_BYTES.most)
+    found = _XMP.search(packet, 0, MOST_TEXT_BYTES)
     return int(found[1]) if found else None
 
 

@@ -1,4 +1,4 @@
-"""A picture opened once: recognised, its structure walked, its sides checked; nothing is decoded yet."""
+"""Opens a picture: recognises it, reads its structure and checks its sides; decodes nothing yet."""
 
 from dataclasses import dataclass
 
@@ -13,10 +13,13 @@ from shared_code.picture.formats import Format, recognise
 from shared_code.picture.pillow import image_faults, opened
 from shared_code.picture.survey import Survey
 
+_TIMES_PROFILE = 4
+"""An ICC profile is unpacked, opened by lcms, and made a transform of."""
+
 
 @dataclass(frozen=True)
 class Source:
-    """A checked picture, and the only bytes of it that a decoder is given.
+    """A checked picture, with the only bytes that a decoder gets.
 
     `width` and `height` are pixels of the upright picture. Decoding at 1/s of the size takes about
     `fixed_bytes + bytes_per_pixel * width * height / s**2` bytes.
@@ -51,11 +54,12 @@ class Source:
     @property
     def fixed_bytes(self) -> int:
         """What decoding takes at any scale, beside the pixels."""
-        return self.survey.decoder_bytes + self.copied_bytes
+        profile_bytes = len(self.survey.colour.icc_profile or b"")
+        return self.survey.decoder_bytes + self.copied_bytes + _TIMES_PROFILE * profile_bytes
 
 
 def open_source(data: bytes) -> Source:
-    """Recognise `data` by its content, walk its structure within the caps, and check its sides.
+    """Recognise `data` by its content, walk its structure, and check its sides.
 
     Raises ImageSizeNotAllowed, ImageFormatInvalid or ImageDimensionNotAllowed.
     """

@@ -8,10 +8,7 @@ from PIL import Image
 
 from shared_code.errors import ImageFormatInvalid
 from shared_code.picture import bmp
-from shared_code.picture.caps import Cap
 from shared_code.picture.survey import Stored, Survey
-
-FRAMES = Cap("frames of an icon", 1024, "sizes up to 256 in four depths are a few dozen")
 
 _DIRECTORY = struct.Struct("<BBBBHHII")
 
@@ -23,7 +20,6 @@ def frame(data: bytes) -> bytes:
     """
     try:
         (count,) = struct.unpack_from("<H", data, 4)
-        FRAMES.check(count)
         entries = [_DIRECTORY.unpack_from(data, 6 + 16 * index) for index in range(count)]
     except struct.error:
         raise ImageFormatInvalid from None
@@ -57,7 +53,7 @@ def _header(data: bytes) -> bmp.BitmapHeader:
     return replace(header, height=header.height // 2)
 
 
-def load(survey: Survey, scale: int) -> Stored:
+def load(survey: Survey, _scale: int) -> Stored:
     """Decode the bitmap, and its opacity from its own alpha or from the mask."""
     header = _header(survey.content)
     width, height, at = header.width, header.height, header.pixels_at
@@ -75,6 +71,14 @@ def load(survey: Survey, scale: int) -> Stored:
         return Stored(stored.image, has_alpha=False)
     clear = np.unpackbits(mask.reshape(height, stride), axis=1, count=width)
     return _with(stored.image, (1 - clear) * np.uint8(255))
+
+
+def ends_early(data: bytes) -> bool:
+    """Whether pixels, or those of the mask, are missing at the end of the bitmap."""
+    size, width, twice_height, _, bits = struct.unpack_from("<IiiHH", data)
+    mask_bits = width if bits < 32 else 0
+    row_bytes = (width * bits + 31) // 32 * 4 + (mask_bits + 31) // 32 * 4
+    return bool(size + row_bytes * (abs(twice_height) // 2) > len(data))
 
 
 def _with(image: Image.Image, alpha: np.ndarray[tuple[int, int], np.dtype[np.uint8]]) -> Stored:

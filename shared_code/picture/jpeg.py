@@ -1,26 +1,23 @@
-"""JPEG (ITU T.81): the markers walked, so that the decoder gets tables and scans and nothing else.
+"""JPEG (ITU T.81): reads the markers, so that the decoder gets only tables and scans.
 
-Three things that libjpeg decodes without a word are refused: a scan that ends before its last block, a
-progressive picture whose coefficients never all came, and a long run of zeros where zeros cannot be.
+Three faults that libjpeg decodes silently are refused: a scan that ends before its last block, a progressive
+picture with missing coefficients, and a long run of zeros where zeros are impossible.
 """
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from shared_code.errors import ImageFormatInvalid
-from shared_code.picture.caps import PROFILE_BYTES, Cap
+from shared_code.errors import ImageFault, ImageFormatInvalid
+from shared_code.picture.caps import MOST_PROFILE_BYTES
 from shared_code.picture.exif import orientation
-from shared_code.picture.pillow import load as load_with_pillow
-from shared_code.picture.survey import ColourSpace, Stored, Survey
+from shared_code.picture.survey import ColourSpace, Survey
 
-SCANS = Cap("JPEG scans", 100, "encoders write 10 to 20; other decoders stop at 100 too")
-SEGMENTS = Cap("JPEG segments", 4096, "20 MB of metadata fill 320, and each scan brings up to nine tables")
-BLOCK_VISITS = Cap(
-    "blocks of 8 x 8 in all scans together",
-    60_000_000,
-    "ten scans visit a 16 000 x 16 000 picture 56 million times, with halved colour 32 million",
-)
+_MOST_BLOCKS = 60_000_000
+"""Of 8 x 8, in all scans together: ten scans visit those of a 16 000 x 16 000 picture 56 million times.
+
+The CPU time that a room may take grows with the picture, and scans without a bit in them would use all of it.
+"""
 
 _SOI, _EOI, _SOS, _DHT, _COM = 0xD8, 0xD9, 0xDA, 0xC4, 0xFE
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {_DHT, 0xC8, 0xCC}
@@ -76,12 +73,12 @@ class Frame:
 
 @dataclass
 class _Walk:
-    """What the markers told so far."""
+    """The content of the markers so far."""
 
     kept: list[memoryview] = field(default_factory=list)
     frame: Frame | None = None
     scans: int = 0
-    visits: int = 0
+    blocks: int = 0
     pending: dict[tuple[int, int], int] = field(default_factory=dict)
     """(component, coefficient) to the lowest bit that has come; absent: none."""
     first_symbols: dict[int, int] = field(default_factory=dict)
@@ -92,7 +89,7 @@ class _Walk:
 
 
 def survey(data: bytes) -> Survey:
-    """Walk the markers of `data`. Raises ImageFormatInvalid."""
+    """Read the markers of `data`. Raises ImageFormatInvalid."""
     view, walk = memoryview(data), _Walk()
     begin = end = 0
     for marker, start, at, after in _segments(data):
@@ -130,19 +127,10 @@ def survey(data: bytes) -> Survey:
     )
 
 
-def load(survey: Survey, scale: int) -> Stored:
-    """Decode at 1/`scale` of the size."""
-    return load_with_pillow(survey, "JPEG", scale)
-
-
-def check_scans(data: bytes) -> int:
-    """The block visits that a JPEG inside another file asks for. Raises ImageFormatInvalid."""
-    walk = _Walk()
-    for marker, _, at, after in _segments(data):
-        if marker == _EOI:
-            break
-        _note(walk, marker, data, at, after)
-    return walk.visits
+def ends_early(data: bytes) -> bool:
+    """Whether no end marker is behind the last scan; a thumbnail's would come before it."""
+    end = data.rfind(b"\xff\xd9")
+    return end < 0 or end < data.rfind(b"\xff\xda")
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, int, int]]:
@@ -150,12 +138,10 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int, int]]:
 
     Raises ImageFormatInvalid.
     """
-    at, count = 2, 0
+    at = 2
     while found := _marker(data, at):
         marker = data[found.end() - 1]
         at = found.end()
-        count += 1
-        SEGMENTS.check(count)
         if marker == _EOI or marker in (_SOI, 0x01):
             yield marker, found.start(), at, at
             continue
@@ -167,7 +153,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int, int]]:
 
 
 def _marker(data: bytes, at: int) -> re.Match[bytes] | None:
-    """The next marker. Looked for piece by piece: a search lets no other thread run."""
+    """The next marker, searched for piece by piece, because other threads cannot run during a search."""
     for begin in range(at, len(data), _PIECE_BYTES):
         if found := _MARKER.search(data, begin, begin + _PIECE_BYTES + 1):
             return found
@@ -184,7 +170,7 @@ def _note(walk: _Walk, marker: int, data: bytes, at: int, after: int) -> None:
 
 
 def _keep(walk: _Walk, marker: int, body: bytes, segment: memoryview) -> None:
-    """Keep the segment if the decoder needs it, else note what it says."""
+    """Keep the segment if the decoder needs it, else note its content."""
     if marker == 0xE1 and body.startswith(b"Exif\0\0"):
         walk.exif = walk.exif or body
     elif marker == 0xE1 and body.startswith(b"http://ns.adobe.com/xap/1.0/\0"):
@@ -226,10 +212,9 @@ def _scan(walk: _Walk, body: bytes, data: bytes, begin: int) -> None:
     ids, tables = body[1 : 1 + 2 * body[0] : 2], body[2 : 2 + 2 * body[0] : 2]
     first, last, bits = body[1 + 2 * body[0] : 4 + 2 * body[0]]
     walk.scans += 1
-    SCANS.check(walk.scans)
-    walk.visits += frame.blocks(ids)
-    if walk.scans > 1 or frame.progressive:
-        BLOCK_VISITS.check(walk.visits)
+    walk.blocks += frame.blocks(ids)
+    if walk.blocks > _MOST_BLOCKS and (walk.scans > 1 or frame.progressive):
+        raise ImageFormatInvalid(ImageFault.HOSTILE)
     if not frame.progressive:
         first, last, bits = 0, 63, 0
     for part in ids:
@@ -264,4 +249,4 @@ def _profile(parts: dict[int, bytes]) -> bytes | None:
     if not parts or sorted(parts) != list(range(1, parts[min(parts)][0] + 1)):
         return None
     profile = b"".join(parts[number][1:] for number in sorted(parts))
-    return profile if len(profile) <= PROFILE_BYTES.most else None
+    return profile if len(profile) <= MOST_PROFILE_BYTES else None

@@ -1,7 +1,7 @@
-"""PNG (W3C PNG): the chunks walked, so that the decoder gets those that make pixels, whole and in order.
+"""PNG (W3C PNG): reads the chunks, so that the decoder gets those that make pixels, complete and in order.
 
-Pillow stops at the last pixel, refuses a picture for its notes, and compares a transparent key with samples
-that it has cut or spread to 8 bits.
+Pillow would stop at the last pixel, refuse pictures for damaged notes, and compare a transparent key with
+samples that it has converted to 8 bits.
 """
 
 import zlib
@@ -13,17 +13,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from shared_code.errors import ImageFormatInvalid
-from shared_code.picture.caps import PROFILE_BYTES, TEXT_BYTES, Cap
+from shared_code.picture import pillow
+from shared_code.picture.caps import MOST_PROFILE_BYTES, MOST_TEXT_BYTES
 from shared_code.picture.exif import orientation
-from shared_code.picture.pillow import load as load_with_pillow
-from shared_code.picture.pillow import opened
 from shared_code.picture.survey import ColourSpace, Stored, Survey
-
-CHUNKS = Cap("PNG chunks", 65_536, "four for each row of the tallest picture")
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
-"""Chunks that a still picture is made of. Of others neither checksum nor size matters."""
+"""Chunks that a still picture needs. Checksums and sizes of others do not matter."""
 _NOTES = (b"iCCP", b"gAMA", b"sRGB", b"eXIf", b"iTXt", b"zTXt", b"tEXt")
 _LONGEST = {b"IHDR": 13, b"PLTE": 768, b"tRNS": 256, b"IEND": 0}
 _XMP_KEY = b"XML:com.adobe.xmp"
@@ -37,7 +34,7 @@ _BLOCK_ROWS = 256
 
 @dataclass
 class _Walk:
-    """What the chunks told."""
+    """The content of the chunks."""
 
     kept: list[memoryview] = field(default_factory=list)
     dropped: bool = False
@@ -46,9 +43,10 @@ class _Walk:
 
 
 def survey(data: bytes) -> Survey:
-    """Walk the chunks of `data`: every critical one has its CRC, and IEND is reached (W3C PNG, 5.3 and 5.5).
+    """Read the chunks of `data`: critical ones must have their CRC, and there must be an IEND (W3C PNG, 5.3,
+    5.5).
 
-    Raises ImageFormatInvalid: a cut or altered file is refused rather than guessed at.
+    Raises ImageFormatInvalid: damaged files are refused, not guessed at.
     """
     walk = _chunks(data)
     if len(walk.header) != 13:
@@ -67,7 +65,7 @@ def survey(data: bytes) -> Survey:
 
 def load(survey: Survey, scale: int) -> Stored:
     """Decode the picture; a transparent key is compared with the samples as they are stored."""
-    stored = load_with_pillow(survey, "PNG")
+    stored = pillow.load(survey, scale, "PNG")
     image, key = stored.image, stored.image.info.get("transparency")
     bits, colour_type = survey.content[24:26]
     if key is None or colour_type not in (_GRAY, _RGB) or bits == 1:
@@ -84,17 +82,20 @@ def load(survey: Survey, scale: int) -> Stored:
     return Stored(image, True, _opaque_but(image, survey, np.atleast_1d(np.asarray(key, np.uint16))))
 
 
+def ends_early(data: bytes) -> bool:
+    """Whether there is no end chunk."""
+    return b"IEND" not in data[len(SIGNATURE) :]
+
+
 def _chunks(data: bytes) -> _Walk:
     view, walk = memoryview(data), _Walk()
-    at, count, kind = len(SIGNATURE), 0, b""
+    at, kind = len(SIGNATURE), b""
     while kind != b"IEND":
         if at + 12 > len(data):
             raise ImageFormatInvalid
         kind, end = data[at + 4 : at + 8], at + 8 + int.from_bytes(data[at : at + 4])
         if end + 4 > len(data):
             raise ImageFormatInvalid
-        count += 1
-        CHUNKS.check(count)
         intact = isal_zlib.crc32(view[at + 4 : end]) == int.from_bytes(data[end : end + 4])
         if kind in _PIXELS:
             if not intact or end - at - 8 > _LONGEST.get(kind, end):
@@ -125,16 +126,16 @@ def _note(notes: dict[bytes, memoryview], kind: bytes, body: memoryview) -> None
     if kind not in (b"iTXt", b"zTXt", b"tEXt"):
         notes.setdefault(kind, body)
         return
-    key, _, text = bytes(body[: TEXT_BYTES.most]).partition(b"\0")
+    key, _, text = bytes(body[:MOST_TEXT_BYTES]).partition(b"\0")
     if kind == b"iTXt" and key == _XMP_KEY:
         flags, _, rest = text[:2], *text[2:].partition(b"\0")[1:]
         packet = rest.partition(b"\0")[2]
         notes.setdefault(
-            b"xmp ", memoryview(_inflated(packet, TEXT_BYTES.most) if flags[:1] == b"\1" else packet)
+            b"xmp ", memoryview(_inflated(packet, MOST_TEXT_BYTES) if flags[:1] == b"\1" else packet)
         )
     elif key in _RAW_EXIF_KEYS:
         notes.setdefault(
-            b"exif", memoryview(_inflated(text[1:], TEXT_BYTES.most) if kind == b"zTXt" else text)
+            b"exif", memoryview(_inflated(text[1:], MOST_TEXT_BYTES) if kind == b"zTXt" else text)
         )
 
 
@@ -151,7 +152,7 @@ def _colour_space(notes: dict[bytes, memoryview]) -> ColourSpace:
     """iCCP, else sRGB, else gAMA, as browsers read them (W3C PNG, 4.3)."""
     if b"iCCP" in notes:
         name_and_method = bytes(notes[b"iCCP"][:81]).find(b"\0") + 2
-        profile = _inflated(bytes(notes[b"iCCP"][name_and_method:]), PROFILE_BYTES.most)
+        profile = _inflated(bytes(notes[b"iCCP"][name_and_method:]), MOST_PROFILE_BYTES)
         if profile:
             return ColourSpace(icc_profile=profile)
     gamma = int.from_bytes(notes.get(b"gAMA", b"")[:4])
@@ -185,7 +186,7 @@ def _opaque_but(image: Image.Image, survey: Survey, key: NDArray[np.uint16]) -> 
 
 def _low_bytes(survey: Survey) -> Image.Image:
     """The second byte of every 16-bit sample: Pillow takes the first, so it is told another order."""
-    image = opened(survey.content, "PNG")
+    image = pillow.opened(survey.content, "PNG")
     image.tile = [tile._replace(args="RGB;16L") for tile in image.tile]
     image.load()
     return image

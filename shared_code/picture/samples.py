@@ -9,7 +9,7 @@ from PIL import Image, ImageChops
 from shared_code.picture.survey import SampleRange
 
 NO_DATA = 1e15
-"""Numbers beyond it stand for no data: fill values of the field are 1e20, 9.97e36 and 3.4e38."""
+"""Larger numbers mean no data: usual fill values are 1e20, 9.97e36 and 3.4e38."""
 _NO_DATA_INT = 2**31 - 1
 _BLOCK_ROWS = 256
 WIDE = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")
@@ -20,7 +20,7 @@ type Convert = Callable[[Image.Image], Image.Image]
 
 
 def eight_bit_converter(image: Image.Image, samples: SampleRange) -> Convert:
-    """How to turn a strip of `image` into one with samples of 0..255; the same for every strip."""
+    """A function from strips of `image` to strips with samples of 0..255."""
     if image.mode in WIDE[:4]:
         known = samples.white or 65_535
         return lambda strip: _eight_bit(np.asarray(strip), samples, known)
@@ -35,7 +35,7 @@ def eight_bit_converter(image: Image.Image, samples: SampleRange) -> Convert:
 
 
 def _eight_bit(values: Values, samples: SampleRange, white: float) -> Image.Image:
-    """`values`: uint16, int32 or float32 (rows, columns), 0 to `white`; what is no data becomes black."""
+    """`values`: uint16, int32 or float32 (rows, columns), 0 to `white`; missing data becomes black."""
     usable = _usable(values, samples)
     levels = np.where(usable, values, 0).astype(np.float32)
     if values.dtype.kind == "u" and white == 65_535:

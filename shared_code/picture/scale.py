@@ -1,4 +1,4 @@
-"""How much smaller a picture is decoded, and how much smaller it is averaged: sizes only, no pixels."""
+"""Sizes at which pictures are decoded and averaged."""
 
 import math
 from typing import Protocol

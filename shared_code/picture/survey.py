@@ -1,4 +1,4 @@
-"""What a walk over a file's structure found, before a decoder sees it, and what loading then gives."""
+"""The structure of a file, read before it is decoded, and the decoded file."""
 
 from dataclasses import dataclass
 
@@ -6,12 +6,21 @@ from PIL import Image
 
 
 @dataclass(frozen=True)
+class Coding:
+    """ColourPrimaries and TransferCharacteristics, as ITU-T H.273 numbers them."""
+
+    primaries: int
+    transfer: int
+
+
+@dataclass(frozen=True)
 class ColourSpace:
-    """What the file says of its colours; with neither, they are sRGB."""
+    """The colour information of a file; the first that is present counts. Without any, colours are sRGB."""
 
     icc_profile: bytes | None = None
     gamma: float | None = None
     """Exponent of the encoding: sample = light ** gamma, both 0..1."""
+    coding: Coding | None = None
 
 
 @dataclass(frozen=True)
@@ -19,17 +28,17 @@ class SampleRange:
     """How samples wider than 8 bits are to be read."""
 
     white: int | None = None
-    """The sample that is white, where the format tells; None: found from the samples."""
+    """The value of white, if the format has one; None if it depends on the samples."""
     white_is_zero: bool = False
     no_data: float | None = None
-    """A sample that stands for none."""
+    """The value that means no data."""
 
 
 @dataclass(frozen=True)
 class Survey:
-    """The structure of a file, within its caps.
+    """The structure of a file.
 
-    `content` is all that a decoder is given: only what was walked and is needed. `width` and `height` are
+    `content` is all that the decoder gets: only the needed parts. `width` and `height` are
     the stored pixels, `orientation` (1..8, CIPA DC-008 4.6.4) makes them upright. `decoder_bytes` is what
     each decoding takes beside the pixels it makes, `pixel_bytes` what it takes for each pixel; None: as much
     as Pillow does.
@@ -43,6 +52,8 @@ class Survey:
     samples: SampleRange = SampleRange()
     decoder_bytes: int = 0
     pixel_bytes: float | None = None
+    crop: tuple[int, int, int, int] | None = None
+    """Left, top, right and bottom of what counts of the pixels that the decoder gives; None: all of them."""
     covered: tuple[int, int, int, int] | None = None
     """Left, top, right and bottom of the pixels that are stored; around them all is transparent."""
     alpha_may_be_unfilled: bool = False

@@ -1,19 +1,18 @@
 """TIFF 6.0 and BigTIFF: the first page, read by Pillow where it reads such samples right, else by numpy.
 
-Neither Pillow nor libtiff sees any entry but those that make pixels, so directories that overlap, chains of
-pages, notes of 20 MB and camera raw end here.
+Pillow and libtiff get only the entries that make pixels. Overlapping directories, chains of pages, notes of
+20 MB and camera raw do not reach them.
 """
 
 import zlib
 from dataclasses import replace
 
 from shared_code.errors import ImageFormatInvalid
+from shared_code.picture import pillow, tiff_samples
 from shared_code.picture import tiff_page as page_of
-from shared_code.picture import tiff_samples
-from shared_code.picture.pillow import load as load_with_pillow
 from shared_code.picture.survey import ColourSpace, Stored, Survey
 from shared_code.picture.tiff_directory import Field, written
-from shared_code.picture.tiff_page import Page, check_jpeg, first_page
+from shared_code.picture.tiff_page import Page, first_page
 
 _OPAQUE: tuple[tuple[int, ...], ...] = ((),)
 _ANY_ALPHA = (*_OPAQUE, (page_of.UNSPECIFIED,), (page_of.PREMULTIPLIED,), (page_of.STRAIGHT,))
@@ -38,10 +37,8 @@ _DEFLATE = 8
 
 
 def survey(data: bytes) -> Survey:
-    """Read the first directory of `data`. Raises ImageFormatInvalid, struct.error for one that is cut."""
+    """Read the first directory of `data`. Raises ImageFormatInvalid, or struct.error if it is truncated."""
     page = first_page(data)
-    if page.compression == page_of.JPEG:
-        check_jpeg(data, page.layout)
     if _by_pillow(page):
         content = _rewritten(data, page)
         pixel_bytes = 1.1 if page.photometric in _ONE_BYTE and not page.extra else 4.1
@@ -66,7 +63,13 @@ def survey(data: bytes) -> Survey:
 def load(survey: Survey, scale: int) -> Stored:
     """Decode the first page."""
     page = first_page(survey.content)
-    return load_with_pillow(survey, "TIFF") if _by_pillow(page) else tiff_samples.load(survey.content, page)
+    return pillow.load(survey, scale, "TIFF") if _by_pillow(page) else tiff_samples.load(survey.content, page)
+
+
+def ends_early(data: bytes) -> bool:
+    """Whether a strip or tile of the first page lies beyond the end of the file."""
+    layout = first_page(data).layout
+    return any(at + size > len(data) for at, size in zip(layout.offsets, layout.sizes, strict=True))
 
 
 def _by_pillow(page: Page) -> bool:
@@ -81,7 +84,7 @@ def _by_pillow(page: Page) -> bool:
 
 
 def _rewritten(data: bytes, page: Page) -> bytes:
-    """The file with a directory of these tags behind all else, and its header pointing there."""
+    """The file with a directory of these tags at its end, to which its header points."""
     content: bytes | memoryview = memoryview(data)[8:]
     if _left_to_libtiff(page):
         content, page = _deflated(data, page)

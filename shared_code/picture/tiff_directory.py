@@ -1,15 +1,11 @@
-"""Directories of TIFF 6.0 and BigTIFF: one read within caps, one written for a decoder, camera raw told."""
+"""Directories of TIFF 6.0 and BigTIFF: one read, one written for a decoder, camera raw told."""
 
 import struct
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from shared_code.errors import ImageFormatInvalid
-from shared_code.picture.caps import Cap
-
-ENTRIES = Cap("entries of a TIFF directory", 1024, "all registered tags together are fewer than 700")
-PAGES = Cap("directories of a TIFF that are looked at for camera raw", 32, "raw files have up to eight")
-"""Of a longer chain the first ones are looked at: only the first page is the picture."""
 
 _SUBFILE, _PHOTOMETRIC, _SUB_DIRECTORIES = 254, 262, 330
 _RAW_MARKS = (50706, 37398)
@@ -45,7 +41,6 @@ class Directory:
         head, inline, word = ("Q", 8, "Q") if big else ("H", 4, "I")
         step = 4 + 2 * inline
         (count,) = struct.unpack_from(order + head, data, at)
-        ENTRIES.check(count)
         at += struct.calcsize(order + head)
         for begin in range(at, at + step * count, step):
             tag, kind, values = struct.unpack_from(order + "HH" + word, data, begin)
@@ -120,24 +115,16 @@ def _holds_raw(directory: Directory) -> bool:
 
 
 def _other_directories(data: bytes, order: str, big: bool, first: Directory) -> Iterator[Directory]:
-    """Sub-directories and next pages, as far as they can be read."""
-    places = list(first.numbers(_SUB_DIRECTORIES, PAGES.most)) if _short(first, _SUB_DIRECTORIES) else []
-    places += [first.next] if first.next else []
-    for _ in range(PAGES.most):
-        if not places:
-            return
-        try:
-            directory = Directory(data, order, big, places.pop(0))
-            yield directory
-        except (struct.error, ImageFormatInvalid):
-            continue
-        if directory.next:
-            places.append(directory.next)
-
-
-def _short(directory: Directory, tag: int) -> bool:
-    entry = directory.entries.get(tag)
-    return entry is not None and entry.count <= PAGES.most and _FIELD[entry.kind] in "IQ"
+    """Sub-directories and next pages, as far as they can be read; each once."""
+    places, seen = [first.next], {0}
+    with suppress(struct.error, ImageFormatInvalid):
+        places += first.numbers(_SUB_DIRECTORIES, len(data))
+    for at in places:  # grows meanwhile
+        if at not in seen:
+            seen.add(at)
+            with suppress(struct.error):
+                yield (directory := Directory(data, order, big, at))
+                places.append(directory.next)
 
 
 def written(

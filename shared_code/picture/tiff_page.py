@@ -1,21 +1,14 @@
-"""What the first page of a TIFF is: its samples, and where they lie.
+"""The first page of a TIFF: its samples, and their positions in the file.
 
-Tags that are missing or wrong are mended as far as their meaning is certain.
+Missing and wrong tags are corrected where their meaning is certain.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from shared_code.errors import ImageFault, ImageFormatInvalid
-from shared_code.picture import jpeg
-from shared_code.picture.caps import PROFILE_BYTES, Cap
+from shared_code.picture.caps import MOST_PROFILE_BYTES
 from shared_code.picture.exif import xmp_orientation
 from shared_code.picture.tiff_directory import Directory, first_directory, is_raw
-
-CHUNKS = Cap(
-    "strips or tiles of a TIFF", 65_536, "one for each row of the tallest picture in each of four planes"
-)
-TILE_SIDE = Cap("pixels of a TIFF tile's side", 16_384, "a tile is not larger than the largest picture")
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER = 256, 257, 258, 259, 262, 266
 _STRIP_OFFSETS, _SAMPLES, _ROWS_PER_STRIP, _STRIP_BYTES = 273, 277, 278, 279
@@ -50,8 +43,6 @@ _UNDEFINED = 4
 UNSPECIFIED, PREMULTIPLIED, STRAIGHT = 0, 1, 2
 _COREL_DRAW_ALPHA = 999
 _ONLY_CMYK = 1
-_OVERLAP = 4
-"""How often the strips may use a byte of the file: some writers round sizes up."""
 
 
 @dataclass(frozen=True)
@@ -134,12 +125,12 @@ class Page:
         stated = self.directory.number(_ORIENTATION, 0)
         if 1 <= stated <= 8:
             return stated
-        return xmp_orientation(self.directory.raw(_XMP, PROFILE_BYTES.most)) or 1
+        return xmp_orientation(self.directory.raw(_XMP, MOST_PROFILE_BYTES)) or 1
 
     @property
     def icc_profile(self) -> bytes | None:
         """The ICC profile."""
-        return self.directory.raw(_ICC, PROFILE_BYTES.most) or None
+        return self.directory.raw(_ICC, MOST_PROFILE_BYTES) or None
 
     @property
     def no_data(self) -> float | None:
@@ -191,7 +182,7 @@ def first_page(data: bytes) -> Page:
     if not 0 < colours <= samples <= 16 or (photometric == CMYK and inks != _ONLY_CMYK):
         raise ImageFormatInvalid
     planar = samples > 1 and directory.number(_PLANAR, 1) == 2
-    layout = _layout(directory, width, height, compression, samples if planar else 1, len(data))
+    layout = _layout(directory, width, height, samples if planar else 1, len(data))
     return Page(
         directory,
         order,
@@ -274,18 +265,16 @@ def _colour_map(directory: Directory, bits: int) -> tuple[int, ...]:
     scale = 257 if max(values) < 256 else 1
     each, most = len(values) // 3, 1 << bits
     channels = (values[channel * each : (channel + 1) * each][:most] for channel in range(3))
-    return tuple(value * scale for channel in channels for value in (*channel, *(0,) * (most - len(channel))))
+    colours = sum(((*channel, *(0,) * (most - len(channel))) for channel in channels), ())
+    return colours if scale == 1 else tuple(value * scale for value in colours)
 
 
-def _layout(
-    directory: Directory, width: int, height: int, compression: int, planes: int, file_bytes: int
-) -> Layout:
+def _layout(directory: Directory, width: int, height: int, planes: int, file_bytes: int) -> Layout:
     """The strips or tiles, as many as the geometry has. Raises ImageFormatInvalid."""
     tiled = _TILE_OFFSETS in directory.entries and _STRIP_OFFSETS not in directory.entries
     offset_tag, size_tag = (_TILE_OFFSETS, _TILE_BYTES) if tiled else (_STRIP_OFFSETS, _STRIP_BYTES)
     if tiled:
         across, down = directory.number(_TILE_WIDTH, 0), directory.number(_TILE_HEIGHT, 0)
-        TILE_SIDE.check(max(across, down))
     else:
         strips = directory.entries[_STRIP_OFFSETS].count if _STRIP_OFFSETS in directory.entries else 1
         rows = directory.number(_ROWS_PER_STRIP, 0) or -(-height // max(1, strips // planes))
@@ -293,10 +282,11 @@ def _layout(
     if across < 1 or down < 1:
         raise ImageFormatInvalid
     count = -(-width // across) * -(-height // down) * planes
-    CHUNKS.check(count)
     offsets = directory.numbers(offset_tag, count)
+    if len(offsets) != count:
+        raise ImageFormatInvalid
     sizes = directory.numbers(size_tag, count) or (0,) * count
-    if len(offsets) != count or len(sizes) != count:
+    if len(sizes) != count:
         raise ImageFormatInvalid
     if any(offset > file_bytes for offset in offsets):
         raise ImageFormatInvalid(ImageFault.TRUNCATED)
@@ -304,17 +294,4 @@ def _layout(
         ordered = sorted(offsets)
         following = dict(zip(ordered, [*ordered[1:], file_bytes], strict=True))
         sizes = tuple(size or following[offset] - offset for offset, size in zip(offsets, sizes, strict=True))
-    if sum(sizes) > _OVERLAP * file_bytes:
-        cut = any(offset + size > file_bytes for offset, size in zip(offsets, sizes, strict=True))
-        raise ImageFormatInvalid(ImageFault.TRUNCATED if cut else ImageFault.HOSTILE)
     return Layout(offsets, sizes, across, down, tiled)
-
-
-def check_jpeg(data: bytes, layout: Layout) -> None:
-    """Raises ImageFormatInvalid for more scans, or blocks in them, than an honest picture has."""
-    jpeg.BLOCK_VISITS.check(sum(_jpeg_visits(data, layout)))
-
-
-def _jpeg_visits(data: bytes, layout: Layout) -> Iterator[int]:
-    for offset, size in zip(layout.offsets, layout.sizes, strict=True):
-        yield jpeg.check_scans(data[offset : offset + size])

@@ -1,7 +1,7 @@
 """TIFF samples of any width, form and order, in one plane or in many, read by numpy in bands of rows.
 
-libtiff only unpacks: it is given strips and tiles as if they were gray pictures of bytes. What the bytes mean
-is decided here, so that no combination of tags can be taken for another.
+libtiff only decompresses: it gets strips and tiles as if they were gray pictures of bytes. The bytes are
+interpreted here, so that no combination of tags is mistaken for another.
 """
 
 import io
@@ -30,7 +30,7 @@ _WHITES = {
     tiff.SIGNED: (255.0, 65_535.0),
     tiff.FLOAT: (1.0, 255.0, 65_535.0),
 }
-"""What is white where no tag tells: the first of these that no sample exceeds."""
+"""White where no tag defines it: the first of these that no sample exceeds."""
 _WIDE_UNSIGNED, _FULL_UNSIGNED = 1 << 24, (1 << 32) - 1
 """Unsigned samples of 32 bits above the first use all of them."""
 _MODES = {

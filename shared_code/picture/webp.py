@@ -1,14 +1,11 @@
-"""WebP (RFC 9649): the first image alone, out of its container."""
+"""WebP (RFC 9649): only the first image, extracted from its container."""
 
 import struct
 
 from shared_code.errors import ImageFormatInvalid
-from shared_code.picture.caps import PROFILE_BYTES, Cap
+from shared_code.picture.caps import MOST_PROFILE_BYTES
 from shared_code.picture.exif import orientation
-from shared_code.picture.pillow import load as load_with_pillow
-from shared_code.picture.survey import ColourSpace, Stored, Survey
-
-CHUNKS = Cap("WebP chunks", 65_536, "an animation has one for each frame, an image four")
+from shared_code.picture.survey import ColourSpace, Survey
 
 _PIXEL_BYTES = 16.0
 """What libwebp takes of each pixel. It takes most of that when the file is opened, so the header does not."""
@@ -16,10 +13,10 @@ _ANIMATED, _ALPHA = 0x02, 0x10
 
 
 def survey(data: bytes) -> Survey:
-    """Walk the chunks of `data`. Raises ImageFormatInvalid."""
+    """Read the chunks of `data`. Raises ImageFormatInvalid."""
     chunks: dict[bytes, memoryview] = {}
     view = memoryview(data)
-    at, count = 12, 0
+    at = 12
     while at + 8 <= len(data):
         kind, size = struct.unpack_from("<4sI", data, at)
         if at + 8 + size > len(data):
@@ -28,8 +25,6 @@ def survey(data: bytes) -> Survey:
             break
         chunks.setdefault(kind, view[at : at + 8 + size + (size & 1)])
         at += 8 + size + (size & 1)
-        count += 1
-        CHUNKS.check(count)
     content = _first_image(chunks)
     width, height = _size(content)
     profile = chunks.get(b"ICCP", b"")[8:]
@@ -38,15 +33,15 @@ def survey(data: bytes) -> Survey:
         width,
         height,
         orientation(bytes(chunks.get(b"EXIF", b"")[8:]), bytes(chunks.get(b"XMP ", b"")[8:])),
-        ColourSpace(bytes(profile) if 0 < len(profile) <= PROFILE_BYTES.most else None),
+        ColourSpace(bytes(profile) if 0 < len(profile) <= MOST_PROFILE_BYTES else None),
         decoder_bytes=len(content),
         pixel_bytes=_PIXEL_BYTES,
     )
 
 
-def load(survey: Survey, scale: int) -> Stored:
-    """Decode the image."""
-    return load_with_pillow(survey, "WEBP")
+def ends_early(data: bytes) -> bool:
+    """Whether the container is longer than the file."""
+    return 8 + int(struct.unpack_from("<I", data, 4)[0]) > len(data)
 
 
 def _first_image(chunks: dict[bytes, memoryview]) -> bytes:
@@ -57,7 +52,7 @@ def _first_image(chunks: dict[bytes, memoryview]) -> bytes:
     elif len(extended) < 18:
         raise ImageFormatInvalid
     elif image is None and frame is not None:
-        # What a frame leaves of its canvas is transparent, and libwebp says so only with this flag.
+        # The canvas around a frame is transparent, which libwebp reports only with this flag.
         alpha = _ALPHA if bytes(frame[8 + 6 : 8 + 12]) != bytes(extended[12:18]) else extended[8] & _ALPHA
         parts = [_flags(extended, alpha | _ANIMATED), chunks.get(b"ANIM"), frame]
     else:

@@ -1,1 +1,1 @@
-"""Where strangers' files are read: a process for each picture, which can do nothing else."""
+"""Rooms: a sandboxed process for each picture, in which files of strangers are decoded."""

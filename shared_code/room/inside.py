@@ -1,19 +1,21 @@
-"""What runs in a room: the header of one file read, or the file decoded and its pixels handed out.
+"""The program of a room: it reads the header of one file, decodes a file, or encodes one.
 
-It gets a file's bytes, memory to put pixels into, and a channel; it opens nothing and imports nothing.
+It gets the bytes of the file to read, memory for pixels, and a channel. It opens no file and imports nothing.
 """
 
 import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
-from PIL import Image
+import numpy as np
+from PIL import Image, _imaging
 from PIL.Image import Resampling
 
+from shared_code.encode.answer_formats import ANSWER_FORMATS
 from shared_code.errors import (
     ImageDimensionNotAllowed,
     ImageFault,
@@ -38,43 +40,53 @@ _FAULTS = {
     ImageFault.TRUNCATED: Answer.TRUNCATED,
     ImageFault.HOSTILE: Answer.HOSTILE,
     ImageFault.HEIC: Answer.HEIC,
+    ImageFault.AVIF: Answer.AVIF,
     ImageFault.OTHER_FORMAT: Answer.OTHER_FORMAT,
     ImageFault.UNKNOWN: Answer.UNKNOWN,
 }
 _BEHIND = (128, 128, 128)
-"""What the network sees behind transparent pixels."""
+"""The background for the network behind transparent pixels."""
 
 
 class Channel(Protocol):
-    """The way to the service."""
+    """The channel to the service."""
 
-    def read(self) -> bytes:
-        """The next request; nothing when there will be none."""
+    def read(self, size: int) -> bytes:
+        """The next message, of that size; empty at the end."""
 
     def write(self, reply: bytes) -> None:
-        """Send a reply; whole, whichever thread it is."""
+        """Send a complete reply, from any thread."""
 
 
 @dataclass(frozen=True)
 class Room:
-    """What a room begins with: its job, the bytes of the file, and the memory for pixels."""
+    """The inputs of a room: its job, the bytes of the file, and the memory for pixels.
+
+    `source` opens the file the first time, see `picture.header.open_source`.
+    """
 
     job: Job
     data: bytes
+    source: Callable[[], Source]
     pixels: memoryview
     channel: Channel
 
 
 class Workers:
-    """Threads that run before the wall is there, for none can be made behind it."""
+    """Threads that are started before the sandbox is built, because inside it none can be started."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self) -> None:
         self._tasks: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        for _ in range(count):
+        self._count = 0
+
+    def start(self, count: int) -> None:
+        """Have at least so many."""
+        while self._count < count:
             threading.Thread(target=self._run, daemon=True).start()
+            self._count += 1
 
     def submit[Result](self, task: Callable[[], Result]) -> "Future[Result]":
-        """Have one of them do it."""
+        """Run it on one of them."""
         future = Future[Result]()
         self._tasks.put(partial(_do, future, task))
         return future
@@ -94,28 +106,34 @@ def _do[Result](future: "Future[Result]", task: Callable[[], Result]) -> None:
 
 
 def serve(room: Room, workers: Workers) -> None:
-    """Do the job."""
-    if room.job.order == Order.PLAN:
-        room.channel.write(_answered(0, room.data, partial(_header, room.data)).pack())
-        return
-    picture = _Decoding(room, workers)
-    while data := room.channel.read():
-        workers.submit(partial(picture.answer, Request.unpack(data)))
+    """Do the job, on this thread and on the `workers`."""
+    match room.job.order:
+        case Order.PLAN:
+            reply = _answered(0, room.data, lambda: _header(room.source()))
+            if reply.answer == Answer.MEMORY:  # no instance is too small for an honest header
+                reply = replace(reply, answer=Answer.HOSTILE)
+            room.channel.write(reply.pack())
+        case Order.ENCODE:
+            if data := room.channel.read(Request.size()):
+                request = Request.unpack(data)
+                room.channel.write(_answered(request.id, b"", lambda: _file(room, request)).pack())
+        case _:
+            _Decoding(room, workers).serve()
 
 
 def rehearse(data: bytes) -> None:
-    """All that may be done with a file, on this thread, for what is imported on first use."""
-    _header(data)
-    picture = decode(open_source(data), 1)
+    """Do everything with a file on this thread, so that all first-use imports are done."""
+    source = open_source(data)
+    _header(source)
+    picture = decode(source, 1)
     picture.averaged(4, 4)
-    _opaque(picture.thumbnail(8, 8, Resampling.LANCZOS)).tobytes()
-    picture.rows(0, 8, picture.width // 2, picture.height // 2).tobytes("raw", "RGBX")
+    _put(bytearray(1 << 10), 0, _opaque(picture.thumbnail(8, 8, Resampling.LANCZOS)))
+    picture.rows(0, 8, picture.width // 2, picture.height // 2)
     _opaque(Image.new("RGBA", (1, 1)))
     Future[None]().set_result(None)
 
 
-def _header(data: bytes) -> Reply:
-    source = open_source(data)
+def _header(source: Source) -> Reply:
     return Reply(
         0,
         Answer.DONE,
@@ -128,22 +146,48 @@ def _header(data: bytes) -> Reply:
     )
 
 
+def _file(room: Room, request: Request) -> Reply:
+    """Encode the pixels in the memory; the file comes after them."""
+    job, end = room.job, request.offset
+    shape = (job.height, job.width, 4) if job.channels == 4 else (job.height, job.width)
+    image = Image.fromarray(np.frombuffer(room.pixels, np.uint8, end).reshape(shape))  # no copy
+    whole = ANSWER_FORMATS[job.format].whole
+    data = whole.encode(image, job.quality) if whole else b""
+    room.pixels[end : end + len(data)] = data  # ValueError if there is no room for it
+    return Reply(request.id, Answer.DONE, file_bytes=len(data))
+
+
 class _Decoding:
-    """A picture decoded twice at once where that is cheaper: as a whole, and small for network and guide."""
+    """A picture, decoded twice in parallel where that is cheaper: whole, and small for the network."""
 
     def __init__(self, room: Room, workers: Workers) -> None:
         self._room = room
-        self._source = workers.submit(self._opened)
+        self._reading = threading.Lock()
+        self._source, self._preview = Future[Source](), Future[DecodedImage]()
+        _do(self._source, self._opened)
         self._whole = workers.submit(self._decode_whole)
-        self._preview = workers.submit(self._make_preview)
+        for _ in range(room.job.threads - 1):
+            workers.submit(self._answer_all)
 
-    def answer(self, request: Request) -> None:
-        """Answer a request, however it ends."""
-        reply = _answered(request.id, self._room.data, partial(self._do, request))
-        self._room.channel.write(reply.pack())
+    def serve(self) -> None:
+        """Decode, and answer requests until the channel is closed."""
+        _do(self._preview, self._make_preview)
+        self._answer_all()
+
+    def _answer_all(self) -> None:
+        """Answer requests, one after the other; other threads do the same."""
+        while True:
+            with self._reading:
+                data = self._room.channel.read(Request.size())
+            if not data:
+                return
+            request = Request.unpack(data)
+            self._room.channel.write(
+                _answered(request.id, self._room.data, partial(self._do, request)).pack()
+            )
 
     def _opened(self) -> Source:
-        source = open_source(self._room.data)
+        source = self._room.source()
         if (source.width, source.height) != (self._room.job.width, self._room.job.height):
             raise ImageFormatInvalid
         return source
@@ -170,25 +214,30 @@ class _Decoding:
             case Wanted.THUMBNAIL:
                 self._put(request, self._thumbnail(request))
             case Wanted.COLOURS:
-                strip = self._rows(request)
-                self._put(request, strip.tobytes("raw", "RGBX" if strip.mode == "RGB" else "RGBA"))
+                self._put(request, self._rows(request))
             case Wanted.ALPHA:
-                self._put(request, self._rows(request).getchannel("A").tobytes())
+                self._put(request, self._rows(request).getchannel("A"))
         return Reply(request.id, Answer.DONE)
 
-    def _thumbnail(self, request: Request) -> bytes:
+    def _thumbnail(self, request: Request) -> Image.Image:
         with image_faults():
             small = self._preview.result().thumbnail(
                 request.width, request.height, Resampling(request.resampling)
             )
-            return _opaque(small).tobytes()
+            return _opaque(small)
 
     def _rows(self, request: Request) -> Image.Image:
         with image_faults():
             return self._whole.result().rows(request.top, request.bottom, request.width, request.height)
 
-    def _put(self, request: Request, pixels: bytes) -> None:
-        self._room.pixels[request.offset : request.offset + len(pixels)] = pixels
+    def _put(self, request: Request, image: Image.Image) -> None:
+        _put(self._room.pixels, request.offset, image)
+
+
+def _put(pixels: memoryview | bytearray, at: int, image: Image.Image) -> None:
+    """Copy an image as Pillow holds it, L in bytes, RGB and RGBA in words: no other way copies only once."""
+    place = _imaging.map_buffer(memoryview(pixels)[at:], image.size, "raw", 0, (image.mode, 0, 1))
+    place.paste(image.im, (0, 0, *image.size))
 
 
 def _answered(id: int, data: bytes, work: Callable[[], Reply]) -> Reply:
@@ -202,7 +251,7 @@ def _answered(id: int, data: bytes, work: Callable[[], Reply]) -> Reply:
 
 
 def _reason(error: BaseException) -> bytes:
-    """For the log: what Pillow said, where it said something."""
+    """For the log: Pillow's message, if there is one."""
     cause = error.__cause__ or error
     return f"{type(cause).__name__}: {cause}".encode("ascii", "replace")[:REASON_BYTES]
 

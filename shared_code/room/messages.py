@@ -1,11 +1,14 @@
-"""What passes between the service, the zygote and a room: fixed binary structures, never objects.
+"""The messages between service, zygote and rooms: fixed binary structures, never objects.
 
-service -> zygote   Job, with the room's end of a socket, the file and the pixels; or KILL and a serial number
-zygote  -> service  ENDED, a serial number and how the process ended
-service -> room     Request
+service -> zygote   Job, with the room's end of a socket, the file and the pixels; or KILL and a serial
+                    number; or GO_ON, with a room's new limits
+zygote  -> room     the Job, with all that came with it
+zygote  -> service  Ended, a serial number and how the process ended, or that its limits were raised
+service -> room     Request; before the first one, where the room read the header, the Job of the picture
 room    -> service  Reply
 
-Pixels never pass through a socket: the service names a place in memory that both see, and the room fills it.
+Pixels never pass through a socket: the room writes them into shared memory, at the offset that the service
+names.
 """
 
 import struct
@@ -18,14 +21,22 @@ JOB_FDS = 3
 REASON_BYTES = 96
 
 
+NOT_BORN, MAY_GO_ON, MAY_NOT_GO_ON = -1, -2, -3
+"""Of `Ended.status`."""
+
+
 class Order(IntEnum):
-    """What the service wants of the zygote."""
+    """An order of the service to the zygote."""
 
     PLAN = 1
-    """A room that answers with one HEADER, and ends."""
+    """A room that answers with one HEADER, and then ends or gets a PICTURE."""
     PICTURE = 2
     """A room that decodes, and answers requests until its socket is closed."""
     KILL = 3
+    GO_ON = 4
+    """The room of a header gets the limits for its picture."""
+    ENCODE = 5
+    """A room that encodes the pixels in its memory when it is asked for a FILE, and then ends."""
 
 
 class Message:
@@ -53,12 +64,14 @@ class Job(Message):
     """One room, and what it may use.
 
     file_bytes, pixel_bytes: of the file and of the memory for pixels. memory_bytes: what it may take beside
-    what it begins with. cpu_s: seconds of CPU time of all its threads. Then, for a PICTURE: the size that was
+    what it begins with. cpu_s: seconds of CPU time of all its threads. goes_on: whether a PLAN may be
+    followed by a PICTURE. Then, for a PICTURE: the size that was
     planned, in upright pixels; 1/scale that the whole and the preview are decoded at; how large the preview
-    has to be at least.
+    has to be at least. For an ENCODE: the size, the format's place in ANSWER_FORMATS, and the quality;
+    channels is 4 for RGBA, 1 for gray.
     """
 
-    _FORM = struct.Struct("<QQQQQdQQQQQQQ")
+    _FORM = struct.Struct("<QQQQQdQQQQQQQQQQQ")
 
     order: int
     serial: int
@@ -73,14 +86,19 @@ class Job(Message):
     preview_scale: int = 1
     preview_width: int = 0
     preview_height: int = 0
+    goes_on: int = 0
+    format: int = 0
+    quality: int = 0
+    channels: int = 0
 
 
 @dataclass(frozen=True)
 class Ended(Message):
     """A room's process is gone, with all its memory. `status` is that of waitpid(2), `serial` its job's.
 
-    What it used: peak_bytes of memory, shared ones included, and cpu_s seconds of CPU time. Serial 0 is the
-    zygote's own word that it is ready: `status` is then a sum of `wall.Part`.
+    What it used: peak_bytes of memory, shared ones included, and cpu_s seconds of CPU time; of a spare room
+    also before its job. Three say something else: serial 0 that the zygote is ready, `status` being a sum of
+    `wall.Part`; a negative status that there is no process to be had, or that it may take more now.
     """
 
     _FORM = struct.Struct("<QiQd")
@@ -92,21 +110,23 @@ class Ended(Message):
 
 
 class Wanted(IntEnum):
-    """What the service wants of a picture."""
+    """A request of the service to a room."""
 
     DECODED = 1
     """All of it decoded; answered with whether it has alpha."""
     THUMBNAIL = 2
-    """All of it, opaque: uint8 RGB (height, width, 3)."""
+    """All of it, opaque: uint8 (height, width, 4), R, G, B and anything."""
     COLOURS = 3
-    """Rows of it: uint8 (rows, width, 4), R, G, B, and alpha or anything where it has none."""
+    """Rows of it: uint8 (rows, width, 4), R, G, B and alpha; undefined where it has none."""
     ALPHA = 4
     """Rows of its alpha: uint8 (rows, width)."""
+    FILE = 5
+    """All pixels encoded; `offset` says where they end and the file is to begin."""
 
 
 @dataclass(frozen=True)
 class Request(Message):
-    """One thing wanted, at `width` x `height` pixels, to be put at `offset` in the memory for pixels.
+    """One request, at `width` x `height` pixels, to be written at `offset` of the memory for pixels.
 
     top, bottom: rows of it. resampling: Pillow's number of the filter of a thumbnail.
     """
@@ -133,12 +153,13 @@ class Answer(IntEnum):
     MEMORY = 3
     SIZE = 4
     FAULT = 5
-    """Something that should not be."""
+    """An internal error."""
     TRUNCATED = 6
     HOSTILE = 7
     HEIC = 8
     OTHER_FORMAT = 9
     UNKNOWN = 10
+    AVIF = 11
 
 
 @dataclass(frozen=True)
@@ -147,10 +168,11 @@ class Reply(Message):
 
     For HEADER: width and height of the upright picture, whether it can be decoded at a fraction of its size,
     whether decoding takes memory of its own at any scale, bytes_per_pixel and fixed_bytes as `picture.header`
-    has them. For DECODED: width and height as decoded, has_alpha. `reason` is for the log.
+    has them. For DECODED: width and height as decoded, has_alpha. For FILE: file_bytes. `reason` is for the
+    log.
     """
 
-    _FORM = struct.Struct(f"<QQQQQQQQd{REASON_BYTES}s")
+    _FORM = struct.Struct(f"<QQQQQQQQdQ{REASON_BYTES}s")
 
     id: int
     answer: int
@@ -161,9 +183,10 @@ class Reply(Message):
     has_alpha: int = 0
     fixed_bytes: int = 0
     bytes_per_pixel: float = 0.0
+    file_bytes: int = 0
     reason: bytes = b""
 
     @property
     def told(self) -> str:
-        """The reason, without anything that could forge a line of a log."""
+        """The reason, without characters that could forge a line of the log."""
         return "".join(chr(byte) for byte in self.reason if 32 <= byte < 127)

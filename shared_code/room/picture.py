@@ -1,4 +1,4 @@
-"""A picture in a room of its own: its rows and thumbnails, copied from where the service had them put."""
+"""A picture in a room: its rows and thumbnails, copied from the shared memory."""
 
 import math
 import queue
@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from PIL.Image import Resampling
 
 from shared_code.errors import ImageFault, ImageFormatInvalid, SegmentError
-from shared_code.progress import Progress
-from shared_code.room.lifecycle import End, Zygote
+from shared_code.room.lifecycle import End
 from shared_code.room.messages import Answer, Job, Order, Reply, Request, Wanted
 from shared_code.room.process import RoomProcess
 
@@ -23,11 +22,12 @@ type Bytes = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Header:
-    """What a picture's header says.
+    """The content of a picture's header.
 
     `width` and `height` are pixels of the upright picture. Decoding at 1/s of the size takes about
     `fixed_bytes + bytes_per_pixel * width * height / s**2` bytes; s may be other than 1 when it is
     `scalable`. `holds_whole`: decoding takes memory of its own at any scale, so one decoding is best.
+    `cpu_times`: a multiple of the time that other formats take.
     """
 
     width: int
@@ -36,11 +36,12 @@ class Header:
     holds_whole: bool
     fixed_bytes: int
     bytes_per_pixel: float
+    cpu_times: float = 1.0
 
 
 @dataclass(frozen=True)
 class Work:
-    """What a room is to do with a picture, see `messages.Job`; `slot_bytes`: of the largest answer."""
+    """The job of a room for a picture, see `messages.Job`; `slot_bytes`: of the largest answer."""
 
     header: Header
     scale: int
@@ -51,30 +52,39 @@ class Work:
     cpu_s: float
     slot_bytes: int
 
+    def job(self, file_bytes: int, threads: int) -> Job:
+        """The message to its room."""
+        return Job(
+            Order.PICTURE, 0, file_bytes, slots(threads) * self.slot_bytes, self.memory_bytes, self.cpu_s,
+            threads, self.header.width, self.header.height, self.scale, self.preview_scale,
+            self.preview_width, self.preview_height,
+        )  # fmt: skip
+
+
+def slots(threads: int) -> int:
+    """How many answers can be in progress: one is copied while the threads compute others."""
+    return threads + 1
+
 
 class Picture:
-    """A picture in a room of its own, which lasts until `close`.
+    """A picture in a room, which lasts until `close`.
 
     Everything but `close` raises ImageFormatInvalid or ImageTooLargeForInstance for a file that cannot be
-    decoded, and Abandoned when the work was given up.
+    decoded, and Abandoned if its caller has left.
     """
 
-    def __init__(self, zygote: Zygote, data: bytes, work: Work, threads: int, progress: Progress) -> None:
-        slots = threads + 1
-        header = work.header
-        job = Job(
-            Order.PICTURE, 0, len(data), slots * work.slot_bytes, work.memory_bytes, work.cpu_s, threads,
-            header.width, header.height, work.scale, work.preview_scale, work.preview_width,
-            work.preview_height,
-        )  # fmt: skip
-        self.width = math.ceil(header.width / work.scale)
-        self.height = math.ceil(header.height / work.scale)
+    def __init__(self, process: RoomProcess, job: Job, slot_bytes: int) -> None:
+        """`process` has been given `job`; the memory for pixels is cut into slots of that size."""
+        self.width = math.ceil(job.width / job.scale)
+        self.height = math.ceil(job.height / job.scale)
         self.has_alpha = False
-        self._slot_bytes = work.slot_bytes
-        self._free: queue.SimpleQueue[int] = queue.SimpleQueue()
-        for slot in range(slots):
-            self._free.put(slot * work.slot_bytes)
-        self._process = RoomProcess(zygote, job, data, progress)
+        self._slot_bytes = slot_bytes
+        self._free: queue.LifoQueue[int] = (
+            queue.LifoQueue()
+        )  # pages that were used before are allocated already
+        for slot in range(slots(job.threads)):
+            self._free.put(slot * slot_bytes)
+        self._process = process
         self._lock = threading.Lock()
         self._asked: dict[int, Future[Reply]] = {}
         self._next = 1
@@ -92,23 +102,20 @@ class Picture:
 
     def thumbnail(self, width: int, height: int, resampling: Resampling) -> Bytes:
         """All of it, opaque: uint8 RGB (height, width, 3)."""
-        with self._slot(width * height * 3) as (offset, pixels):
+        with self._slot(width * height * 4) as (offset, pixels):
             self._ask(Wanted.THUMBNAIL, offset, width, height, resampling=resampling)
-            return pixels.copy().reshape(height, width, 3)
+            return np.ascontiguousarray(pixels.reshape(height, width, 4)[..., :3])
 
-    def colours(
-        self, top: int, bottom: int, width: int, height: int
-    ) -> tuple[NDArray[np.uint32], Bytes | None]:
-        """Rows `top` to `bottom` of it at `width` x `height`, and their alpha where it has one.
+    @contextmanager
+    def colours(self, top: int, bottom: int, width: int, height: int) -> Iterator[NDArray[np.uint32]]:
+        """Rows `top` to `bottom` of it at `width` x `height`: uint32 (rows, width).
 
-        The colours are uint32 (rows, width), R in the lowest byte and 0 in the highest: masks on words are
-        several times faster than on colour planes. Alpha is uint8 (rows, width).
+        R is in the lowest byte, and in the highest is alpha where the picture has it, or else anything. They
+        are the room's own memory, which may change while it is read.
         """
         with self._slot((bottom - top) * width * 4) as (offset, pixels):
             self._ask(Wanted.COLOURS, offset, width, height, top, bottom)
-            words = pixels.view("<u4").reshape(bottom - top, width)
-            alpha = (words >> np.uint32(24)).astype(np.uint8) if self.has_alpha else None
-            return words & np.uint32(0x00FFFFFF), alpha
+            yield pixels.view("<u4").reshape(bottom - top, width)
 
     def alpha(self, top: int, bottom: int, width: int, height: int) -> Bytes:
         """Rows `top` to `bottom` of its alpha at `width` x `height`: uint8 (rows, width)."""
@@ -125,7 +132,7 @@ class Picture:
         return self._gone.result()
 
     def when_gone(self, act: Callable[[], None]) -> None:
-        """Have `act` called when its process has ended; at once if it has. On any thread."""
+        """Call `act` when its process has ended; at once if it has. On any thread."""
         with self._lock:
             if not self._over:
                 self._when_gone.append(act)
@@ -149,7 +156,7 @@ class Picture:
             if self._over:
                 raise self._process.fault()
             self._asked[id] = asked
-            with suppress(OSError):  # the listener tells how it ended
+            with suppress(OSError):  # the listener knows how it ended
                 self._process.send(Request(wanted, id, offset, width, height, top, bottom, resampling))
         try:
             reply = asked.result(self._process.answer_s)
@@ -188,7 +195,7 @@ class Picture:
         with self._lock:
             self._over = True
             left, self._asked = list(self._asked.values()), {}
-            acts, self._when_gone = self._when_gone, []  # they refer to who refers to this
+            acts, self._when_gone = self._when_gone, []  # breaks a reference cycle
         for asked in left:
             asked.set_exception(self._process.fault())
         self._gone.set_result(end)

@@ -1,4 +1,4 @@
-"""One process of a room as the service sees it: what it is given, its replies, and what its end means."""
+"""The service's side of a room's process: its inputs, its replies, and what its end means."""
 
 import hashlib
 import logging
@@ -8,6 +8,7 @@ import signal
 import socket
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from functools import partial
@@ -27,11 +28,11 @@ from shared_code.room.messages import Answer, Job, Order, Reply, Request
 
 log = logging.getLogger(__name__)
 
-_WALL_S = 1.0
+_WALL_S = 3.0
 _WALL_TIMES = 2.0
-"""An answer may take that long beside so many times the CPU time, on a machine that others use too."""
+"""The time limit of an answer: so long, plus a multiple of the CPU time, because the machine is shared."""
 _GONE_S = 10.0
-_ERRORS: dict[int, Callable[[], SegmentError]] = {
+ERRORS: dict[int, Callable[[], SegmentError]] = {
     Answer.FORMAT: ImageFormatInvalid,
     Answer.DIMENSION: ImageDimensionNotAllowed,
     Answer.MEMORY: ImageTooLargeForInstance,
@@ -40,18 +41,19 @@ _ERRORS: dict[int, Callable[[], SegmentError]] = {
     Answer.TRUNCATED: partial(ImageFormatInvalid, ImageFault.TRUNCATED),
     Answer.HOSTILE: partial(ImageFormatInvalid, ImageFault.HOSTILE),
     Answer.HEIC: partial(ImageFormatInvalid, ImageFault.HEIC),
+    Answer.AVIF: partial(ImageFormatInvalid, ImageFault.AVIF),
     Answer.OTHER_FORMAT: partial(ImageFormatInvalid, ImageFault.OTHER_FORMAT),
     Answer.UNKNOWN: partial(ImageFormatInvalid, ImageFault.UNKNOWN),
 }
 
 
 class RoomProcess:
-    """The process of a room, its socket, and what became of it."""
+    """The process of a room, its socket, and its ending."""
 
     def __init__(self, zygote: Zygote, job: Job, data: bytes, progress: Progress) -> None:
-        """Raises ServiceUnavailable when there is no process to be had."""
+        """Raises ServiceUnavailable if no process can be made."""
         self._data = data
-        self._context = copy_context()  # of the call: without it the Functions host drops what is logged
+        self._context = copy_context()  # of the call: the Functions host drops log lines without it
         self._job = job
         self._ended_by_us = False
         self._told = False
@@ -66,16 +68,14 @@ class RoomProcess:
                 self._birth: Birth = zygote.open(job, (its.fileno(), file, pixels))
         except OSError as error:
             ours.close()
-            log.error("no room for a picture: %s", error)
+            log.error("no sandboxed process for a picture: %s", error)
             raise ServiceUnavailable from None
         progress.on_abandon(self._birth.kill)
 
-    def __enter__(self) -> "RoomProcess":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.end()
-        self.wait_until_gone()
+    @property
+    def pixel_bytes(self) -> int:
+        """Of the memory for pixels; 0 when it has ended."""
+        return 0 if self._end is not None else self._job.pixel_bytes
 
     def send(self, request: Request) -> None:
         """Raises OSError when nobody listens."""
@@ -97,7 +97,7 @@ class RoomProcess:
         return Reply.unpack(data)
 
     def first_reply(self) -> Reply:
-        """The one reply to a header; raises what it means that there is none."""
+        """The first reply. If there is none, raises the error that the end of the process means."""
         self._socket.settimeout(self.answer_s)
         reply = None
         try:
@@ -111,17 +111,32 @@ class RoomProcess:
             raise self.refused(reply)
         return reply
 
+    def go_on(self, job: Job) -> bool:
+        """Let the room of a header decode the picture; False if it cannot, or has ended."""
+        if not self._birth.go_on(job):
+            return False
+        self._job = job
+        self._socket.settimeout(None)
+        with suppress(OSError):  # the reader of the next reply gets the error
+            self._socket.sendall(job.pack())
+        return True
+
     def kill(self) -> None:
         """End it now, whatever it does."""
         self._ended_by_us = True
         self._birth.kill()
 
     def end(self) -> None:
-        """End it; nothing is asked any more."""
+        """End it, as there are no further requests."""
         self._ended_by_us = True
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._birth.kill()
+
+    @property
+    def gone(self) -> "Future[End]":
+        """Done when it has ended; it cannot be cancelled."""
+        return self._birth.ended
 
     def wait_until_gone(self) -> End:
         """Wait until its memory is free."""
@@ -136,8 +151,8 @@ class RoomProcess:
         return self._end
 
     def refused(self, reply: Reply) -> SegmentError:
-        """The error that a room tells of; anything it says that means nothing is a lie."""
-        error = _ERRORS.get(reply.answer)
+        """The error in a reply; a reply without meaning counts as a lie."""
+        error = ERRORS.get(reply.answer)
         if error is None:
             self.lied("how it went")
             return ImageFormatInvalid(ImageFault.HOSTILE)
@@ -151,17 +166,17 @@ class RoomProcess:
         return _WALL_S + _WALL_TIMES * self._job.cpu_s
 
     def stopped(self) -> None:
-        """It does not answer, without using its CPU time."""
+        """It neither answers nor uses its CPU time."""
         self._report(f"stopped: no answer in {self.answer_s:.1f} s")
         self.kill()
 
     def lied(self, about: str) -> None:
-        """It said something impossible: whoever is in there, it is not our program."""
+        """It sent something impossible, so it no longer runs our program."""
         self._report(f"lied about {about}")
         self.kill()
 
     def fault(self) -> SegmentError | Abandoned:
-        """What it means that the process has ended."""
+        """The error that the end of the process means."""
         end = self._end or End(None, unknown=True)
         if self._progress.abandoned or (self._ended_by_us and not self._told):
             return Abandoned()
@@ -179,9 +194,12 @@ class RoomProcess:
         return ImageFormatInvalid(ImageFault.HOSTILE)
 
     def _report(self, what: str) -> None:
-        """One line for the operator, with what finds the file again."""
+        """One line for the operator, from which the file can be identified."""
         if not self._told:
             self._told = True
+            if self._job.order == Order.ENCODE:
+                self._log(logging.WARNING, f"encoder: {what}")
+                return
             digest = hashlib.sha256(self._data).hexdigest()
             order = Order(self._job.order).name.lower()
             size = len(self._data)
@@ -193,7 +211,7 @@ class RoomProcess:
 
 @contextmanager
 def _shared(name: str, size: int) -> Iterator[int]:
-    """The descriptor of memory that another process can be given; it lasts as long as somebody maps it."""
+    """A descriptor of memory to share with another process; it lasts as long as a process maps it."""
     if hasattr(os, "memfd_create"):
         fd = os.memfd_create(name, os.MFD_CLOEXEC)
     else:

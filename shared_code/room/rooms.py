@@ -1,33 +1,42 @@
-"""Rooms as the service sees them: what a header says, and a picture whose pixels can be asked for.
+"""The service's side of rooms: headers, and pictures whose pixels can be requested.
 
-Nothing that comes out of a room is believed: sizes are compared with what was planned, and pixels are read
-from where the service had them put.
+Nothing from a room is trusted: sizes are compared with the plan, and pixels are read only from the places
+that the service chose.
 """
+
+from collections.abc import Collection
+from concurrent.futures import Future
+from dataclasses import replace
 
 from shared_code.errors import ImageFault, ImageFormatInvalid, ImageSizeNotAllowed
 from shared_code.limits import MAX_IMAGE_BYTES, MAX_SIDE_PX, MIN_SIDE_PX
+from shared_code.picture.fault import fault_of
+from shared_code.picture.formats import FORMATS, Format, begins_as
 from shared_code.progress import Progress
-from shared_code.room.lifecycle import Zygote
+from shared_code.room.lifecycle import End, Zygote
 from shared_code.room.messages import Job, Order, Reply
-from shared_code.room.picture import Header, Picture, Work
+from shared_code.room.picture import Header, Picture, Work, slots
 from shared_code.room.process import RoomProcess
-from shared_code.room.wall import lacking
+from shared_code.room.wall import WHOLE, lacking
 
 HEADER_CPU_S = 1.0
 """More than any honest header takes, many times over."""
-HEADER_MEMORY_BYTES = 96 << 20
-"""Beside twice the file."""
+HEADER_MEMORY_BYTES = 24 << 20
+"""In addition to the size of the file. Three headers are read at once, outside the memory budget."""
+_MOST_SLOT_BYTES = 4 << 20
+"""Of the largest answer, where a header's room goes on; as address space, which is no memory yet."""
 _MOST_PIXEL_BYTES = 64.0
 """Of decoding, for each pixel: no format comes near it."""
 
 
 class Rooms:
-    """Gives a room to each picture. All methods may be called on any thread, and wait for the room."""
+    """Makes a room for each picture. All methods may be called on any thread, and wait for the room."""
 
-    def __init__(self, zygote: Zygote, threads: int) -> None:
-        """`threads`: how many of a room work at a time."""
+    def __init__(self, zygote: Zygote, threads: int, formats: Collection[Format] = FORMATS) -> None:
+        """`threads`: how many of a room work at a time. `formats`: those of which it decodes files."""
+        self._formats = formats
         self._zygote = zygote
-        self._threads = max(2, threads)
+        self.threads = max(2, threads)
 
     @property
     def zygote(self) -> Zygote:
@@ -36,35 +45,94 @@ class Rooms:
 
     @property
     def wall_lacks(self) -> list[str]:
-        """Parts of the wall that this system does not give; nothing as long as that is not known."""
+        """Parts of the sandbox that this system lacks; empty until that is known."""
         wall = self._zygote.wall_if_known
         return [] if wall is None else lacking(wall)
 
-    def header(self, data: bytes, progress: Progress | None = None) -> Header:
-        """What the header of the file in `data` says; the process that read it is gone on return.
+    def read(self, data: bytes, progress: Progress | None = None) -> "Arrived":
+        """Read the header of the file in `data`.
 
         Raises ImageSizeNotAllowed, ImageFormatInvalid, ImageDimensionNotAllowed, ImageTooLargeForInstance;
-        Abandoned when `progress` is; ServiceUnavailable.
+        Abandoned when `progress` is; ServiceUnavailable. The process that read it is gone then.
         """
         if not 1 <= len(data) <= MAX_IMAGE_BYTES:
             raise ImageSizeNotAllowed
-        memory_bytes = HEADER_MEMORY_BYTES + 2 * len(data)
-        job = Job(Order.PLAN, 0, len(data), 0, memory_bytes, HEADER_CPU_S, threads=0)
-        with RoomProcess(self._zygote, job, data, progress or Progress()) as process:
-            reply = process.first_reply()
-        return _checked_header(reply, len(data))
+        row = begins_as(data)
+        if row is None or row not in self._formats:
+            raise ImageFormatInvalid(fault_of(data, ImageFault.UNKNOWN))
+        progress = progress or Progress()
+        goes_on = self._zygote.wall_if_known == WHOLE
+        job = Job(
+            Order.PLAN,
+            0,
+            len(data),
+            slots(self.threads) * _MOST_SLOT_BYTES if goes_on else 0,
+            HEADER_MEMORY_BYTES + len(data),
+            HEADER_CPU_S,
+            self.threads if goes_on else 0,
+            goes_on=goes_on,
+        )
+        process = RoomProcess(self._zygote, job, data, progress)
+        try:
+            header = _checked_header(process.first_reply(), len(data))
+            header = replace(header, cpu_times=row.cpu_times)
+        except BaseException:
+            process.end()
+            process.wait_until_gone()
+            raise
+        arrived = Arrived(header, self, data, process, progress)
+        if not goes_on:
+            arrived.close()
+        return arrived
 
     def open(self, data: bytes, work: Work, progress: Progress | None = None) -> Picture:
-        """Have a picture decoded; returns at once. Raises ServiceUnavailable."""
-        return Picture(self._zygote, data, work, self._threads, progress or Progress())
+        """Begin to decode a picture; returns at once. Raises ServiceUnavailable."""
+        job = work.job(len(data), self.threads)
+        process = RoomProcess(self._zygote, job, data, progress or Progress())
+        return Picture(process, job, work.slot_bytes)
 
     def close(self) -> None:
         """End all of them."""
         self._zygote.close()
 
 
+class Arrived:
+    """A file whose header was read, and the room that read it, which can decode the picture or be closed."""
+
+    def __init__(
+        self, header: Header, rooms: Rooms, data: bytes, process: RoomProcess, progress: Progress
+    ) -> None:
+        self.header = header
+        self._rooms = rooms
+        self._data = data
+        self._process = process
+        self._progress = progress
+
+    @property
+    def gone(self) -> "Future[End]":
+        """Done when that room has ended."""
+        return self._process.gone
+
+    def close(self) -> None:
+        """End the room; on return it is gone. May be called again."""
+        self._process.end()
+        self._process.wait_until_gone()
+
+    def open(self, work: Work) -> Picture:
+        """Begin to decode the picture, in the same room, or in another if it has ended or is too small.
+
+        Raises ServiceUnavailable, or Abandoned; the room is gone then.
+        """
+        job = work.job(len(self._data), self._rooms.threads)
+        if job.pixel_bytes <= self._process.pixel_bytes and self._process.go_on(job):
+            return Picture(self._process, job, work.slot_bytes)
+        self.close()
+        self._progress.check()
+        return self._rooms.open(self._data, work, self._progress)
+
+
 def _checked_header(reply: Reply, file_bytes: int) -> Header:
-    """Raises ImageFormatInvalid for what no header can say."""
+    """Raises ImageFormatInvalid for an impossible header."""
     sides = (reply.width, reply.height)
     if not all(MIN_SIDE_PX <= side <= MAX_SIDE_PX for side in sides):
         raise ImageFormatInvalid(ImageFault.HOSTILE)

@@ -1,4 +1,4 @@
-"""A filter of system calls (seccomp(2)): everything is refused but what a decoder cannot do without.
+"""A filter of system calls (seccomp(2)): only those that a decoder needs are allowed.
 
 The program is in classic BPF, as the kernel takes it: it sees the number of the call and its arguments.
 """
@@ -31,7 +31,7 @@ _AARCH64 = {
     "restart_syscall": 128, "clock_gettime": 113, "clock_nanosleep": 115, "exit_group": 94,
     "getrandom": 278, "seccomp": 277,
 }  # fmt: skip
-_TABLES: Mapping[str, tuple[int, Mapping[str, int]]] = {
+TABLES: Mapping[str, tuple[int, Mapping[str, int]]] = {
     "x86_64": (0xC000003E, _X86_64),
     "aarch64": (0xC00000B7, _AARCH64),
 }
@@ -44,11 +44,11 @@ class Filter:
     def __init__(self, fd: int) -> None:
         """It lets a process compute, and read and write `fd`."""
         self._call: Callable[[], int] | None = None
-        table = _TABLES.get(platform.machine())
+        table = TABLES.get(platform.machine())
         if table is None or sys.platform != "linux" or ctypes.sizeof(ctypes.c_void_p) != 8:
             return
         architecture, numbers = table
-        instructions = _program(architecture, numbers, fd)
+        instructions = program(architecture, numbers, fd)
         self._code = ctypes.create_string_buffer(b"".join(instructions))
         header = struct.pack("HxxxxxxP", len(instructions), ctypes.addressof(self._code))
         arguments = (
@@ -60,16 +60,16 @@ class Filter:
         self._call = partial(ctypes.CDLL(None).syscall, *arguments)
 
     def install(self) -> bool:
-        """For this process and all its threads, for ever; needs no-new-privileges.
+        """Install it for this process and all its threads, permanently; needs no-new-privileges.
 
-        False where the kernel or an outer wall does not let it, or the machine is another one.
+        False if the kernel or an outer sandbox forbids it, or on another kind of machine.
         """
         return self._call is not None and self._call() == 0
 
 
-def _program(architecture: int, numbers: Mapping[str, int], fd: int) -> list[bytes]:
-    """Calls of another architecture end the process; what is not named is answered EPERM."""
-    program = [
+def program(architecture: int, numbers: Mapping[str, int], fd: int) -> list[bytes]:
+    """The filter. Calls of another architecture end the process; what is not named is answered EPERM."""
+    instructions = [
         _load(_ARCHITECTURE_AT),
         _jump(_EQUAL, architecture, 1, 0),
         _return(_KILL_PROCESS),
@@ -79,10 +79,10 @@ def _program(architecture: int, numbers: Mapping[str, int], fd: int) -> list[byt
         if name == "seccomp":
             continue
         checks = _argument_checks(name, fd)
-        program.append(_jump(_EQUAL, number, 0, len(checks) + 1))
-        program += [*checks, _return(_ALLOW)]
-    program.append(_return(_ERRNO | errno.EPERM))
-    return program
+        instructions.append(_jump(_EQUAL, number, 0, len(checks) + 1))
+        instructions += [*checks, _return(_ALLOW)]
+    instructions.append(_return(_ERRNO | errno.EPERM))
+    return instructions
 
 
 def _argument_checks(name: str, fd: int) -> list[bytes]:

@@ -1,10 +1,11 @@
-"""The wall around a room: what the process gives up before it looks at a file, and never gets back."""
+"""The wall: the sandbox of a room, which its process enters before it reads the file, and cannot leave."""
 
 import ctypes
 import os
 import resource
 import signal
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,12 +17,13 @@ _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38
 _LIMITED = ("NOFILE", "FSIZE", "CORE", "NPROC", "MEMLOCK", "MSGQUEUE")
 _NOTHING = [getattr(resource, f"RLIMIT_{name}") for name in _LIMITED if hasattr(resource, f"RLIMIT_{name}")]
 """Limits that are set to 0: of files, their size, core dumps, processes, locked memory, message queues."""
+_PROCESS_CPU_CLOCK = 2
 _FIRST_TO_GO = b"1000"
-"""For the kernel, when an instance has no memory left: a room, and not the service."""
+"""For the kernel's out-of-memory killer: it ends a room, and not the service."""
 
 
 class Part(IntFlag):
-    """What of the wall stands."""
+    """The parts of the sandbox."""
 
     LIMITS = 1
     NO_NEW_PRIVILEGES = 2
@@ -32,23 +34,25 @@ WHOLE = Part.LIMITS | Part.NO_NEW_PRIVILEGES | Part.SECCOMP
 
 
 def lacking(wall: Part) -> list[str]:
-    """The names of the parts that are not there."""
+    """The names of the missing parts."""
     return [part.name.lower() for part in WHOLE & ~wall if part.name]
 
 
 @dataclass(frozen=True)
 class Allowance:
-    """What a room may take: bytes of memory beside what it has already, and seconds of CPU time."""
+    """The limits of a room: bytes of memory beside what it has already, and seconds of CPU time."""
 
     memory_bytes: int
     cpu_s: float
+    may_grow: bool = False
+    """Set by another process; inside the sandbox the process itself cannot."""
 
 
 class Wall:
-    """What is needed to build it, made ready before a process is forked."""
+    """Everything for building it, prepared before a process is forked."""
 
     def __init__(self, fd: int) -> None:
-        """Behind it, `fd` is all that can be read and written."""
+        """Inside it, only `fd` can be read and written."""
         self._filter = Filter(fd)
         self._prctl: Callable[..., int] | None = None
         if sys.platform == "linux":
@@ -56,13 +60,13 @@ class Wall:
         self._rest = (ctypes.c_ulong(0),) * 3
 
     def end_with_parent(self, parent: int) -> None:
-        """This process is killed when `parent`, which has one thread, ends; at once if it has."""
+        """Have this process killed when `parent`, which has one thread, ends; at once if it has."""
         self._set(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(0)
 
     def close_in(self, allowance: Allowance) -> Part:
-        """Build it. All threads run, all files but one are closed, all modules are imported."""
+        """Enter it. By then all threads run, all files but one are closed, and all modules are imported."""
         with suppress(OSError):
             _written("/proc/self/oom_score_adj", _FIRST_TO_GO)
         parts = _limit(allowance)
@@ -78,15 +82,42 @@ class Wall:
         return self._prctl is not None and self._prctl(option, ctypes.c_ulong(value), *self._rest) == 0
 
 
+def grow(pid: int, before: Allowance, more: Allowance) -> bool:
+    """Let another process take `more` memory instead of what it was allowed `before`, and more CPU time.
+
+    False where this system does not let it.
+    """
+    try:
+        memory_bytes, most_bytes = resource.prlimit(pid, resource.RLIMIT_AS)
+        memory_bytes += more.memory_bytes - before.memory_bytes
+        resource.prlimit(pid, resource.RLIMIT_AS, (memory_bytes, most_bytes))
+        seconds, most_seconds = resource.prlimit(pid, resource.RLIMIT_CPU)
+        resource.prlimit(pid, resource.RLIMIT_CPU, (seconds + int(more.cpu_s) + 1, most_seconds))
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def cpu_s_of(pid: int) -> float:
+    """Seconds of CPU time that a process has used (clock_getcpuclockid(3)), on Linux; 0 if it is gone."""
+    try:
+        return time.clock_gettime(~pid << 3 | _PROCESS_CPU_CLOCK)
+    except OSError:
+        return 0.0
+
+
 def _limit(allowance: Allowance) -> Part:
-    """The kernel ends the process by SIGPROF when its CPU time is over, and refuses it more memory."""
+    """The kernel refuses the process more memory, and ends it when its CPU time is over: by SIGXCPU at whole
+    seconds, and by SIGPROF sooner, unless it may grow: then the zygote looks at its clock.
+    """
     memory_bytes = _address_space_bytes() + allowance.memory_bytes
-    seconds = int(allowance.cpu_s) + 1
-    signal.setitimer(signal.ITIMER_PROF, allowance.cpu_s)
+    seconds = int(time.process_time() + allowance.cpu_s) + 1  # a spare room has used some
+    if not allowance.may_grow:
+        signal.setitimer(signal.ITIMER_PROF, allowance.cpu_s)
     limits = [(number, (0, 0)) for number in _NOTHING]
-    limits.append((resource.RLIMIT_CPU, (seconds, seconds + 1)))
-    if sys.platform == "linux":  # macOS does not hold to it
-        limits.append((resource.RLIMIT_AS, (memory_bytes, memory_bytes)))
+    limits.append((resource.RLIMIT_CPU, (seconds, _most(seconds + 1, allowance))))
+    if sys.platform == "linux":  # macOS does not enforce it
+        limits.append((resource.RLIMIT_AS, (memory_bytes, _most(memory_bytes, allowance))))
     parts = Part.LIMITS
     for number, values in limits:
         try:
@@ -94,6 +125,10 @@ def _limit(allowance: Allowance) -> Part:
         except (OSError, ValueError):
             parts = Part(0)
     return parts
+
+
+def _most(value: int, allowance: Allowance) -> int:
+    return resource.RLIM_INFINITY if allowance.may_grow else value
 
 
 def _address_space_bytes() -> int:

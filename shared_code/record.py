@@ -1,4 +1,4 @@
-"""The record of one picture, made by both edges when its answer has ended, however it ended."""
+"""The record of one picture. Both edges make it when the answer has ended, whatever the ending."""
 
 import logging
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ TRACE_HEADERS = ("traceparent", "tracestate")
 
 
 class Edge(StrEnum):
-    """Where the picture came in."""
+    """The edge by which the picture came."""
 
     HTTP = "http"
     BLOB = "blob"
@@ -35,19 +35,18 @@ class Ending(StrEnum):
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """One picture that is done with.
+class VisitRecord:
+    """What is recorded of a picture when its visit has ended.
 
-    `id` is the request's, or the queue message's; `client_id` is what the caller named the request.
-    `caller` and `mode` are None when it did not come that far; `bytes_in` is the size of the picture's file,
-    or what has come of it. `error_id` is the documented error's, `url_fault` and `image_fault` say why it is
-    E-URL or E-FORMAT. REFUSED or FAILED: the caller got an error document; a blob has one
-    if its picture is at fault, and is tried again otherwise. LEFT: the caller went away, or the process was
+    `id` is the request's, or the queue message's; `client_id` is what the caller named the request. `caller`
+    and `mode` are None if the call ended before they were known; `bytes_in` counts the bytes of the picture's
+    file that arrived. `error_id` is that of the documented error; `url_fault` and `image_fault` say why it is
+    E-URL or E-FORMAT. REFUSED or FAILED: the caller got an error document. For a blob, one is stored if the
+    picture is at fault; otherwise the event is tried again. LEFT: the caller went away, or the process was
     ended. STALLED: the caller stopped reading. LATE: the deadline passed. CHANGED: the blob or its output was
-    written by somebody else meanwhile. After LEFT, STALLED and LATE the PNG, if any of it was sent, is cut
-    short. `began` is in seconds since 1970 (UTC), the stages count
-    milliseconds from there. `queue_age_s` is how old the event was at the end. `trace_context` holds the
-    caller's `traceparent` and `tracestate`, as W3C Trace Context has them.
+    written by somebody else meanwhile. After LEFT, STALLED and LATE the PNG is incomplete. `began` is in
+    seconds since 1970 (UTC); stages count milliseconds from it. `queue_age_s` is how old the event was at the
+    end. `trace_context` holds the caller's `traceparent` and `tracestate`, as W3C Trace Context has them.
     """
 
     id: str
@@ -74,46 +73,46 @@ class Outcome:
         return self.url_fault or self.image_fault
 
 
-class OutcomeSink(Protocol):
+class RecordSink(Protocol):
     """A receiver of every picture's record."""
 
-    def __call__(self, outcome: Outcome, /) -> None:
+    def __call__(self, record: VisitRecord, /) -> None:
         """Take the record; must be quick; called on any thread."""
 
 
-def told(*sinks: OutcomeSink | None) -> OutcomeSink:
+def told(*sinks: RecordSink | None) -> RecordSink:
     """One sink that passes each record to all of these."""
     wanted = [sink for sink in sinks if sink is not None]
 
-    def tell(outcome: Outcome) -> None:
+    def tell(record: VisitRecord) -> None:
         for sink in wanted:
-            sink(outcome)
+            sink(record)
 
     return tell
 
 
-def log_outcome(outcome: Outcome) -> None:
-    """The sink that writes the one line of log which a picture gets."""
-    findings = outcome.findings
-    stages = " ".join(f"{stage.name}={stage.milliseconds:.0f}" for stage in outcome.stages)
+def log_record(record: VisitRecord) -> None:
+    """The sink that writes one line to the log for each picture."""
+    findings = record.findings
+    stages = " ".join(f"{stage.name}={stage.milliseconds:.0f}" for stage in record.stages)
     log.info(
         "picture %s: edge=%s caller=%s client_id=%s ending=%s mode=%s format=%s bytes_in=%d network=%s "
         "cold_start=%s megapixels=%s uncertainty=%s error=%s reason=%s bytes=%d ms=%.0f %s",
-        outcome.id,
-        outcome.edge,
-        outcome.caller or "-",
-        outcome.client_id or "-",
-        outcome.ending,
-        outcome.mode or "-",
+        record.id,
+        record.edge,
+        record.caller or "-",
+        record.client_id or "-",
+        record.ending,
+        record.mode or "-",
         findings.format or "-",
-        outcome.bytes_in,
+        record.bytes_in,
         findings.network or "-",
         "-" if findings.cold_start is None else str(findings.cold_start).lower(),
         "-" if findings.megapixels is None else f"{findings.megapixels:.2f}",
         "-" if findings.uncertainty is None else f"{findings.uncertainty:.2f}",
-        outcome.error_id or "-",
-        (outcome.reason or "-").replace(" ", "_"),
-        outcome.bytes_out,
-        outcome.milliseconds,
+        record.error_id or "-",
+        (record.reason or "-").replace(" ", "_"),
+        record.bytes_out,
+        record.milliseconds,
         stages,
     )
