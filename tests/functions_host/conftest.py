@@ -11,7 +11,12 @@ from tests.functions_host.needed import skip
 from tests.support.azurite import azurite
 from tests.support.hosts import KEYS
 
-SETTINGS = {"SEGMENT_API_KEYS": ",".join(KEYS), "SEGMENT_MODEL": "u2netp", "SEGMENT_URL_INPUT": "off"}
+SETTINGS = {
+    "SEGMENT_API_KEYS": ",".join(KEYS),
+    "SEGMENT_MODEL": "u2netp",
+    "SEGMENT_SLOT_WAIT_S": "60",
+    "SEGMENT_URL_INPUT": "off",
+}
 
 
 @pytest.fixture(scope="session")
