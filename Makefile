@@ -1,4 +1,4 @@
-# make run | test | test-fast | fuzz | check | infra | rehearse | bench | model | azurite | lock | licences | sbom
+# make run | test | again | test-fast | fuzz | check | infra | rehearse | bench | model | azurite | lock | licences | sbom
 SHELL := /bin/bash
 # ONNX Runtime tells Microsoft of every network that is loaded, unless it is told not to.
 export ORT_DISABLE_TELEMETRY := 1
@@ -25,7 +25,7 @@ PYTEST = $(RUN) -m pytest --numprocesses=$(WORKERS)
 DEPLOYED = tests/azd tests/container tests/infra
 
 .DEFAULT_GOAL := run
-.PHONY: run test test-fast fuzz check infra az rehearse snapshots azuredeploy bench model azurite lock licences sbom python format
+.PHONY: run test again test-fast fuzz check infra az rehearse snapshots azuredeploy bench model azurite lock licences sbom python format
 
 run: model
 	@if [ -z "$$SEGMENT_API_KEYS" ]; then \
@@ -42,6 +42,10 @@ TOOLS := $(if $(shell command -v npm),$(AZURITE) $(AXE) $(MICROSOFT) $(REDOCLY) 
 # last test of each.
 test: model $(if $(CI),$(CHECKOV) az) $(TOOLS)
 	$(PYTEST) --durations=20 $(if $(CI),,-m "not campaign" $(DEPLOYED:%=--ignore=%)) $(TESTS)
+
+# What failed last, each test by itself; not at all when nothing did.
+again: $(VENV)/ready
+	$(RUN) -m pytest -n0 --last-failed --last-failed-no-failures=none $(TESTS)
 
 test-fast fuzz: WORKERS = logical
 
