@@ -16,13 +16,12 @@ class WholeFormat:
     """How to encode a format that needs all rows at once, and what that takes.
 
     encode: takes all pixels, as an image of mode RGBA or L, and the quality of colours.
-    quality: the default, 1 to 100. max_side: in pixels; max_pixels: above this it takes too long.
+    quality: the default, 1 to 100. max_pixels: above this it takes too long.
     rgba_bytes, gray_bytes: of memory for each pixel at the peak, the pixels included, measured on noise.
     """
 
     encode: Callable[[Image.Image, int], bytes]
     quality: int
-    max_side: int
     max_pixels: int
     rgba_bytes: int
     gray_bytes: int
@@ -33,7 +32,7 @@ class WholeFormat:
 
     def takes(self, width: int, height: int) -> bool:
         """Whether a picture of that size can be written."""
-        return max(width, height) <= self.max_side and width * height <= self.max_pixels
+        return width * height <= self.max_pixels
 
 
 @dataclass(frozen=True)
@@ -62,18 +61,14 @@ WEBP: Final = AnswerFormat(
     "image/webp",
     ".webp",
     "Several times smaller; alpha and mattes are exact, colours nearly. Sent when it is whole.",
-    WholeFormat(
-        whole.webp, quality=80, max_side=16_383, max_pixels=MAX_CUTOUT_PIXELS, rgba_bytes=42, gray_bytes=27
-    ),
+    WholeFormat(whole.webp, quality=80, max_pixels=MAX_CUTOUT_PIXELS, rgba_bytes=42, gray_bytes=27),
 )
 AVIF: Final = AnswerFormat(
     "avif",
     "image/avif",
     ".avif",
     "The same, for those who want AVIF.",
-    WholeFormat(
-        whole.avif, quality=60, max_side=16_384, max_pixels=MAX_CUTOUT_PIXELS, rgba_bytes=34, gray_bytes=22
-    ),
+    WholeFormat(whole.avif, quality=60, max_pixels=MAX_CUTOUT_PIXELS, rgba_bytes=34, gray_bytes=22),
 )
 
 ANSWER_FORMATS: Final = (PNG, WEBP, AVIF)

@@ -18,8 +18,9 @@ from typing import ClassVar, Self
 
 JOB_FDS = 3
 """The room's end of a socket, the file, and the memory for pixels; with a Job, in this order."""
+LEAST_THREADS = 2
+"""Of a room that decodes: the whole picture, and a small one for the network at the same time."""
 REASON_BYTES = 96
-
 
 NOT_BORN, MAY_GO_ON, MAY_NOT_GO_ON = -1, -2, -3
 """Of `Ended.status`."""

@@ -14,7 +14,7 @@ from shared_code.picture.fault import fault_of
 from shared_code.picture.formats import FORMATS, Format, begins_as
 from shared_code.progress import Progress
 from shared_code.room.lifecycle import End, Zygote
-from shared_code.room.messages import Job, Order, Reply
+from shared_code.room.messages import LEAST_THREADS, Job, Order, Reply
 from shared_code.room.picture import Header, Picture, Work, slots
 from shared_code.room.process import RoomProcess
 from shared_code.room.wall import WHOLE, lacking
@@ -36,7 +36,7 @@ class Rooms:
         """`threads`: how many of a room work at a time. `formats`: those of which it decodes files."""
         self._formats = formats
         self._zygote = zygote
-        self.threads = max(2, threads)
+        self.threads = max(LEAST_THREADS, threads)
 
     @property
     def zygote(self) -> Zygote:

@@ -39,7 +39,16 @@ from shared_code.picture.header import open_source
 from shared_code.picture.heif import register_decoders
 from shared_code.process import cores, give_back_memory, tune_allocator
 from shared_code.room import inside
-from shared_code.room.messages import JOB_FDS, MAY_GO_ON, MAY_NOT_GO_ON, NOT_BORN, Ended, Job, Order
+from shared_code.room.messages import (
+    JOB_FDS,
+    LEAST_THREADS,
+    MAY_GO_ON,
+    MAY_NOT_GO_ON,
+    NOT_BORN,
+    Ended,
+    Job,
+    Order,
+)
 from shared_code.room.wall import Allowance, Part, Wall, cpu_s_of, grow
 
 PLUGINS = (AvifImagePlugin, BmpImagePlugin, GifImagePlugin, TiffImagePlugin, WebPImagePlugin)
@@ -237,7 +246,8 @@ class _Nursery:
             parent = os.getpid()
             pid = os.fork()
             if pid == 0:
-                _be_a_room(its.fileno(), parent, self._wall, self._serve, max(2, self._cores), sample)
+                threads = max(LEAST_THREADS, self._cores)
+                _be_a_room(its.fileno(), parent, self._wall, self._serve, threads, sample)
         except OSError:
             ours.close()
             raise
