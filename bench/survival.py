@@ -24,11 +24,11 @@ from bench.servers import SEGMENT_PATH
 from cutout_function.names import error_name, picture_name
 from tests.cutout_function.cloud import Cloud, new_cloud
 from tests.functions_host import HOW_TO_GET_ONE, find_host, functions_host
-from tests.functions_host.calls import wait_for
 from tests.support.azurite import azurite
 from tests.support.faulty_app import make_faulty_app
 from tests.support.faulty_zygote import marked
 from tests.support.hosts import embedded_host_at, free_port
+from tests.support.patience import wait_for
 from tests.support.photos import encoded
 from tests.support.rooms import has_job
 

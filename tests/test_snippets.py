@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import pytest
 from PIL import Image
 
@@ -21,8 +20,9 @@ from shared_code.errors import AccessDenied
 from tests.browser.csharp import csharp_programs
 from tests.functions_host.needed import skip
 from tests.functions_host.program import HOW_TO_GET_ONE, HostFolder, find_host
+from tests.support import loopback
 from tests.support.hosts import KEYS, PROJECT, Host
-from tests.support.loopback import NO_TLS
+from tests.support.patience import PATIENCE_S
 from tests.support.photos import encoded
 from tests.support.small_host import picture_by_url
 
@@ -104,7 +104,7 @@ def run(snippet: Snippet, code: str, folder: Path) -> subprocess.CompletedProces
     command = [program, *(["-e"] if snippet.language == "sh" else []), str(script)]
     loopback = {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1", "PYTHONPATH": ""}
     return subprocess.run(
-        command, cwd=folder, env=os.environ | loopback, capture_output=True, text=True, timeout=120
+        command, cwd=folder, env=os.environ | loopback, capture_output=True, text=True, timeout=PATIENCE_S
     )
 
 
@@ -142,10 +142,10 @@ def test_csharp_snippets(host: Host, tmp_path: Path) -> None:
         name: prepared(snippet, host, "", key) for name, key in (("right", KEYS[0]), ("wrong", "wrong"))
     }
     with csharp_programs(functions_host, programs, tmp_path, {}) as url:
-        refused = httpx.get(f"{url}/wrong", trust_env=False, verify=NO_TLS, timeout=60)
+        refused = loopback.get(f"{url}/wrong")
         assert AccessDenied.message in refused.text
         assert not (tmp_path / snippet.output).exists()
-        answer = httpx.get(f"{url}/right", trust_env=False, verify=NO_TLS, timeout=60)
+        answer = loopback.get(f"{url}/right")
     assert (answer.status_code, answer.text) == (200, "")
     with Image.open(tmp_path / snippet.output) as image:
         assert (image.format, image.size) == ("PNG", (64, 60))

@@ -10,6 +10,8 @@ import sys
 import urllib.parse
 import urllib.request
 
+from tests.support.patience import PATIENCE_S
+
 
 def visit(address: str) -> None:
     """Raises OSError where nobody answers."""
@@ -21,7 +23,7 @@ def visit(address: str) -> None:
 
 
 def _read(address: str, sent: bytes | None = None) -> str:
-    with urllib.request.urlopen(address, sent, timeout=60) as answer:
+    with urllib.request.urlopen(address, sent, timeout=PATIENCE_S) as answer:
         page: bytes = answer.read()
     return page.decode(errors="replace")
 

@@ -1,7 +1,6 @@
 """What a person does with the new service: calls of its address, blobs of its account."""
 
 import ssl
-import time
 
 import httpx
 
@@ -9,9 +8,9 @@ from tests.azd.azure import Azure
 from tests.azd.identity import PERSON
 from tests.azd.storage import AUDIENCE
 from tests.azd.vault import AUDIENCE as VAULT
+from tests.support.patience import PATIENCE_S, wait_for
 
 SEGMENT = "/computervision/imageanalysis:segment?api-version=2023-02-01-preview&mode=backgroundRemoval"
-PATIENCE_S = 120
 
 
 class Person:
@@ -57,13 +56,12 @@ class Person:
 
     def wait_for(self, container: str, name: str) -> bytes:
         """The blob, when it is there. Raises TimeoutError."""
-        end = time.monotonic() + PATIENCE_S
-        while time.monotonic() < end:
+
+        def found() -> httpx.Response | None:
             answer = self._request("GET", self._blob(container, name), self._headers())
-            if answer.status_code == httpx.codes.OK:
-                return answer.content
-            time.sleep(0.2)
-        raise TimeoutError(f"{container}/{name}")
+            return answer if answer.status_code == httpx.codes.OK else None
+
+        return wait_for(found).content
 
     def _request(
         self, method: str, url: str, headers: dict[str, str], content: bytes = b""

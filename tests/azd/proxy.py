@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler
 
 from tests.azd.certificates import Authority
 from tests.azd.server import Answers, Server, running, serve_connection
+from tests.support.patience import PATIENCE_S
 
 PLAYED = (
     "azure.com",
@@ -51,7 +52,7 @@ def proxy(answers: Answers, authority: Authority) -> Iterator[str]:
 
 
 def _pass_on(near: socket.socket, host: str, port: int) -> None:
-    with socket.create_connection((host, port), timeout=60) as far:
+    with socket.create_connection((host, port), timeout=PATIENCE_S) as far:
         far.settimeout(None)
         other = threading.Thread(target=_copy, args=(far, near), daemon=True)
         other.start()

@@ -3,7 +3,6 @@
 import io
 import re
 import threading
-import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +16,8 @@ import httpx
 from tests.azd.identity import MANAGEMENT, Entra
 from tests.azd.messages import Answer, Call, answer_json, error
 from tests.functions_host import Instance, functions_host
-from tests.support.loopback import NO_TLS
+from tests.support import loopback
+from tests.support.patience import wait_for
 
 _REFERENCE = re.compile(
     r"@Microsoft\.KeyVault\(SecretUri=https://([\w-]+)\.vault\.azure\.net/secrets/([\w-]+)/?\)"
@@ -106,8 +106,7 @@ class Site:
         except RuntimeError:
             self._running = old
             raise
-        while self._has_calls(before):
-            time.sleep(0.05)
+        wait_for(lambda: not self._has_calls(before), 240)
         old.close()
 
     def _has_calls(self, instance: Instance | None) -> bool:
@@ -138,14 +137,12 @@ class Site:
             self._at_work.append(instance)
         headers = {name: value for name, value in call.headers.items() if name not in _NOT_PASSED_ON}
         try:
-            got = httpx.request(
+            got = loopback.request(
                 call.method,
                 instance.url + call.target,
                 headers={**headers, "host": call.host},
                 content=call.body,
-                timeout=230,
-                trust_env=False,
-                verify=NO_TLS,
+                patience_s=230,
             )
         except httpx.TransportError:
             return Answer(503, b"The service is unavailable.")
@@ -174,7 +171,7 @@ class Site:
         given = extension["properties"]
         if given["remoteBuild"]:
             raise NotImplementedError("nothing is built here")
-        got = httpx.get(given["packageUri"], trust_env=False, verify=NO_TLS, timeout=230).raise_for_status()
+        got = loopback.get(given["packageUri"], patience_s=230).raise_for_status()
         self._deploy(got.content, given["packageUri"])
 
     def _deploy(self, package: bytes, target: str) -> None:

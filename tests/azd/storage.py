@@ -4,11 +4,11 @@ import base64
 import secrets
 import shutil
 import subprocess
-import time
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,10 @@ from tests.azd.identity import Entra
 from tests.azd.messages import Answer, Call, error
 from tests.support.azurite import MAIN
 from tests.support.hosts import free_port
+from tests.support.patience import PATIENCE_S, wait_for
 
 AUDIENCE = "https://storage.azure.com"
 _VERSION = {"x-ms-version": "2024-11-04"}
-_START_S = 60
 _NOT_PASSED_ON = {"transfer-encoding", "connection", "content-length", "keep-alive"}
 
 
@@ -63,7 +63,7 @@ class Storage:
         """The account is deleted."""
         if self._process is not None:
             self._process.terminate()
-            self._process.wait(30)
+            self._process.wait(PATIENCE_S)
         self._process, self._account, self._ports = None, "", {}
 
     def _start(self, account: str) -> None:
@@ -90,16 +90,8 @@ class Storage:
         self._wait()
 
     def _wait(self) -> None:
-        end = time.monotonic() + _START_S
-        for port in (self._ports["blob"], self._ports["queue"]):
-            while True:
-                try:
-                    httpx.get(f"https://127.0.0.1:{port}/", verify=False, trust_env=False)
-                    break
-                except httpx.TransportError:
-                    if time.monotonic() > end:
-                        raise
-                    time.sleep(0.05)
+        for kind in ("blob", "queue"):
+            wait_for(partial(_answers, self._ports[kind]))
 
     def _made(self, host: str, target: str) -> None:
         answer = self.answer(Call("PUT", host, target, self._headers({}), b""))
@@ -113,7 +105,7 @@ class Storage:
     def _passed_on(self, call: Call, port: int) -> Answer:
         headers = {name: value for name, value in call.headers.items() if name not in _NOT_PASSED_ON}
         headers["host"] = call.host
-        with httpx.Client(verify=False, trust_env=False, timeout=120) as client:
+        with httpx.Client(verify=False, trust_env=False, timeout=PATIENCE_S) as client:
             request = client.build_request(
                 call.method, f"https://127.0.0.1:{port}{call.target}", headers=headers, content=call.body
             )
@@ -162,3 +154,10 @@ def storage(entra: Entra, authority: Authority, folder: Path) -> Iterator[Storag
         yield account
     finally:
         account.end()
+
+
+def _answers(port: int) -> bool:
+    with suppress(httpx.TransportError):
+        httpx.get(f"https://127.0.0.1:{port}/", verify=False, trust_env=False, timeout=PATIENCE_S)
+        return True
+    return False

@@ -23,8 +23,8 @@ from tests.azd.laptop import BY_AZD, SAMPLE, Laptop, Screen
 from tests.azd.messages import error
 from tests.azd.person import Person
 from tests.azd.portal import deploy, serving
-from tests.functions_host.calls import wait_for
 from tests.infra.parameters import variables
+from tests.support.patience import wait_for
 from tests.support.photos import encoded
 
 pytestmark = pytest.mark.slow
@@ -313,7 +313,7 @@ def test_release_is_deployed_from_the_portal(azure: Azure, person: Person, tmp_p
         deploy(azure, given)
     assert azure.site.published[-1].target == given["packageUri"]
     picture = encoded("JPEG", 200, 150)
-    wait_for(lambda: person.cut_out(picture, person.key).status_code == 200, 120)
+    wait_for(lambda: person.cut_out(picture, person.key).status_code == 200)
 
 
 @pytest.mark.usefixtures("first")

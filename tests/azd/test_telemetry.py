@@ -9,8 +9,8 @@ from telemetry.names import SLOTS_USED, SPAN
 from tests.azd.azure import Azure
 from tests.azd.person import Person
 from tests.azd.portal import deploy
-from tests.functions_host.calls import wait_for
 from tests.support.hosts import PROJECT
+from tests.support.patience import wait_for
 from tests.support.photos import encoded
 
 IDLE_S, MOST_IDLE_BYTES = 60, 30_000
@@ -38,7 +38,7 @@ def idle(served: Azure) -> tuple[int, str]:
 def wait_for_metrics(azure: Azure) -> None:
     """They go once a minute: until those of all that has been are there."""
     called = time.monotonic()
-    wait_for(lambda: any(SLOTS_USED.name in item.text for item in azure.telemetry.since(called)), 90)
+    wait_for(lambda: any(SLOTS_USED.name in item.text for item in azure.telemetry.since(called)))
     time.sleep(5)
 
 

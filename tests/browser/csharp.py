@@ -4,20 +4,15 @@ import json
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import httpx
-
 from tests.functions_host.program import HostFolder
-from tests.support.hosts import environment, free_port
-from tests.support.loopback import NO_TLS
+from tests.support.hosts import environment, free_port, wait_until_up
+from tests.support.patience import PATIENCE_S
 
 _READY = "ready"
-_START_S = 90
-_END_S = 20
 _BINDINGS = [
     {"authLevel": "anonymous", "name": "req", "type": "httpTrigger", "direction": "in", "methods": ["get"]},
     {"name": "$return", "type": "http", "direction": "out"},
@@ -69,12 +64,12 @@ def csharp_programs(
         )
     try:
         url = f"http://127.0.0.1:{port}"
-        _wait_until_served(f"{url}/{_READY}", process, folder / "host.txt")
+        wait_until_up(f"{url}/{_READY}", process, folder / "host.txt", 200)
         yield url
     finally:
         process.terminate()
         with suppress(subprocess.TimeoutExpired):
-            process.wait(_END_S)
+            process.wait(PATIENCE_S)
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
@@ -88,13 +83,3 @@ def _write_function(function: Path, program: str, folder: Path) -> None:
     rest = [line for line in lines if not line.startswith("using System")]
     script = _SCRIPT % ("\n".join(usings), json.dumps(str(folder)), "\n".join(rest))
     (function / "run.csx").write_text(script, encoding="utf-8")
-
-
-def _wait_until_served(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    end = time.monotonic() + _START_S
-    while time.monotonic() < end and process.poll() is None:
-        with suppress(httpx.TransportError):
-            if httpx.get(url, trust_env=False, verify=NO_TLS, timeout=_START_S).status_code == 200:
-                return
-        time.sleep(0.2)
-    raise RuntimeError(f"the Functions host did not start:\n{log.read_text()[-4000:]}")

@@ -6,27 +6,23 @@ import time
 import zipfile
 from pathlib import Path
 
-import httpx
 import pytest
 from PIL import Image
 
 from tests.browser.conftest import HEIGHT, WIDTH
 from tests.browser.page import FAILED, IDLE, RESULT_SHOWN, choose, counts, cut_out, is_hidden, text
 from tests.browser.webdriver import Browser
+from tests.support import loopback
 from tests.support.hosts import KEYS, Host
-from tests.support.loopback import NO_TLS
+from tests.support.patience import wait_for
 from tests.support.photos import encoded
 
 RIGHT, END = "\ue014", "\ue010"
-_PATIENCE_S = 30
 
 
 def downloaded(folder: Path, name: str) -> bytes:
     """The file once it is whole; while it is not, it has another name."""
-    end = time.monotonic() + _PATIENCE_S
-    while not (folder / name).exists():
-        assert time.monotonic() < end, sorted(folder.iterdir())
-        time.sleep(0.05)
+    wait_for((folder / name).exists)
     return (folder / name).read_bytes()
 
 
@@ -264,13 +260,11 @@ def test_a_webp_is_the_service_s_own(host: Host, browser: Browser, photo_file: P
     browser.wait_until(RESULT_SHOWN)
     browser.click("#format [value=webp]")
     browser.click("#download")
-    own = httpx.post(
+    own = loopback.post(
         f"{host.url}/computervision/imageanalysis:segment",
         params={"api-version": "2023-02-01-preview", "mode": "backgroundRemoval"},
         headers={"Ocp-Apim-Subscription-Key": KEYS[0], "Accept": "image/webp"},
         content=photo_file.read_bytes(),
-        trust_env=False,
-        verify=NO_TLS,
     )
     assert own.headers["content-type"] == "image/webp"
     assert downloaded(downloads, "my photo-cutout.webp") == own.content

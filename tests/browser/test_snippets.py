@@ -8,7 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import httpx
 import pytest
 from PIL import Image
 
@@ -19,9 +18,10 @@ from tests.browser.page import RESULT_SHOWN, cut_out, text
 from tests.browser.webdriver import Browser
 from tests.functions_host.needed import skip
 from tests.functions_host.program import HOW_TO_GET_ONE, HostFolder, find_host
+from tests.support import loopback
 from tests.support.hosts import KEYS, Host
 from tests.support.issuer import Issuer
-from tests.support.loopback import NO_TLS
+from tests.support.patience import PATIENCE_S
 from tests.support.photos import encoded
 
 END, LEFT, RIGHT = "\ue010", "\ue012", "\ue014"
@@ -49,7 +49,7 @@ def run(
     lets_in = {"SEGMENT_KEY": key, "SEGMENT_TOKEN": token}
     variables = os.environ | lets_in | {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
     return subprocess.run(
-        program, input=code, cwd=folder, env=variables, capture_output=True, text=True, timeout=60
+        program, input=code, cwd=folder, env=variables, capture_output=True, text=True, timeout=PATIENCE_S
     )
 
 
@@ -117,9 +117,7 @@ def test_csharp_does_what_the_page_did(host: Host, browser: Browser, tmp_path: P
     wrong_key = file.replace('Environment.GetEnvironmentVariable("SEGMENT_KEY")', '"wrong"')
     programs = {"file": file, "url": of_a_url(host, browser, "csharp"), "refused": wrong_key}
     with csharp_programs(functions_host, programs, tmp_path, {"SEGMENT_KEY": KEYS[0]}) as url:
-        answers = {
-            name: httpx.get(f"{url}/{name}", trust_env=False, verify=NO_TLS, timeout=60) for name in programs
-        }
+        answers = {name: loopback.get(f"{url}/{name}") for name in programs}
     assert (answers["file"].status_code, answers["file"].text) == (200, "")
     with Image.open(tmp_path / f"{ODD_NAME.removesuffix('.png')}-cutout.png") as image:
         assert (image.size, image.mode) == ((WIDTH, HEIGHT), "RGBA")

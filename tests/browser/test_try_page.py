@@ -5,16 +5,15 @@ import json
 import re
 from pathlib import Path
 
-import httpx
 import pytest
 
 from shared_code.errors import SegmentError, all_errors
 from tests.browser.conftest import HEIGHT, WIDTH
 from tests.browser.page import FAILED, IDLE, RESULT_SHOWN, choose, counts, cut_out, is_hidden, text
 from tests.browser.webdriver import Browser
+from tests.support import loopback
 from tests.support.hosts import KEYS, Host
 from tests.support.issuer import AUDIENCE, STRANGER, Issuer
-from tests.support.loopback import NO_TLS
 from tests.support.photos import encoded
 
 CORNER_AND_CENTRE = f"""
@@ -400,7 +399,7 @@ def test_a_visit_loads_no_sample(host: Host, browser: Browser) -> None:
 
 
 def test_swagger_shows_every_operation(host: Host, browser: Browser) -> None:
-    paths = httpx.get(host.url + "/openapi.json", trust_env=False, verify=NO_TLS).json()["paths"]
+    paths = loopback.get(host.url + "/openapi.json").json()["paths"]
     operations = sorted(operation["operationId"] for path in paths.values() for operation in path.values())
     browser.open(host.url + "/swagger")
     browser.wait_until(f"document.querySelectorAll('.opblock').length === {len(operations)}")

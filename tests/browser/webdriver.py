@@ -4,7 +4,6 @@ import base64
 import json
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,8 +12,9 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from tests.support.hosts import free_port
-from tests.support.loopback import NO_TLS
+from tests.support import loopback
+from tests.support.hosts import free_port, wait_until_up
+from tests.support.patience import PATIENCE_S, wait_for
 
 CHROMIUM = shutil.which("chromium")
 CHROMEDRIVER = shutil.which("chromedriver")
@@ -33,7 +33,6 @@ _FLAGS = [
 ]
 _ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 """The key that WebDriver gives references to elements (section 12.2)."""
-_WAIT_S = 60
 
 
 class Browser:
@@ -55,13 +54,11 @@ class Browser:
 
     def wait_until(self, expression: str) -> None:
         """Wait until a JavaScript expression is true. Raises TimeoutError."""
-        end = time.monotonic() + _WAIT_S
-        while not self.script(f"return Boolean({expression})"):
-            if time.monotonic() > end:
-                raise TimeoutError(
-                    f"{expression}; the page says: {self.script('return document.body.innerText')}"
-                )
-            time.sleep(0.05)
+        try:
+            wait_for(lambda: self.script(f"return Boolean({expression})"))
+        except TimeoutError as error:
+            page = self.script("return document.body.innerText")
+            raise TimeoutError(f"{expression}; the page says: {page}") from error
 
     def click(self, selector: str) -> None:
         """Click an element."""
@@ -174,10 +171,9 @@ def chromium(log: Path) -> Iterator[Browser]:
             [str(CHROMEDRIVER), f"--port={port}"], stdout=output, stderr=subprocess.STDOUT
         )
     try:
-        with httpx.Client(
-            base_url=f"http://127.0.0.1:{port}", timeout=_WAIT_S, trust_env=False, verify=NO_TLS
-        ) as client:
-            _wait_until_listening(client, driver)
+        url = f"http://127.0.0.1:{port}"
+        wait_until_up(f"{url}/status", driver, log)
+        with loopback.client(url) as client:
             created = client.post("/session", json={"capabilities": {"alwaysMatch": _capabilities()}}).json()
             assert "sessionId" in created["value"], created
             session = f"/session/{created['value']['sessionId']}"
@@ -190,20 +186,10 @@ def chromium(log: Path) -> Iterator[Browser]:
         driver.wait()
 
 
-def _wait_until_listening(client: httpx.Client, driver: subprocess.Popen[bytes]) -> None:
-    end = time.monotonic() + _WAIT_S
-    while time.monotonic() < end and driver.poll() is None:
-        try:
-            if client.get("/status").is_success:
-                return
-        except httpx.TransportError:
-            time.sleep(0.05)
-    raise RuntimeError("chromedriver did not start")
-
-
 def _capabilities() -> dict[str, object]:
     return {
         "browserName": "chrome",
+        "timeouts": {"script": PATIENCE_S * 1000},
         "goog:chromeOptions": {"binary": CHROMIUM, "args": _FLAGS},
         "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
     }

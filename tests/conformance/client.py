@@ -4,7 +4,7 @@ import http.client
 import socket
 from dataclasses import dataclass
 
-TIMEOUT_S = 60
+from tests.support.patience import PATIENCE_S
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Reply:
 
 def exchange(port: int, method: str, parts: tuple[bytes, ...]) -> Reply:
     """Send `parts` over one connection and read one answer. Stops sending when the server hangs up."""
-    with socket.create_connection(("127.0.0.1", port), TIMEOUT_S) as connection:
+    with socket.create_connection(("127.0.0.1", port), PATIENCE_S) as connection:
         try:
             for part in parts:
                 connection.sendall(part)

@@ -2,7 +2,6 @@
 
 import io
 import re
-import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +20,7 @@ from tests.conformance.requests import MATTE_QUERY, Request
 from tests.conformance.site import picture_site
 from tests.functions_host import Instance
 from tests.support.hosts import KEYS, Host, free_port
+from tests.support.patience import wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -33,7 +33,6 @@ ANSWERED_BY_THE_HOST = {
 }
 """Rows that reach no function of the Functions host, and the status of its empty answer."""
 
-LOG_S = 20
 
 GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -147,10 +146,7 @@ def test_ids_are_fresh_and_in_the_log(contract_host: Host) -> None:
     first, second = ask(contract_host, Request()), ask(contract_host, Request())
     ids = {first.headers["request-id"], second.headers["request-id"]}
     assert len(ids) == 2
-    end = time.monotonic() + LOG_S  # a picture's line comes when its answer has ended
-    while missing := [one for one in ids if one not in contract_host.log.read_text()]:
-        assert time.monotonic() < end, f"not in the log: {missing}"
-        time.sleep(0.05)
+    wait_for(lambda: all(one in contract_host.log.read_text() for one in ids))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from shared_code import errors
 from tests.conformance.client import Reply, exchange
 from tests.conformance.requests import Request
-from tests.support.hosts import PROJECT, Host, embedded_host, ends_in_time
+from tests.support.hosts import PROJECT, Host, embedded_host, ends_by_itself
 from tests.support.photos import encoded
 
 pytestmark = pytest.mark.slow
@@ -97,4 +97,4 @@ def test_altered_network_is_never_used(broken_host: Host) -> None:
     assert (reply.status, reply.body) == (503, errors.ServiceUnavailable().body())
     assert reply.headers["retry-after"] == str(errors.ServiceUnavailable.retry_after_s)
     assert "sha256" in broken_host.log.read_text()
-    assert ends_in_time(broken_host.pid)
+    assert ends_by_itself(broken_host.pid)

@@ -17,9 +17,9 @@ from PIL import Image
 from shared_code.errors import PermissionDenied, SegmentError, ServiceUnavailable, TokenInvalid
 from tests.functions_host import HOW_TO_GET_ONE, find_host, functions_host
 from tests.functions_host.needed import skip
+from tests.support import loopback
 from tests.support.hosts import embedded_host
 from tests.support.issuer import AUDIENCE, STRANGER, TENANT, Issuer, mutate, oidc_issuer
-from tests.support.loopback import NO_TLS
 from tests.support.photos import encoded
 
 pytestmark = pytest.mark.slow
@@ -90,14 +90,11 @@ def test_microsofts_client_is_told(signed_in: tuple[str, Issuer]) -> None:
 
 
 def refused(url: str, headers: dict[str, str], error: SegmentError) -> httpx.Response:
-    answer = httpx.post(
+    answer = loopback.post(
         f"{url}/computervision/imageanalysis:segment",
         params=QUERY,
         content=PICTURE,
         headers={"Content-Type": "image/jpeg"} | headers,
-        trust_env=False,
-        verify=NO_TLS,
-        timeout=60,
     )
     assert (answer.status_code, answer.content) == (error.status, error.body())
     assert answer.headers["x-ms-error-code"] == error.code
@@ -125,7 +122,7 @@ def test_mutated_tokens(signed_in: tuple[str, Issuer]) -> None:
     """None lets in, and none is a fault: of the service, the worker library, or the host."""
     url, issuer = signed_in
     good, chance = issuer.token(), random.Random(31)
-    with httpx.Client(base_url=url, trust_env=False, verify=NO_TLS, timeout=60) as client:
+    with loopback.client(url) as client:
         for _ in range(MUTATED):
             authorization = f"Bearer {mutate(good, chance)}".strip().encode("latin-1")
             answer = client.post(

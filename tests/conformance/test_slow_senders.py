@@ -9,6 +9,7 @@ import pytest
 from tests.conformance.client import exchange
 from tests.conformance.requests import BOUNDARY, Request
 from tests.support.hosts import Host
+from tests.support.patience import PATIENCE_S
 
 CALLERS = 60
 """More than find a place in the queue on any machine of up to six cores."""
@@ -20,7 +21,7 @@ MUCH = 20 << 20
 def begun(host: Host, request: Request) -> socket.socket:
     """A connection over which the head and half of the body are sent."""
     head, body = request.parts()
-    connection = socket.create_connection(("127.0.0.1", host.port), timeout=60)
+    connection = socket.create_connection(("127.0.0.1", host.port), timeout=PATIENCE_S)
     connection.sendall(head + body[: len(body) // 2])
     return connection
 
@@ -60,7 +61,7 @@ def test_status_answers_before_a_form_of_no_use(host: Host, unit: str, opening: 
     """Its last byte is sent when /status has answered."""
     body = (opening + unit * (MUCH // len(unit))).encode()
     head, body = Request(headers=FORM, body=body).parts()
-    with socket.create_connection(("127.0.0.1", host.port), timeout=60) as connection:
+    with socket.create_connection(("127.0.0.1", host.port), timeout=PATIENCE_S) as connection:
         connection.sendall(head)
         sending = threading.Thread(target=connection.sendall, args=(body[:-1],))
         sending.start()

@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,15 +10,15 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import pytest
 
 from tests.conformance.hosts import KINDS, started
 from tests.functions_host import Instance
+from tests.support import loopback
 from tests.support.faulty_app import make_faulty_app
 from tests.support.faulty_zygote import marked
 from tests.support.hosts import KEYS, Host
-from tests.support.loopback import NO_TLS
+from tests.support.patience import PATIENCE_S, wait_for
 from tests.support.photos import encoded
 from tests.support.rooms import at_work
 
@@ -28,7 +27,7 @@ pytestmark = [
     pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="looks at processes in /proc"),
 ]
 API = "/computervision/imageanalysis:segment?api-version=2023-02-01-preview&mode=backgroundRemoval"
-SETTINGS = {"SEGMENT_API_KEYS": ",".join(KEYS), "SEGMENT_SLOT_WAIT_S": "60"}
+SETTINGS = {"SEGMENT_API_KEYS": ",".join(KEYS), "SEGMENT_SLOT_WAIT_S": str(PATIENCE_S)}
 AT_ONCE = 6
 HEADERS = {"Ocp-Apim-Subscription-Key": KEYS[0], "Content-Type": "application/octet-stream"}
 FAULTS = [
@@ -44,8 +43,7 @@ class Walled:
     service: int
 
     def post(self, data: bytes) -> int:
-        with httpx.Client(base_url=self.host.url, timeout=120, trust_env=False, verify=NO_TLS) as client:
-            return client.post(API, content=data, headers=HEADERS).status_code
+        return loopback.post(self.host.url + API, content=data, headers=HEADERS).status_code
 
     @property
     def zygote(self) -> int:
@@ -106,10 +104,7 @@ def walled(hosts: Hosts) -> Walled:
 
 def test_no_way_out(walled: Walled) -> None:
     assert walled.post(marked("plan", "ways_out")) == 400
-    end = time.monotonic() + 10
-    while not (found := re.findall(r"ways out: ([^\r\n]*)", walled.host.log.read_text())):
-        assert time.monotonic() < end, "the log says nothing of it"
-        time.sleep(0.1)
+    found = wait_for(lambda: re.findall(r"ways out: ([^\r\n]*)", walled.host.log.read_text()))
     assert {one.strip().split('"')[0] for one in found} == {"none"}
 
 
@@ -147,27 +142,18 @@ def test_honest_callers_are_served_beside_a_fifth_of_faults(walled: Walled, requ
     with ThreadPoolExecutor(AT_ONCE) as callers:
         answers = list(callers.map(lambda body: (body[0], walled.post(body[1])), bodies))
     assert Counter(answers) == {(200, 200): requests * 4 // 5, (400, 400): requests // 5}
-    end = time.monotonic() + 10
-    while at_work(walled.zygote) and time.monotonic() < end:
-        time.sleep(0.05)
-    assert not at_work(walled.zygote)
+    wait_for(lambda: not at_work(walled.zygote))
 
 
 def test_nothing_is_left_behind_by_a_service_that_is_killed(walled: Walled) -> None:
     zygote = walled.zygote
     with ThreadPoolExecutor(1) as caller:
         asked = caller.submit(walled.post, marked("picture", "sleep"))
-        end = time.monotonic() + 10
-        while not at_work(zygote) and time.monotonic() < end:
-            time.sleep(0.01)
-        assert at_work(zygote)
+        wait_for(lambda: at_work(zygote))
         rooms = children(zygote)
         os.kill(walled.service, signal.SIGKILL)
         asked.exception()
-    end = time.monotonic() + 10
-    while any(alive(pid) for pid in (zygote, *rooms)) and time.monotonic() < end:
-        time.sleep(0.02)
-    assert not [pid for pid in (zygote, *rooms) if alive(pid)]
+    wait_for(lambda: not any(alive(pid) for pid in (zygote, *rooms)))
 
 
 def alive(pid: int) -> bool:

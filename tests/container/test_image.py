@@ -11,9 +11,9 @@ import yaml
 from PIL import Image
 
 from tests.infra.package import packed_files
+from tests.support import loopback
 from tests.support.containers import FUNCTIONS, PYTHON, Container, base_image, build, container, podman, run
 from tests.support.hosts import PROJECT
-from tests.support.loopback import NO_TLS
 
 pytestmark = pytest.mark.slow
 
@@ -40,9 +40,7 @@ def running(image: str) -> Iterator[Container]:
 
 def cut_out(running: Container, picture: bytes, key: str) -> httpx.Response:
     headers = {"Ocp-Apim-Subscription-Key": key, "Content-Type": "application/octet-stream"}
-    return httpx.post(
-        running.url + SEGMENT, content=picture, headers=headers, timeout=300, trust_env=False, verify=NO_TLS
-    )
+    return loopback.post(running.url + SEGMENT, content=picture, headers=headers, patience_s=300)
 
 
 def test_a_large_photo_is_cut_out_with_two_gib_and_one_core(running: Container) -> None:
@@ -57,12 +55,7 @@ def test_a_large_photo_is_cut_out_with_two_gib_and_one_core(running: Container) 
 
 
 def test_the_whole_wall_stands_around_decoders(running: Container) -> None:
-    assert (
-        httpx.get(running.url + "/status", trust_env=False, verify=NO_TLS)
-        .json()
-        .keys()
-        .isdisjoint({"wall_lacks"})
-    )
+    assert loopback.get(running.url + "/status").json().keys().isdisjoint({"wall_lacks"})
     answer = cut_out(running, b"\x89PNG\r\n\x1a\n" + bytes(100), KEY)
     assert answer.status_code == 400
 

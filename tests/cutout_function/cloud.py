@@ -26,8 +26,7 @@ from shared_code.record import Edge, VisitRecord
 from shared_code.settings import CutoutSettings, StorageConnection
 from shared_code.visit import Arrival, Visit
 from shared_code.waiting import Hold
-
-LONG_S = 60
+from tests.support.patience import PATIENCE_S
 
 
 @dataclass(frozen=True)
@@ -96,7 +95,7 @@ class Cloud:
             self.settings.format,
             maker.records.append,
             Arrival("a message", Edge.BLOB),
-            deadline or Deadline.after(LONG_S),
+            deadline or Deadline.after(PATIENCE_S),
         )
 
     def settle(self, *names: str, maker: "MakerFake | None" = None) -> Conclusion | Ignored:

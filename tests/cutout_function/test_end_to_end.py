@@ -7,7 +7,6 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +21,7 @@ from shared_code.errors import ImageDimensionNotAllowed, ImageFormatInvalid
 from tests.cutout_function.cloud import Cloud, new_cloud
 from tests.support.cloud_events import blob_created_cloud_event
 from tests.support.hosts import PROJECT, embedded_host, environment
+from tests.support.patience import wait_for
 from tests.support.photos import encoded
 
 PATIENCE_S = 240
@@ -44,19 +44,12 @@ def served(served_with_log: tuple[Cloud, Path]) -> Cloud:
     return served_with_log[0]
 
 
-def wait_for(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < end, "nothing more happens"
-        time.sleep(0.2)
-
-
 def wait_for_outputs(cloud: Cloud, least: int) -> None:
-    wait_for(lambda: len(list(cloud.outputs.list_blob_names())) >= least)
+    wait_for(lambda: len(list(cloud.outputs.list_blob_names())) >= least, PATIENCE_S)
 
 
-def is_empty(cloud: Cloud) -> bool:
-    return cloud.queue.get_queue_properties().approximate_message_count == 0
+def wait_until_empty(cloud: Cloud) -> None:
+    wait_for(lambda: cloud.queue.get_queue_properties().approximate_message_count == 0, PATIENCE_S)
 
 
 def source_etag(cloud: Cloud, output: str) -> str:
@@ -75,7 +68,7 @@ def test_a_picture_is_cut_out(
 ) -> None:
     blob = served.uploader.upload(name, encoded(form, 320, 200))
     served.queue.send_message(in_queue(blob))
-    wait_for(lambda: is_empty(served))
+    wait_until_empty(served)
     with Image.open(io.BytesIO(served.uploader.fetch(picture_name(name)))) as image:
         assert (image.format, image.mode, image.size) == ("PNG", "RGBA", (320, 200))
         assert image.getchannel("A").getextrema() == (0, 255)
@@ -94,7 +87,7 @@ def test_a_bad_picture_gets_the_contracts_error(
     served: Cloud, name: str, content: bytes, error: ImageFormatInvalid | ImageDimensionNotAllowed
 ) -> None:
     served.uploader.announce(served.uploader.upload(name, content))
-    wait_for(lambda: is_empty(served))
+    wait_until_empty(served)
     assert served.uploader.fetch(error_name(name)) == error.body()
     assert not served.outputs.get_blob_client(picture_name(name)).exists()
 
@@ -105,7 +98,7 @@ def test_a_packed_picture_is_cut_out(served: Cloud) -> None:
     blob = served.uploader.upload("packed.bmp", b"")
     served.inputs.upload_blob(blob.name, picture, overwrite=True, content_settings=packed)
     served.uploader.announce(blob)
-    wait_for(lambda: is_empty(served))
+    wait_until_empty(served)
     with Image.open(io.BytesIO(served.uploader.fetch("packed.bmp.png"))) as image:
         assert image.size == (1400, 1100)
 
@@ -123,12 +116,12 @@ def test_an_upload_in_two_steps(served_with_log: tuple[Cloud, Path], begin: str,
     name = f"{end}.jpg"
     empty = cloud.uploader.upload(name, b"")
     cloud.queue.send_message(queue_message(with_api(empty, begin)))
-    wait_for(lambda: is_empty(cloud))
+    wait_until_empty(cloud)
     assert not [output for output in cloud.written() if output.startswith(name)]
     assert f"{begin} of {name!r}: the upload has only begun" in log.read_text()
     whole = cloud.uploader.upload(name, encoded("JPEG", 80, 70))
     cloud.queue.send_message(queue_message(with_api(whole, end)))
-    wait_for(lambda: is_empty(cloud))
+    wait_until_empty(cloud)
     assert source_etag(cloud, picture_name(name)) == whole.etag
 
 
@@ -138,7 +131,7 @@ def test_a_renamed_blob_is_cut_out_under_its_new_name(served: Cloud) -> None:
     urls["destinationUrl"] = f"{blob.service_url}/{blob.container}/new%20name%20%C3%A9.jpg"
     event = {**blob_created(blob), "eventType": "Microsoft.Storage.BlobRenamed"}
     served.queue.send_message(queue_message({**event, "data": {"api": "RenameFile", **urls}}))
-    wait_for(lambda: is_empty(served))
+    wait_until_empty(served)
     assert source_etag(served, picture_name(blob.name)) == blob.etag
 
 
@@ -153,7 +146,7 @@ def test_what_is_left_alone_is_logged(served_with_log: tuple[Cloud, Path]) -> No
     elsewhere = replace(marker, name="2026/../archived.jpg")
     for blob in (archived, marker, named, elsewhere):
         cloud.uploader.announce(blob)
-    wait_for(lambda: is_empty(cloud))
+    wait_until_empty(cloud)
     assert cloud.written() == before
     lines = log.read_text().splitlines()
     for level, text in (
@@ -207,7 +200,7 @@ def test_blobs_with_duplicates_broken_ones_and_killed_hosts(
     for number, kill_at in enumerate((*kills, None)):
         with embedded_host(tmp_path / f"log {number}.txt", cloud.environment, quick_app) as host:
             if kill_at is None:
-                wait_for(lambda: is_empty(cloud))
+                wait_until_empty(cloud)
             else:
                 wait_for_outputs(cloud, kill_at)
                 os.kill(host.pid, signal.SIGKILL)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.hosts import PROJECT, environment
+from tests.support.patience import PATIENCE_S
 
 pytestmark = pytest.mark.slow
 
@@ -53,7 +54,7 @@ def run(program: str, settings: Mapping[str, str]) -> str:
         capture_output=True,
         text=True,
         check=True,
-        timeout=120,
+        timeout=PATIENCE_S,
     )
     return done.stdout
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from starlette.types import Message, Receive, Scope, Send
 from local_host.queue_pump import PumpOptions, QueuePump, host_options, with_pump
 from tests.cutout_function.cloud import Cloud
 from tests.support.hosts import PROJECT
+from tests.support.patience import PATIENCE_S, wait_for
 
 AT_ONCE = PumpOptions(retry_delay_s=0, max_dequeue_count=3)
 
@@ -117,16 +117,15 @@ def test_a_message_outlives_a_pump_that_ends_while_its_function_runs(cloud: Clou
 
         pump = QueuePump(cloud.connection_string, cloud.settings.queue, endless, options)
         running = asyncio.create_task(pump.run())
-        await asyncio.wait_for(begun.wait(), 30)
+        await asyncio.wait_for(begun.wait(), PATIENCE_S)
         assert waiting(cloud) == 1  # what a kill at this moment would leave
         running.cancel()
         await asyncio.wait([running])
 
     cloud.queue.send_message("one")
     asyncio.run(end_half_way())
-    handler, end = Handled(), time.monotonic() + 30
-    while not handler.messages and time.monotonic() < end:
-        drain(cloud, handler, options)
+    handler = Handled()
+    wait_for(lambda: drain(cloud, handler, options))
     assert handler.messages == [b"one"]
 
 
@@ -158,7 +157,7 @@ def test_a_pump_waits_for_its_queue_to_be_made(cloud: Cloud, caplog: pytest.LogC
         await asyncio.sleep(0.5)
         cloud.uploader.prepare()
         cloud.queue.send_message("one")
-        await asyncio.wait_for(served.wait(), 30)
+        await asyncio.wait_for(served.wait(), PATIENCE_S)
         running.cancel()
 
     asyncio.run(serve())
@@ -186,7 +185,7 @@ def test_the_pump_runs_from_the_servers_start_to_its_end(cloud: Cloud) -> None:
         server = asyncio.ensure_future(serve({"type": "lifespan"}, to_server.get, send))
         await to_server.put({"type": "lifespan.startup"})
         cloud.queue.send_message("one")
-        await asyncio.wait_for(handled.wait(), 30)
+        await asyncio.wait_for(handled.wait(), PATIENCE_S)
         await to_server.put({"type": "lifespan.shutdown"})
         await server
         return sent

@@ -11,12 +11,13 @@ from shared_code.errors import TooManyRequests
 from shared_code.record import Edge
 from shared_code.settings import load_settings
 from shared_code.visit import Arrival
-from tests.cutout_function.cloud import LONG_S, Cloud, MakerFake
+from tests.cutout_function.cloud import Cloud, MakerFake
+from tests.support.patience import PATIENCE_S
 
 
 def test_an_event_is_given_up_at_its_deadline(cloud: Cloud) -> None:
     async def too_long(_number: int) -> None:
-        await asyncio.sleep(LONG_S)
+        await asyncio.sleep(PATIENCE_S)
 
     blob = cloud.uploader.upload("a.jpg", b"a picture")
     maker = MakerFake(too_long)

@@ -3,14 +3,12 @@
 import re
 import socket
 import struct
-import time
-from collections.abc import Callable
 
 from tests.conformance.client import Reply, exchange
 from tests.conformance.requests import Request
 from tests.support.hosts import Host
+from tests.support.patience import PATIENCE_S, wait_for
 
-PATIENCE_S = 60
 _BEGUN = re.compile(r"Executing 'Functions\.(\w+)' .*Id=([0-9a-f-]+)")
 _ENDED = re.compile(r"Executed 'Functions\.(\w+)' \((\w+), Id=([0-9a-f-]+)")
 
@@ -36,15 +34,6 @@ def reset(connection: socket.socket) -> None:
     """Leave without a farewell: close sends RST instead of FIN."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connection.close()
-
-
-def wait_for(condition: Callable[[], object], patience_s: float = PATIENCE_S) -> None:
-    """Until it holds. Raises TimeoutError."""
-    end = time.monotonic() + patience_s
-    while not condition():
-        if time.monotonic() > end:
-            raise TimeoutError("what was waited for did not happen")
-        time.sleep(0.05)
 
 
 def begun(host: Host) -> list[tuple[str, str]]:

@@ -14,10 +14,9 @@ from tempfile import TemporaryDirectory
 from tests.functions_host.layout import lay_out_app, lay_out_worker
 from tests.functions_host.program import CoreTools, HostFolder, find_host
 from tests.support.hosts import PROJECT, Host, environment, free_port, wait_until_ready
+from tests.support.patience import PATIENCE_S
 
 STORAGE = "AzureWebJobsStorage"
-START_S = 90
-END_S = 15
 _SETPRIV = shutil.which("setpriv")
 _WITH_THIS_PROCESS = [_SETPRIV, "--pdeathsig", "TERM", "--"] if _SETPRIV else []
 """Before a command: it is ended when this process is, even by a signal that leaves it no time to do so."""
@@ -84,7 +83,7 @@ def functions_host(
         try:
             instance = Instance(port, process.pid, log, served)
             if ready_status is not None:
-                wait_until_ready(instance, process, ready_status, START_S)
+                wait_until_ready(instance, process, ready_status)
             yield instance
         finally:
             _end(process)
@@ -127,7 +126,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     """SIGTERM lets running calls end; what is left of the process group then is killed."""
     process.terminate()
     with suppress(subprocess.TimeoutExpired):
-        process.wait(END_S)
+        process.wait(PATIENCE_S)
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

@@ -8,14 +8,8 @@ import pytest
 
 from tests.conformance.requests import QUERY, Request
 from tests.functions_host import Instance
-from tests.functions_host.calls import (
-    PATIENCE_S,
-    ask,
-    get,
-    reset,
-    sent,
-    wait_for_the_end_of_all_calls,
-)
+from tests.functions_host.calls import ask, get, reset, sent, wait_for_the_end_of_all_calls
+from tests.support.patience import PATIENCE_S
 from tests.support.photos import encoded
 
 LARGE = ("JPEG", 4000, 4000)

@@ -17,9 +17,10 @@ import pytest
 
 from tests.conformance.requests import Request, with_url
 from tests.functions_host import Instance, functions_host
-from tests.functions_host.calls import ask, begun, sent, still_open, wait_for, wait_for_the_end_of_all_calls
+from tests.functions_host.calls import ask, begun, sent, still_open, wait_for_the_end_of_all_calls
 from tests.functions_host.conftest import SETTINGS
 from tests.support.hosts import free_port
+from tests.support.patience import wait_for
 from tests.support.photos import encoded
 
 TIMEOUT_S = 20

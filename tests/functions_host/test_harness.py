@@ -5,22 +5,20 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
-import httpx
 import pytest
 
 from tests.functions_host import Instance, find_host, functions_host
-from tests.functions_host.calls import wait_for
 from tests.functions_host.conftest import SETTINGS
 from tests.functions_host.instance import NoHostError
+from tests.support import loopback
 from tests.support.hosts import PROJECT, environment
-from tests.support.loopback import NO_TLS
+from tests.support.patience import wait_for
 
 
 def test_host_serves_the_app(instance: Instance) -> None:
-    assert httpx.get(instance.url + "/status", trust_env=False, verify=NO_TLS).json()["status"] == "alive"
+    assert loopback.get(instance.url + "/status").json()["status"] == "alive"
     assert len(instance.worker_pids) == 1
 
 
@@ -37,7 +35,7 @@ def test_nothing_is_left_of_a_host_that_was_killed(killed: str, logs: Path) -> N
         pids = (running.pid, *running.worker_pids)
         for pid in {"host": pids[:1], "worker": pids[1:], "both": pids}[killed]:
             os.kill(pid, signal.SIGKILL)
-    assert [pid for pid in pids if is_alive(pid)] == []
+    wait_for(lambda: not any(is_alive(pid) for pid in pids))
 
 
 @pytest.mark.slow
@@ -63,16 +61,11 @@ def descendants(pid: int) -> list[int]:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether the process runs; an ended one can take a moment to be reaped."""
-    for _ in range(100):
-        try:
-            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        except FileNotFoundError:
-            return False
-        if state == "Z":
-            return False
-        time.sleep(0.05)
-    return True
+    """Whether the process runs, and is not one that has ended and was not yet reaped."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def test_named_host_must_exist(tmp_path: Path) -> None:

@@ -14,17 +14,9 @@ from segment_function.api import ALIAS
 from shared_code.errors import all_errors
 from tests.conformance.requests import MATTE_QUERY, PATH, QUERY, Request
 from tests.functions_host import Instance
-from tests.functions_host.calls import (
-    PATIENCE_S,
-    ask,
-    begun,
-    get,
-    sent,
-    still_open,
-    wait_for,
-    wait_for_the_end_of_all_calls,
-)
+from tests.functions_host.calls import ask, begun, get, sent, still_open, wait_for_the_end_of_all_calls
 from tests.support.hosts import KEYS, Host
+from tests.support.patience import PATIENCE_S, wait_for
 from tests.support.photos import encoded
 
 ERRORS = {error.id: error for error in all_errors()}

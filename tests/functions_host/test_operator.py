@@ -12,9 +12,10 @@ from shared_code.errors import AccessDenied
 from tests.conformance.client import Reply
 from tests.conformance.requests import Request
 from tests.functions_host import Instance, functions_host
-from tests.functions_host.calls import PATIENCE_S, ask, begun, get, wait_for
+from tests.functions_host.calls import ask, begun, get
 from tests.functions_host.conftest import SETTINGS
 from tests.support.hosts import has_ended
+from tests.support.patience import PATIENCE_S, wait_for
 from tests.support.photos import encoded
 
 CALLERS = 4

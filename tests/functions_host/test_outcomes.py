@@ -6,7 +6,8 @@ import pytest
 
 from tests.conformance.requests import Request
 from tests.functions_host import Instance
-from tests.functions_host.calls import ask, reset, sent, wait_for, wait_for_the_end_of_all_calls
+from tests.functions_host.calls import ask, reset, sent, wait_for_the_end_of_all_calls
+from tests.support.patience import wait_for
 from tests.support.photos import encoded
 
 

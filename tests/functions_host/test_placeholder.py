@@ -8,19 +8,19 @@ import sys
 import time
 from pathlib import Path
 
-import httpx
 import jwt
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 
 from tests.conformance.requests import Request
 from tests.functions_host import Instance, find_host, functions_host
-from tests.functions_host.calls import ask, get, wait_for
+from tests.functions_host.calls import ask, get
 from tests.functions_host.conftest import SETTINGS
 from tests.functions_host.needed import skip
 from tests.functions_host.program import HostFolder
+from tests.support import loopback
 from tests.support.hosts import Host
-from tests.support.loopback import NO_TLS
+from tests.support.patience import wait_for
 
 NAME = "placeholder"
 BUNDLE = "data/Functions/ExtensionBundles/Microsoft.Azure.Functions.ExtensionBundle"
@@ -72,14 +72,12 @@ def assign(instance: Instance, key: bytes) -> None:
         "environment": app_settings | SETTINGS,
         "lastModifiedTime": "2025-03-31T00:00:00Z",
     }
-    response = httpx.post(
-        instance.url + "/admin/instance/assign",
-        json={"encryptedContext": encrypted(json.dumps(context).encode(), key)},
-        headers={"x-ms-site-token": token(key)},
-        timeout=60,
-        trust_env=False,
-        verify=NO_TLS,
-    )
+    with loopback.client(instance.url) as client:
+        response = client.post(
+            "/admin/instance/assign",
+            json={"encryptedContext": encrypted(json.dumps(context).encode(), key)},
+            headers={"x-ms-site-token": token(key)},
+        )
     assert response.status_code == 202
 
 

@@ -21,9 +21,9 @@ from local_host.events import NewBlob, blob_created, queue_message
 from shared_code.errors import ImageDimensionNotAllowed, ImageFormatInvalid, ImageSizeNotAllowed
 from tests.cutout_function.cloud import Cloud, new_cloud
 from tests.functions_host import Instance, functions_host
-from tests.functions_host.calls import wait_for
 from tests.support.cloud_events import blob_created_cloud_event
 from tests.support.hosts import PROJECT
+from tests.support.patience import wait_for
 from tests.support.photos import encoded
 
 PATIENCE_S = 400

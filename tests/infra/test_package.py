@@ -19,10 +19,10 @@ from cutout_function.names import picture_name
 from shared_code.errors import AccessDenied, ImageFormatInvalid, SegmentError
 from tests.cutout_function.cloud import Cloud, new_cloud
 from tests.functions_host import Instance, functions_host
-from tests.functions_host.calls import wait_for
 from tests.infra.package import PACKAGES, clone, make_package, run_hook
+from tests.support import loopback
 from tests.support.hosts import KEYS, PROJECT
-from tests.support.loopback import NO_TLS
+from tests.support.patience import wait_for
 from tests.support.photos import encoded
 
 pytestmark = pytest.mark.slow
@@ -48,7 +48,6 @@ TOP = {
     "telemetry",
 }
 SEGMENT = "/computervision/imageanalysis:segment?api-version=2023-02-01-preview&mode="
-PATIENCE_S = 120
 
 
 @dataclass(frozen=True)
@@ -61,9 +60,7 @@ class Deployed:
     def segment(self, mode: str, content: bytes, key: str = KEYS[1]) -> httpx.Response:
         headers = {"Ocp-Apim-Subscription-Key": key, "Content-Type": "application/octet-stream"}
         address = self.instance.url + SEGMENT + mode
-        return httpx.post(
-            address, content=content, headers=headers, trust_env=False, verify=NO_TLS, timeout=PATIENCE_S
-        )
+        return loopback.post(address, content=content, headers=headers)
 
 
 @pytest.fixture(scope="module")
@@ -210,7 +207,7 @@ def normal(name: str) -> str:
 
 
 def test_it_is_ready(deployed: Deployed) -> None:
-    answer = httpx.get(deployed.instance.url + "/ready", trust_env=False, verify=NO_TLS)
+    answer = loopback.get(deployed.instance.url + "/ready")
     assert answer.status_code == 200
     assert deployed.instance.app.joinpath(".python_packages").is_dir()
 
@@ -239,6 +236,6 @@ def test_it_refuses_as_documented(content: bytes, key: str, error: SegmentError,
 def test_it_cuts_out_a_blob(deployed: Deployed) -> None:
     cloud = deployed.cloud
     cloud.uploader.announce(cloud.uploader.upload("photo.jpg", encoded("JPEG", 200, 150)))
-    wait_for(lambda: picture_name("photo.jpg") in cloud.written(), PATIENCE_S)
+    wait_for(lambda: picture_name("photo.jpg") in cloud.written())
     image = Image.open(io.BytesIO(cloud.written()[picture_name("photo.jpg")]))
     assert (image.mode, image.size) == ("RGBA", (200, 150))

@@ -12,6 +12,7 @@ import pytest
 from tests.azd.messages import Answer, Call
 from tests.azd.server import plain_server
 from tests.support.hosts import PROJECT, free_port
+from tests.support.patience import PATIENCE_S
 
 pytestmark = pytest.mark.slow
 HOOKS = Path("infra", "hooks")
@@ -56,7 +57,7 @@ def run(project: Path, hook: str = "postdeploy.py", **variables: str) -> str:
         **variables,
     }
     command = [sys.executable, str(project / HOOKS / hook)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE_S)
     assert done.returncode == 0
     assert done.stderr == ""
     return done.stdout

@@ -6,13 +6,13 @@ import signal
 import socket
 from pathlib import Path
 
-import httpx
 import pytest
 from PIL import Image
 
 from shared_code.errors import ResourceNotFound
-from tests.support.hosts import KEYS, Host, embedded_host, ends_in_time
-from tests.support.loopback import NO_TLS
+from tests.support import loopback
+from tests.support.hosts import KEYS, Host, embedded_host, ends_by_itself
+from tests.support.patience import PATIENCE_S
 
 pytestmark = pytest.mark.slow
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 @pytest.mark.parametrize("method", ["TRACE", "PROPFIND", "CONNECTX"])
 @pytest.mark.parametrize("path", ["/", "/status", "/no/such/path"])
 def test_unknown_methods_get_the_document(host: Host, method: str, path: str) -> None:
-    answer = httpx.request(method, host.url + path, trust_env=False, verify=NO_TLS)
+    answer = loopback.request(method, host.url + path)
     assert (answer.status_code, answer.content) == (404, ResourceNotFound().body())
     assert answer.headers["x-ms-error-code"] == "404"
 
@@ -45,7 +45,7 @@ def test_sigterm_ends_the_process(tmp_path: Path, read: int) -> None:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.connect(("127.0.0.1", running.port))
         client.sendall(head.encode() + picture)
-        client.settimeout(60)
+        client.settimeout(PATIENCE_S)
         assert len(client.recv(read)) == read
         os.kill(running.pid, signal.SIGTERM)
-        assert ends_in_time(running.pid)
+        assert ends_by_itself(running.pid)

@@ -7,11 +7,12 @@ import pytest
 
 from tests.conformance.requests import Request
 from tests.support.hosts import Host
+from tests.support.patience import PATIENCE_S
 
 
 def answer(host: Host, request: bytes) -> bytes:
     """All that comes after the sending side is closed."""
-    with socket.create_connection(("127.0.0.1", host.port), timeout=60) as connection:
+    with socket.create_connection(("127.0.0.1", host.port), timeout=PATIENCE_S) as connection:
         connection.sendall(request)
         connection.shutdown(socket.SHUT_WR)
         received = b""
@@ -36,7 +37,7 @@ def test_a_request_that_breaks_off_is_not(host: Host) -> None:
 
 def test_an_idle_connection_is_kept(host: Host) -> None:
     """Callers who use it again would else meet its end: uvicorn keeps one for 5 seconds."""
-    connection = HTTPConnection("127.0.0.1", host.port, timeout=60)
+    connection = HTTPConnection("127.0.0.1", host.port, timeout=PATIENCE_S)
     for pause_s in (0, 7):
         time.sleep(pause_s)
         connection.request("GET", "/status")  # does not connect again by itself

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from tests.support.hosts import PROJECT, environment
+from tests.support.patience import PATIENCE_S
 
 pytestmark = pytest.mark.slow
 
@@ -24,7 +25,7 @@ def test_a_setting_that_means_nothing(settings: dict[str, str], message: str) ->
         env=environment({"SEGMENT_ALLOW_ANONYMOUS": "true", **settings}),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
     )
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()

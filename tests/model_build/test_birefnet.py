@@ -7,7 +7,6 @@ import io
 import shutil
 from pathlib import Path
 
-import httpx
 import pytest
 from PIL import Image
 
@@ -16,9 +15,10 @@ from model_build.__main__ import main
 from model_build.fetch import file_sha256
 from model_build.manifest import Input, Licence, Manifest, Network, Output, UrlSource
 from shared_code.settings import load_settings
+from tests.support import loopback
 from tests.support.folder_files import FolderFiles
 from tests.support.hosts import PROJECT, embedded_host
-from tests.support.loopback import NO_TLS, listening
+from tests.support.loopback import listening
 from tests.support.photos import encoded
 
 pytestmark = pytest.mark.slow
@@ -52,13 +52,11 @@ def test_from_an_address_to_an_answer(
         assert main([], lambda: manifest, folder, lambda: load_settings({})) == 0, capsys.readouterr().err
     app = app_with(folder, tmp_path / "app")
     with embedded_host(tmp_path / "log", {"SEGMENT_ALLOW_ANONYMOUS": "true"}, app) as host:
-        answer = httpx.post(
+        answer = loopback.post(
             f"{host.url}/computervision/imageanalysis:segment",
             params={"api-version": "2023-02-01-preview", "mode": "foregroundMatting"},
             headers={"Content-Type": "image/jpeg"},
             content=encoded("JPEG", 400, 300),
-            timeout=120,
-            verify=NO_TLS,
         )
     assert answer.status_code == 200, answer.text
     assert Image.open(io.BytesIO(answer.content)).size == (400, 300)

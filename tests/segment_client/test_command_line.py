@@ -7,7 +7,6 @@ import pty
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from segment_client.arguments import parse
 from segment_client.record import FILE_NAME
 from segment_client.report import COLUMNS
 from tests.support.hosts import KEYS, PROJECT, Host, environment, free_port
+from tests.support.patience import PATIENCE_S, wait_for
 from tests.support.photos import encoded
 from tests.support.small_host import make_pictures
 
@@ -242,11 +242,10 @@ def test_a_run_that_a_script_starts_in_the_background_can_be_stopped(
     with shell:
         assert shell.stdout
         pid = int(shell.stdout.readline())
-        while not list(out.rglob("*.png")):
-            time.sleep(0.02)
+        wait_for(lambda: list(out.rglob("*.png")))
         os.kill(pid, number)
         try:
-            shell.wait(60)
+            shell.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
             os.kill(pid, signal.SIGKILL)
             raise
@@ -263,8 +262,7 @@ def test_a_run_that_is_stopped_leaves_no_pieces(host: Host, tmp_path: Path, numb
         command(tmp_path / "photos", "--out", out), env=variables(host), stderr=subprocess.PIPE
     )
     with process:
-        while not list(out.rglob("*.png")):
-            time.sleep(0.02)
+        wait_for(lambda: list(out.rglob("*.png")))
         process.send_signal(number)
         _, errors = process.communicate()
     assert process.returncode == 130

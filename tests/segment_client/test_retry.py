@@ -15,6 +15,7 @@ from segment_client.circuit import Circuit
 from segment_client.errors import Broken, ClientError, ErrorDocument, GivenUp, Refused, Unreachable
 from segment_client.options import Patience
 from segment_client.retry import _Wait, persist
+from tests.support.patience import PATIENCE_S
 
 HASTY = Patience(
     attempts=4,
@@ -22,7 +23,7 @@ HASTY = Patience(
     longest_wait_s=0.002,
     failures_to_open=3,
     probe_every_s=0.05,
-    give_up_after_s=30,
+    give_up_after_s=PATIENCE_S,
 )
 
 
@@ -64,7 +65,7 @@ def test_passes(error: Callable[[], ClientError], times: int, calls: int) -> Non
         (refused(400), 1),
         (refused(401), 1),
         (refused(429), 4),
-        (refused(429, 31), 1),
+        (refused(429, PATIENCE_S + 1), 1),
         (refused(500), 4),
         (lambda: Broken("x"), 4),
     ],

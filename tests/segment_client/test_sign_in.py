@@ -22,6 +22,7 @@ from tests.support.client_runs import HASTY
 from tests.support.hosts import PROJECT, Host, embedded_host, environment
 from tests.support.issuer import APP, SHOP, STRANGER, Issuer, oidc_issuer
 from tests.support.loopback import QuietHandler, listening
+from tests.support.patience import PATIENCE_S
 from tests.support.photos import encoded
 
 PICTURE = encoded("JPEG", 64, 60)
@@ -190,7 +191,7 @@ def command(host: Host, *arguments: str | Path, **variables: str) -> subprocess.
         env=clean | variables,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_S,
     )
 
 

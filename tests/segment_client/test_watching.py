@@ -7,14 +7,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 from segment_client import Outcome, Result, Service, watch
 from tests.support.hosts import KEYS, PROJECT, Host, environment
+from tests.support.patience import until, wait_for
 from tests.support.photos import encoded
 
 PICTURE = encoded("JPEG", 64, 60)
@@ -23,11 +25,6 @@ PICTURE = encoded("JPEG", 64, 60)
 async def next_of(outcomes: AsyncGenerator[Outcome]) -> tuple[str, str]:
     outcome = await anext(outcomes)
     return Path(outcome.source).name, outcome.error.id if outcome.error else outcome.result
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    while not condition():
-        time.sleep(0.05)
 
 
 async def write_slowly(path: Path) -> None:
@@ -92,7 +89,7 @@ def test_folders_that_vanish_and_come_back(
             assert await coming == ("b.jpg", Result.DONE)
             coming = asyncio.ensure_future(next_of(outcomes))
             shutil.rmtree(one)
-            await asyncio.to_thread(wait_until, lambda: "has vanished" in caplog.text)
+            await until(lambda: "has vanished" in caplog.text)
             (tmp_path / "new").mkdir()
             (tmp_path / "new" / "c.jpg").write_bytes(PICTURE)
             (tmp_path / "new").rename(one)
@@ -156,12 +153,12 @@ def test_without_means_to_watch_folders_are_compared(
             (photos / str(number)).mkdir()
             (photos / str(number) / "a.jpg").write_bytes(PICTURE)
         results = [out / str(number) / "a.jpg.png" for number in range(4)]
-        wait_until(lambda: all(result.exists() for result in results) or process.poll() is not None)
+        wait_for(lambda: all(result.exists() for result in results) or process.poll() is not None)
         before = results[3].read_bytes()
         (tmp_path / "older.jpg").write_bytes(encoded("JPEG", 70, 60))
         os.utime(tmp_path / "older.jpg", (1e9, 1e9))
         (tmp_path / "older.jpg").rename(photos / "3" / "a.jpg")
-        wait_until(lambda: results[3].read_bytes() != before or process.poll() is not None)
+        wait_for(lambda: results[3].read_bytes() != before or process.poll() is not None)
         process.terminate()
         _, errors = process.communicate()
     assert process.returncode == 0
@@ -184,13 +181,15 @@ def test_the_command_ends_when_it_is_told_to(host: Host, tmp_path: Path) -> None
     (tmp_path / "photos").mkdir()
     process = start(host, tmp_path / "photos", tmp_path / "out")
     with process:
-        number = 0
-        while not (tmp_path / "out").exists():  # until it watches
-            (tmp_path / "photos" / f"{number}.jpg").write_bytes(PICTURE)
-            number += 1
+        names = (tmp_path / "photos" / f"{number}.jpg" for number in count())
+
+        def watches() -> bool:
+            next(names).write_bytes(PICTURE)
             time.sleep(0.5)
-        while not list((tmp_path / "out").glob("*.png")):
-            time.sleep(0.05)
+            return (tmp_path / "out").exists()
+
+        wait_for(watches)
+        wait_for(lambda: list((tmp_path / "out").glob("*.png")))
         os.kill(process.pid, signal.SIGINT)
         _, errors = process.communicate()
     assert process.returncode == 0

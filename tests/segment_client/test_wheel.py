@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ from PIL import Image
 
 from segment_client import __version__
 from tests.support.hosts import KEYS, PROJECT, Host, environment
+from tests.support.patience import wait_for
 from tests.support.small_host import make_pictures
 
 UV = [sys.executable, "-m", "uv", "--quiet"]
@@ -96,8 +96,7 @@ def test_it_runs_in_an_empty_environment(
         [program, "cutouts", folder, "--out", "new", "--watch"], env=variables, cwd=tmp_path
     )
     with watching:
-        while len(list((tmp_path / "new").rglob("*.png"))) < 4:
-            assert watching.poll() is None
-            time.sleep(0.05)
+        made_anew = (tmp_path / "new").rglob
+        wait_for(lambda: len(list(made_anew("*.png"))) == 4 or watching.poll() is not None)
         watching.terminate()
     assert watching.returncode == 0

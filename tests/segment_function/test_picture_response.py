@@ -16,8 +16,8 @@ from shared_code.record import Edge, Ending, VisitRecord
 from shared_code.stream import PictureStream
 from shared_code.visit import Arrival, Visit
 from tests.segment_function.asgi import DISCONNECT, Script, Sent, request, scope
+from tests.support.patience import PATIENCE_S
 
-LONG_S = 30
 LARGE = bytes(300_000)
 
 
@@ -47,21 +47,21 @@ class Scene:
     """One answer: what it was made of, and what came of it."""
 
     stream: StreamFake
-    stall_s: float = LONG_S
-    deadline: Callable[[], Deadline] = lambda: Deadline.after(LONG_S)
+    stall_s: float = PATIENCE_S
+    deadline: Callable[[], Deadline] = lambda: Deadline.after(PATIENCE_S)
     sent: Sent = field(default_factory=Sent)
     records: list[VisitRecord] = field(default_factory=list)
 
     def run(self, send: Callable[[Message], Coroutine[object, object, None]], script: Script) -> None:
         exchange = Exchange(request())
-        held = Admission(1, MAX_IMAGE_BYTES, LONG_S).hold()
+        held = Admission(1, MAX_IMAGE_BYTES, PATIENCE_S).hold()
         visit = Visit(Arrival(exchange.id, Edge.HTTP), self.deadline(), held, self.records.append)
         visit.progress.findings = Findings(uncertainty=0.126)
         stream = cast(PictureStream, self.stream)
         response = PictureResponse(stream, exchange, visit, self.stall_s)
         assert self.stream.closed == 0
         with visit:
-            asyncio.run(asyncio.wait_for(response(scope(), script, send), LONG_S))
+            asyncio.run(asyncio.wait_for(response(scope(), script, send), PATIENCE_S))
 
     @property
     def ending(self) -> tuple[Ending, str | None, int]:

@@ -21,6 +21,7 @@ from shared_code.record import Ending, VisitRecord
 from shared_code.settings import load_settings
 from tests.segment_function.asgi import DISCONNECT, Script, Sent, chunks, scope
 from tests.shared_code.matte.networks import FlatNetwork, GatedNetwork, OneNetwork
+from tests.support.patience import PATIENCE_S, until
 from tests.support.photos import encoded
 from tests.support.rooms import rooms
 
@@ -30,7 +31,6 @@ QUERY = "api-version=2023-02-01-preview&mode=backgroundRemoval"
 SETTINGS = load_settings({"SEGMENT_MODEL": "u2netp", "SEGMENT_SLOTS": "1", "SEGMENT_API_KEYS": "shop=key"})
 PHOTO = encoded("PNG", 600, 500)
 SHORT_S = 0.05
-LONG_S = 30
 
 
 @dataclass
@@ -38,7 +38,7 @@ class Service:
     """An API, and what its sink was told."""
 
     network: FlatNetwork = field(default_factory=FlatNetwork)
-    deadline_s: float = LONG_S
+    deadline_s: float = PATIENCE_S
     records: list[VisitRecord] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -59,11 +59,7 @@ class Service:
 
     async def is_at_rest(self) -> None:
         """Waits until nothing is used: a slot is free when the process that decoded has gone."""
-        for _ in range(100 * LONG_S):
-            if self.engine.usage == Usage(0, 0, 0):
-                return
-            await asyncio.sleep(0.01)
-        raise AssertionError(self.engine.usage)
+        await until(lambda: self.engine.usage == Usage(0, 0, 0))
 
     @property
     def told(self) -> tuple[Ending, str | None]:
@@ -132,7 +128,7 @@ def test_a_body_that_comes_too_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(responses, "_LINGER_S", SHORT_S)
     service = Service(deadline_s=SHORT_S)
     slow = chunks(*[b"x"] * 1000)
-    sent = asyncio.run(asyncio.wait_for(service.call([*slow, DISCONNECT], pause_s=0.01), LONG_S))
+    sent = asyncio.run(asyncio.wait_for(service.call([*slow, DISCONNECT], pause_s=0.01), PATIENCE_S))
     assert (sent.status, sent.body) == (429, errors.TooManyRequests().body())
     assert service.told == (Ending.REFUSED, "E-429")
 

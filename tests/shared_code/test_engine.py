@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
@@ -40,6 +40,7 @@ from shared_code.stream import PictureStream
 from tests.shared_code.matte.networks import FlatNetwork, GatedNetwork, OneNetwork
 from tests.shared_code.picture.samples import png
 from tests.support.faulty_zygote import marked
+from tests.support.patience import PATIENCE_S, until
 from tests.support.photos import encoded, photo
 from tests.support.rooms import at_work, header_of, plan, rooms
 from tests.support.visits import new_visit
@@ -48,12 +49,13 @@ pytestmark = pytest.mark.slow
 
 REMOVAL, MATTING = Mode.BACKGROUND_REMOVAL, Mode.FOREGROUND_MATTING
 WHOLE = [row for row in ANSWER_FORMATS if row.whole]
-LONG_S = 30
-BASE = load_settings({"SEGMENT_MODEL": "u2netp", "SEGMENT_SLOTS": "2", "SEGMENT_SLOT_WAIT_S": str(LONG_S)})
+BASE = load_settings(
+    {"SEGMENT_MODEL": "u2netp", "SEGMENT_SLOTS": "2", "SEGMENT_SLOT_WAIT_S": str(PATIENCE_S)}
+)
 
 
 def engine_of(
-    network: FlatNetwork, *, slots: int = 2, wait_s: float = LONG_S, budget_mb: int = 1080
+    network: FlatNetwork, *, slots: int = 2, wait_s: float = PATIENCE_S, budget_mb: int = 1080
 ) -> Engine:
     settings = replace(BASE, slots=slots, slot_wait_s=wait_s, memory_budget_mb=budget_mb)
     return Engine(settings, OneNetwork(network), rooms())
@@ -158,7 +160,7 @@ def test_a_network_that_fails_leaves_nothing_behind() -> None:
 
 def test_many_at_once_are_all_answered() -> None:
     async def scene() -> None:
-        engine = engine_of(FlatNetwork(), budget_mb=64, wait_s=4 * LONG_S)
+        engine = engine_of(FlatNetwork(), budget_mb=64, wait_s=4 * PATIENCE_S)
         names = ["PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF"] * 3
         calls = [cut(engine, encoded(form, 120 + n, 90), REMOVAL) for n, form in enumerate(names)]
 
@@ -245,12 +247,7 @@ def test_a_picture_that_waits_has_no_process() -> None:
         data = encoded("PNG", 60, 50)
         calls = [asyncio.create_task(cut(engine, data, REMOVAL)) for _ in range(4)]
         await network.has_started()
-        for _ in range(100 * LONG_S):
-            if engine.usage.slots_waiting == 3 and len(rooms_of(engine)) == 1:
-                break
-            await asyncio.sleep(0.01)
-        else:
-            pytest.fail("those who wait have processes")
+        await until(lambda: engine.usage.slots_waiting == 3 and len(rooms_of(engine)) == 1)
         network.gate.set()
         for call in calls:
             await read(await call)
@@ -386,7 +383,7 @@ def test_memory_goes_back_to_the_system_when_nothing_is_under_way(monkeypatch: p
         await asyncio.sleep(0.1)
         assert not given_back.is_set()
         await read(first)
-        assert await asyncio.to_thread(given_back.wait, LONG_S)
+        assert await asyncio.to_thread(given_back.wait, PATIENCE_S)
 
     run(scene())
 
@@ -435,12 +432,6 @@ def test_the_stream_is_made_of_strips() -> None:
     run(scene())
 
 
-async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(LONG_S):
-        while not true():  # noqa: ASYNC110 - nobody tells
-            await asyncio.sleep(0)
-
-
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks at processes in /proc")
 @pytest.mark.parametrize("where", ["plan", "picture"])
 def test_nothing_is_free_before_the_process_has_gone(where: str) -> None:
@@ -451,14 +442,14 @@ def test_nothing_is_free_before_the_process_has_gone(where: str) -> None:
         return at_work(faulty.zygote.pid)
 
     async def scene() -> None:
-        settings = replace(BASE, slots=1, slot_wait_s=LONG_S)
+        settings = replace(BASE, slots=1, slot_wait_s=PATIENCE_S)
         engine = Engine(settings, OneNetwork(FlatNetwork()), faulty)
         await read(await cut(engine, encoded("PNG", 60, 50), REMOVAL))
         call = asyncio.create_task(cut(engine, marked(where, "sleep"), REMOVAL))
-        await until(lambda: bool(rooms_now()) and (where == "plan" or engine.usage.slots_used == 1))
+        await until(lambda: bool(rooms_now()) and (where == "plan" or engine.usage.slots_used == 1), 0)
         call.cancel()
         await asyncio.wait([call])
-        await until(lambda: engine.usage.slots_used + engine.usage.slots_waiting == 0)
+        await until(lambda: engine.usage.slots_used + engine.usage.slots_waiting == 0, 0)
         assert not rooms_now()
         await all_memory_is_free(engine)
         await read(await cut(engine, encoded("PNG", 60, 50), REMOVAL))
@@ -582,11 +573,7 @@ def test_a_whole_file_is_held_until_its_reader_has_done_with_it() -> None:
         async with aclosing(stream):
             pieces = aiter(stream)
             file = await anext(pieces)
-            for _ in range(100 * LONG_S):
-                if engine.usage.memory_bytes == len(file):
-                    break
-                await asyncio.sleep(0.01)
-            assert engine.usage.memory_bytes == len(file)
+            await until(lambda: engine.usage.memory_bytes == len(file))
         await all_memory_is_free(engine)
 
     run(scene())

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.hosts import PROJECT, environment
+from tests.support.patience import PATIENCE_S
 
 pytestmark = pytest.mark.slow
 
@@ -147,7 +148,7 @@ def test_a_process_without_a_network_ends(tmp_path: Path) -> None:
         env=environment({}),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
     )
     assert done.returncode == 1
     assert done.stderr.count("network u2netp not loaded") == 3

@@ -23,13 +23,14 @@ from shared_code.errors import (
 from shared_code.modes import Mode
 from shared_code.settings import load_settings
 from tests.shared_code.matte.networks import FlatNetwork, OneNetwork
+from tests.support.patience import PATIENCE_S, until
 from tests.support.rooms import rooms
 from tests.support.visits import new_visit
 
 pytestmark = pytest.mark.slow
 
 REFUSALS = (ImageFormatInvalid, ImageDimensionNotAllowed, ImageTooLargeForInstance, ImageSizeNotAllowed)
-SETTINGS = load_settings({"SEGMENT_SLOTS": "2", "SEGMENT_SLOT_WAIT_S": "60"})
+SETTINGS = load_settings({"SEGMENT_SLOTS": "2", "SEGMENT_SLOT_WAIT_S": str(PATIENCE_S)})
 
 
 @pytest.mark.parametrize(
@@ -54,9 +55,7 @@ def test_every_file_is_answered(step: int, shared_data: Path) -> None:
 
     async def answers() -> Counter[str]:
         outcomes = Counter(await asyncio.gather(*map(answer, files)))
-        async with asyncio.timeout(30):  # the last room may still be on its way out
-            while engine.usage.memory_bytes:  # noqa: ASYNC110 - nobody tells
-                await asyncio.sleep(0.01)
+        await until(lambda: not engine.usage.memory_bytes)  # the last room may still be on its way out
         return outcomes
 
     found = (shared_data / "robust").rglob("*")

@@ -8,8 +8,7 @@ from functools import partial
 import pytest
 
 from shared_code.round_robin import RoundRobinExecutor
-
-LONG_S = 10
+from tests.support.patience import PATIENCE_S
 
 
 @contextmanager
@@ -19,19 +18,19 @@ def busy_executor() -> Iterator[RoundRobinExecutor]:
 
     def wait() -> None:
         begun.set()
-        gate.wait(LONG_S)
+        gate.wait(PATIENCE_S)
 
     executor = RoundRobinExecutor(1, "test")
     executor.submit([wait])
     try:
-        assert begun.wait(LONG_S)
+        assert begun.wait(PATIENCE_S)
         yield executor
     finally:
         gate.set()
 
 
 def results[Result](futures: Iterable[Future[Result]]) -> list[Result]:
-    return [future.result(LONG_S) for future in futures]
+    return [future.result(PATIENCE_S) for future in futures]
 
 
 def test_lines_take_turns() -> None:
@@ -54,7 +53,7 @@ def test_results_come_in_the_order_of_the_line() -> None:
 
 
 def test_as_many_work_at_once_as_there_are_threads() -> None:
-    meeting = threading.Barrier(3, timeout=LONG_S)
+    meeting = threading.Barrier(3, timeout=PATIENCE_S)
     assert sorted(results(RoundRobinExecutor(3, "test").submit([meeting.wait] * 3))) == [0, 1, 2]
 
 
@@ -63,7 +62,7 @@ def test_cancelled_before_it_begins_it_is_never_done() -> None:
     with busy_executor() as executor:
         futures = executor.submit(partial(done.append, number) for number in range(3))
         assert futures[1].cancel()
-    futures[2].result(LONG_S)
+    futures[2].result(PATIENCE_S)
     assert done == [0, 2]
 
 
@@ -75,8 +74,8 @@ def test_a_fault_is_its_readers_and_no_one_elses(error: type[BaseException]) -> 
     executor = RoundRobinExecutor(1, "test")
     first, second = executor.submit([fail, lambda: None])
     with pytest.raises(error, match="broken"):
-        first.result(LONG_S)
-    assert second.result(LONG_S) is None
+        first.result(PATIENCE_S)
+    assert second.result(PATIENCE_S) is None
 
 
 def test_an_empty_line_takes_no_turn() -> None:

@@ -15,8 +15,8 @@ from shared_code.pipeline import Cutout
 from shared_code.progress import Progress
 from shared_code.round_robin import RoundRobinExecutor
 from shared_code.stream import PictureStream
+from tests.support.patience import PATIENCE_S, until
 
-LONG_S = 30
 BUDGET = 1000
 
 
@@ -53,7 +53,7 @@ async def turns() -> None:
 @pytest.mark.parametrize("pieces", [0, 1, 99])
 def test_everything_is_held_until_the_process_has_gone(pieces: int) -> None:
     async def scene() -> None:
-        admission, picture, gone = Admission(1, BUDGET, LONG_S), CutoutFake(), list[bool]()
+        admission, picture, gone = Admission(1, BUDGET, PATIENCE_S), CutoutFake(), list[bool]()
         turn = await admission.turn(admission.hold(), BUDGET)
         stream = PictureStream(
             cast(Cutout, picture),
@@ -68,14 +68,12 @@ def test_everything_is_held_until_the_process_has_gone(pieces: int) -> None:
             read += 1
             if read > pieces:
                 await stream.aclose()
-        await asyncio.wait_for(picture.closed.wait(), LONG_S)
+        await asyncio.wait_for(picture.closed.wait(), PATIENCE_S)
         await turns()
         assert (admission.taken_bytes, gone) == (BUDGET, [])
         picture.process_ends()
         await stream.aclose()
-        async with asyncio.timeout(LONG_S):
-            while admission.taken_bytes:  # noqa: ASYNC110 - nobody tells
-                await asyncio.sleep(0)
+        await until(lambda: not admission.taken_bytes, 0)
         assert gone == [True]
 
     asyncio.run(scene())

@@ -5,8 +5,7 @@ import pytest
 
 from shared_code.errors import TooManyRequests
 from shared_code.waiting import Hold, Waiting
-
-LONG_S = 30
+from tests.support.patience import PATIENCE_S
 
 
 class Visitors:
@@ -32,7 +31,7 @@ class Visitors:
                         got.set_exception(error)
                         return "refused"
                     got.set_result(None)
-                    await asyncio.sleep(LONG_S)
+                    await asyncio.sleep(PATIENCE_S)
             except TooManyRequests:
                 return "gave way"
             return "stayed"
@@ -56,7 +55,7 @@ class Visitors:
 
 
 def run(scene: Coroutine[None, None, None]) -> None:
-    asyncio.run(asyncio.wait_for(scene, LONG_S))
+    asyncio.run(asyncio.wait_for(scene, PATIENCE_S))
 
 
 def test_one_alone_has_everything() -> None:

@@ -5,20 +5,17 @@ import os
 import secrets
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
 import pytest
 
-from tests.support.hosts import PROJECT, free_port
-from tests.support.loopback import NO_TLS
+from tests.support.hosts import PROJECT, free_port, wait_until_up
+from tests.support.patience import PATIENCE_S
 
 _FOLDER = PROJECT / "tests" / "azurite"
 MAIN = _FOLDER / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
-_START_S = 60
 
 ACCOUNT = "pictures"
 
@@ -45,23 +42,11 @@ def azurite(data: Path) -> Iterator[str]:
         )
     try:
         for port in (blob, queue):
-            _wait_until_up(port, process, log)
+            wait_until_up(f"http://127.0.0.1:{port}/{ACCOUNT}", process, log)
         yield (
             f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={key};"
             f"BlobEndpoint=http://127.0.0.1:{blob}/{ACCOUNT};QueueEndpoint=http://127.0.0.1:{queue}/{ACCOUNT};"
         )
     finally:
         process.terminate()
-        process.wait(30)
-
-
-def _wait_until_up(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    end = time.monotonic() + _START_S
-    while time.monotonic() < end and process.poll() is None:
-        try:
-            httpx.get(f"http://127.0.0.1:{port}/{ACCOUNT}", trust_env=False, verify=NO_TLS)
-        except httpx.TransportError:
-            time.sleep(0.05)
-        else:
-            return
-    raise RuntimeError(f"Azurite did not start:\n{log.read_text()}")
+        process.wait(PATIENCE_S)

@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 from segment_client import ClientError, Look, Outcome, Patience, Service, cutouts
+from tests.support.patience import PATIENCE_S
 
 HASTY = Patience(
     attempts=6,
@@ -11,7 +12,7 @@ HASTY = Patience(
     longest_wait_s=0.05,
     failures_to_open=5,
     probe_every_s=0.05,
-    give_up_after_s=60,
+    give_up_after_s=PATIENCE_S,
 )
 
 

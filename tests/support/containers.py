@@ -10,9 +10,8 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,9 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support import loopback
 from tests.support.hosts import PROJECT, free_port
-from tests.support.loopback import NO_TLS
+from tests.support.patience import wait_for
 
 PYTHON = "docker.io/library/python:3.13-slim"
 FUNCTIONS = "mcr.microsoft.com/azure-functions/python:4-python3.13"
@@ -33,7 +33,6 @@ _OURS = ("/etc/ssl/certs", "/etc/pip.conf")
 """Of this machine, for the build alone: they do not enter the image."""
 _CPU_AND_MEMORY = ("--memory", "2g", "--cpus", "1")
 _LIMITS = ("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=4096:4096")
-_START_S = 120
 
 
 @dataclass(frozen=True)
@@ -48,16 +47,19 @@ class Container:
         return f"http://127.0.0.1:{self.port}"
 
     def wait_until_ready(self) -> None:
-        """Raises RuntimeError with its log when it ends, or is not ready in two minutes."""
-        end = time.monotonic() + _START_S
-        while time.monotonic() < end and self.state["Running"]:
-            try:
-                if httpx.get(self.url + "/ready", trust_env=False, verify=NO_TLS).status_code == 200:
-                    return
-            except httpx.TransportError:
-                pass
-            time.sleep(0.1)
-        raise RuntimeError(f"the container did not become ready:\n{self.log()}")
+        """Raises RuntimeError with its log when it ends, or does not become ready."""
+
+        def is_ready() -> bool:
+            if not self.state["Running"]:
+                raise TimeoutError("it has ended")
+            with suppress(httpx.TransportError):
+                return loopback.get(self.url + "/ready").status_code == 200
+            return False
+
+        try:
+            wait_for(is_ready)
+        except TimeoutError as error:
+            raise RuntimeError(f"the container did not become ready: {error}\n{self.log()}") from error
 
     @property
     def state(self) -> dict[str, Any]:
@@ -68,11 +70,12 @@ class Container:
     def wait_for_a_handler(self, number: signal.Signals) -> None:
         """Until its process 1 would hear the signal."""
         status = Path(f"/proc/{self.state['Pid']}/status")
-        while True:
+
+        def is_caught() -> int:
             caught = next(line for line in status.read_text().splitlines() if line.startswith("SigCgt:"))
-            if int(caught.split()[1], 16) >> (number - 1) & 1:
-                return
-            time.sleep(0.005)
+            return int(caught.split()[1], 16) >> (number - 1) & 1
+
+        wait_for(is_caught)
 
     def log(self) -> str:
         """All it has written."""

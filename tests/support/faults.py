@@ -12,7 +12,7 @@ from enum import Enum, auto
 
 import httpx
 
-from tests.support.loopback import NO_TLS
+from tests.support import loopback
 
 
 class Fault(Enum):
@@ -73,10 +73,7 @@ def faulty_proxy(upstream: str, plan: Plan, retry_after: str = "0") -> Iterator[
     threads: list[threading.Thread] = []
 
     def serve(connection: socket.socket) -> None:
-        with (
-            connection,
-            httpx.Client(base_url=upstream, trust_env=False, verify=NO_TLS, timeout=60) as client,
-        ):
+        with connection, loopback.client(upstream) as client:
             request = _read_request(connection)
             if request is None:
                 return

@@ -4,7 +4,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -12,12 +11,11 @@ from pathlib import Path
 
 import httpx
 
-from tests.support.loopback import NO_TLS
+from tests.support import loopback
+from tests.support.patience import PATIENCE_S, wait_for
 
 PROJECT = Path(__file__).parents[2]
 KEYS = ("first-key-for-tests", "second-key-for-tests")
-_START_S = 60
-_END_S = 10
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ def embedded_host_at(
     variables = environment(settings) | {"PORT": str(port)}
     with _running([sys.executable, "-m", "local_host"], app, variables, log) as process:
         host = Host(port, process.pid, log)
-        wait_until_ready(host, process, ready_status, _START_S)
+        wait_until_ready(host, process, ready_status)
         yield host
 
 
@@ -74,7 +72,7 @@ def watched_host(log: Path, beats: Path, settings: Mapping[str, str]) -> Iterato
     command = [sys.executable, "-m", "tests.support.heartbeat", str(beats)]
     with _running(command, PROJECT, environment(settings) | {"PORT": str(port)}, log) as process:
         host = Host(port, process.pid, log)
-        wait_until_ready(host, process, 200, _START_S)
+        wait_until_ready(host, process, 200)
         yield host
 
 
@@ -91,21 +89,31 @@ def _running(
     finally:
         process.terminate()
         try:
-            process.wait(10)
+            process.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
 
 
-def wait_until_ready(host: Host, process: subprocess.Popen[bytes], status: int, patience_s: float) -> None:
+def wait_until_ready(host: Host, process: subprocess.Popen[bytes], status: int) -> None:
     """Until /ready answers with that status. Raises RuntimeError with the end of the log."""
-    end = time.monotonic() + patience_s
-    while time.monotonic() < end and process.poll() is None:
+    wait_until_up(host.url + "/ready", process, host.log, status)
+
+
+def wait_until_up(url: str, process: subprocess.Popen[bytes], log: Path, status: int | None = None) -> None:
+    """Until a GET is answered, with that status if one is given. Raises RuntimeError with the log's end."""
+
+    def is_up() -> bool:
+        if process.poll() is not None:
+            raise TimeoutError("it has ended")
         with suppress(httpx.TransportError):
-            if httpx.get(host.url + "/ready", trust_env=False, verify=NO_TLS).status_code == status:
-                return
-        time.sleep(0.05)
-    raise RuntimeError(f"the host did not become ready:\n{host.log.read_text()[-8000:]}")
+            return loopback.get(url).status_code == status or status is None
+        return False
+
+    try:
+        wait_for(is_up)
+    except TimeoutError as error:
+        raise RuntimeError(f"no answer of {url}: {error}\n{log.read_text()[-8000:]}") from error
 
 
 def has_ended(pid: int) -> bool:
@@ -113,11 +121,8 @@ def has_ended(pid: int) -> bool:
     return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
 
 
-def ends_in_time(pid: int) -> bool:
-    """Whether a child ends in the 10 s that are promised; it is left to be waited for."""
-    end = time.monotonic() + _END_S
-    while time.monotonic() < end:
-        if has_ended(pid):
-            return True
-        time.sleep(0.05)
+def ends_by_itself(pid: int) -> bool:
+    """Whether a child ends without a further signal; it is left to be waited for."""
+    with suppress(TimeoutError):
+        return wait_for(lambda: has_ended(pid))
     return False

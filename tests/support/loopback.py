@@ -1,18 +1,48 @@
-"""HTTP servers on this machine, for the time of a block."""
+"""HTTP servers on this machine, for the time of a block, and calls of them."""
 
 import json
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from socketserver import BaseRequestHandler, BaseServer
 
-NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+import httpx
+
+from tests.support.patience import PATIENCE_S
+
+_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """For `verify` of httpx, which else reads all certificates anew for each client: 40 ms of processor time."""
 _POLL_S = 0.02
 """How long a server that is told to end may take to notice; by default half a second."""
+
+
+def client(base_url: str = "") -> httpx.Client:
+    """One with patience, any number of connections, and no proxy."""
+    return httpx.Client(
+        base_url=base_url, trust_env=False, verify=_NO_TLS, timeout=PATIENCE_S, limits=httpx.Limits()
+    )
+
+
+def request(
+    method: str,
+    url: str,
+    *,
+    params: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
+    content: bytes | None = None,
+    patience_s: float = PATIENCE_S,
+) -> httpx.Response:
+    """The answer to one request, on a connection of its own."""
+    with client() as one:
+        return one.request(method, url, params=params, headers=headers, content=content, timeout=patience_s)
+
+
+get = partial(request, "GET")
+post = partial(request, "POST")
 
 
 class QuietHandler(BaseHTTPRequestHandler):

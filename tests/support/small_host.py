@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tests.support.hosts import KEYS, free_port
 from tests.support.loopback import QuietHandler, listening
+from tests.support.patience import PATIENCE_S
 from tests.support.photos import encoded
 
 IMAGE_PORT = free_port()
@@ -15,7 +16,8 @@ IMAGE_PORT = free_port()
 SETTINGS = {
     "SEGMENT_API_KEYS": ",".join(KEYS),
     "SEGMENT_MODEL": "u2netp",
-    "SEGMENT_SLOT_WAIT_S": "60",
+    "SEGMENT_SLOT_WAIT_S": str(PATIENCE_S),
+    "SEGMENT_STALL_S": str(PATIENCE_S),
     "SEGMENT_URL_ALLOWED_NETWORKS": "127.0.0.0/8",
     "SEGMENT_URL_ALLOWED_PORTS": str(IMAGE_PORT),
 }

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 import httpx
 
-from tests.support.loopback import NO_TLS
+from tests.support import loopback
+from tests.support.patience import PATIENCE_S
 
 GREEDY_CALLS = 50
 KEYS = {"greedy": "key-of-the-greedy-one", "polite": "key-of-the-polite-one"}
 SETTINGS = {"SEGMENT_API_KEYS": ",".join(f"{name}={key}" for name, key in KEYS.items())}
 _PATH = "/computervision/imageanalysis:segment"
 _QUERY = {"api-version": "2023-02-01-preview", "mode": "backgroundRemoval"}
-_PATIENCE_S = 120
 
 
 @dataclass(frozen=True)
@@ -35,15 +35,9 @@ def call(client: httpx.Client, caller: str, picture: bytes) -> Reply:
     return Reply(answer.status_code, time.perf_counter() - begin)
 
 
-def client_of(url: str) -> httpx.Client:
-    """To be closed."""
-    limits = httpx.Limits(max_connections=None)
-    return httpx.Client(base_url=url, timeout=_PATIENCE_S, trust_env=False, verify=NO_TLS, limits=limits)
-
-
 def one_after_the_other(url: str, picture: bytes, count: int) -> list[Reply]:
     """The polite one, alone."""
-    with client_of(url) as client:
+    with loopback.client(url) as client:
         return [call(client, "polite", picture) for _ in range(count)]
 
 
@@ -56,7 +50,7 @@ def polite_beside_greedy(
     """
     over, busy = threading.Event(), threading.Event()
     statuses: Counter[int] = Counter()
-    with ThreadPoolExecutor(GREEDY_CALLS) as threads, client_of(url) as client:
+    with ThreadPoolExecutor(GREEDY_CALLS) as threads, loopback.client(url) as client:
 
         def go_on() -> None:
             while not over.is_set():
@@ -67,7 +61,7 @@ def polite_beside_greedy(
 
         calls = [threads.submit(go_on) for _ in range(GREEDY_CALLS)]
         try:
-            busy.wait(_PATIENCE_S)
+            busy.wait(PATIENCE_S)
             replies = one_after_the_other(url, picture, count)
         finally:
             over.set()

@@ -1,7 +1,6 @@
 """What arrives at an OTLP receiver, from the embedded host and from Microsoft's."""
 
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -12,8 +11,9 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from telemetry import names
 from tests.functions_host import HOW_TO_GET_ONE, find_host, functions_host
 from tests.functions_host.needed import skip
+from tests.support import loopback
 from tests.support.hosts import KEYS, embedded_host
-from tests.support.loopback import NO_TLS
+from tests.support.patience import wait_for
 from tests.support.photos import encoded
 from tests.telemetry.receiver import Received, otlp_receiver
 
@@ -22,7 +22,6 @@ pytestmark = pytest.mark.slow
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 SECRET = "a-secret-of-the-query"
 CLIENT_ID = "6a3d2c1e-0000-4000-8000-0123456789ab"
-PATIENCE_S = 60
 QUIET_HOST = {"AZURE_TRACING_DISABLED": "true", "DOTNET_SYSTEM_NET_HTTP_ENABLEACTIVITYPROPAGATION": "false"}
 """The template's, without which the host tells of each look into the queue."""
 HOSTS = {"embedded": embedded_host, "functions": functions_host}
@@ -69,7 +68,7 @@ CALLERS_TRACE = {"traceparent": f"00-{TRACE}-{PARENT}-01"}
 def post(
     url: str, content: bytes, content_type: str, trace: Mapping[str, str] = CALLERS_TRACE
 ) -> httpx.Response:
-    return httpx.post(
+    return loopback.post(
         f"{url}/computervision/imageanalysis:segment?api-version=2023-02-01-preview&mode=backgroundRemoval",
         content=content,
         headers={
@@ -78,17 +77,7 @@ def post(
             "x-ms-client-request-id": CLIENT_ID,
             **trace,
         },
-        trust_env=False,
-        verify=NO_TLS,
-        timeout=PATIENCE_S,
     )
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < end, "nothing has arrived"
-        time.sleep(0.05)
 
 
 def test_every_picture_is_a_span_of_the_callers_trace(received: Received) -> None:

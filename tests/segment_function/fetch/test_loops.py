@@ -5,8 +5,7 @@ import pytest
 
 from segment_function.fetch.loops import Loops, on_this_loop
 from shared_code.errors import TooManyRequests
-
-LONG_S = 30
+from tests.support.patience import PATIENCE_S
 
 
 def test_work_is_done_on_a_few_threads_of_its_own() -> None:
@@ -28,14 +27,14 @@ def test_busy_loops_are_left_to_themselves() -> None:
     released = threading.Event()
 
     async def compute() -> None:
-        released.wait(LONG_S)
+        released.wait(PATIENCE_S)
 
     async def scene() -> None:
         loops = Loops(2, "test")
         busy = asyncio.create_task(loops.run(compute()))
         await asyncio.sleep(0)
         for _ in range(5):
-            await asyncio.wait_for(loops.run(asyncio.sleep(0)), LONG_S)
+            await asyncio.wait_for(loops.run(asyncio.sleep(0)), PATIENCE_S)
         assert not busy.done()
         released.set()
         await busy
@@ -58,7 +57,7 @@ def test_work_ends_when_nobody_waits_any_more() -> None:
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
-        assert await asyncio.to_thread(ended.wait, LONG_S)
+        assert await asyncio.to_thread(ended.wait, PATIENCE_S)
 
     asyncio.run(scene())
 

@@ -12,6 +12,7 @@ from segment_function.fetch.image_url import UrlPolicy, fetch_image
 from segment_function.fetch.resolver import SystemResolver
 from shared_code.errors import UrlNotAccessible
 from tests.support.hosts import PROJECT
+from tests.support.patience import PATIENCE_S
 
 GOOD = ["192.0.2.7", "2001:db8::7"]
 
@@ -133,5 +134,7 @@ except TimeoutError:
     print("gave up")
 """
     command = [sys.executable, "-c", code]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, cwd=PROJECT)
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=PATIENCE_S, check=True, cwd=PROJECT
+    )
     assert done.stdout == "gave up\n"

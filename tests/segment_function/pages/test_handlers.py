@@ -7,8 +7,8 @@ from segment_function.pages.assets import HOME_ASSETS, HOME_PAGE
 from shared_code.limits import MAX_IMAGE_BYTES
 from shared_code.picture.formats import FORMATS
 from shared_code.version import VERSION
+from tests.support import loopback
 from tests.support.hosts import KEYS, Host
-from tests.support.loopback import NO_TLS
 
 PAGES = ["/", "/swagger"]
 STATIC = [f"/static/{name}" for name in HOME_ASSETS]
@@ -18,7 +18,7 @@ SVG_NAMESPACE = "http://www.w3.org/2000/svg"  # a name that every SVG file bears
 
 
 def get(host: Host, path: str, method: str = "GET") -> httpx.Response:
-    return httpx.request(method, host.url + path, trust_env=False, verify=NO_TLS)
+    return loopback.request(method, host.url + path)
 
 
 @pytest.mark.parametrize(
@@ -139,9 +139,7 @@ def test_browsers_ask_each_time_but_load_files_once(host: Host) -> None:
         (f'"other", W/{first.headers["etag"]}', 304, b""),
         ('"other"', 200, first.content),
     ):
-        again = httpx.get(
-            host.url + "/static/app.js", headers={"If-None-Match": known}, trust_env=False, verify=NO_TLS
-        )
+        again = loopback.get(host.url + "/static/app.js", headers={"If-None-Match": known})
         assert (again.status_code, again.content) == (status, content)
         assert again.headers["etag"] == first.headers["etag"]
 

@@ -6,7 +6,6 @@ import subprocess
 from pathlib import Path
 
 import azure.functions as func
-import httpx
 import pytest
 from openapi_spec_validator import validate
 
@@ -20,8 +19,8 @@ from shared_code.matte.built import read_catalogue
 from shared_code.matte.networks import NetworkStore
 from shared_code.record import log_record
 from shared_code.settings import load_settings
+from tests.support import loopback
 from tests.support.hosts import KEYS, PROJECT, Host
-from tests.support.loopback import NO_TLS
 from tests.support.photos import encoded
 from tests.support.rooms import rooms
 
@@ -145,7 +144,7 @@ def test_bytes_are_made_once() -> None:
 
 
 def test_host_serves_it(host: Host) -> None:
-    response = httpx.get(host.url + "/openapi.json", trust_env=False, verify=NO_TLS)
+    response = loopback.get(host.url + "/openapi.json")
     assert response.status_code == 200
     assert response.headers["content-type"] == "application/json; charset=utf-8"
     served = response.json()
@@ -173,14 +172,11 @@ def test_host_serves_it(host: Host) -> None:
 def test_answers_have_the_described_type_and_headers(
     host: Host, method: str, path: str, key: str, query: str, status: str, media_type: str
 ) -> None:
-    response = httpx.request(
+    response = loopback.request(
         method,
         f"{host.url}{path}?api-version=2023-02-01-preview&{query}",
         headers={"Ocp-Apim-Subscription-Key": key, "Content-Type": "application/octet-stream"},
         content=encoded("JPEG") if method == "post" else None,
-        timeout=60,
-        trust_env=False,
-        verify=NO_TLS,
     )
     assert str(response.status_code) == status
     assert response.headers["content-type"].partition(";")[0] == media_type

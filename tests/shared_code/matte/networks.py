@@ -11,8 +11,7 @@ from shared_code.errors import ResourceNotFound
 from shared_code.matte.built import read_catalogue
 from shared_code.matte.networks import NetworkStore
 from shared_code.progress import Progress
-
-LONG_S = 30
+from tests.support.patience import PATIENCE_S
 
 
 @dataclass
@@ -48,11 +47,11 @@ class GatedNetwork(FlatNetwork):
 
     def mask(self, rgb: NDArray[np.uint8], progress: Progress | None = None) -> NDArray[np.uint8]:
         self.started.release()
-        assert self.gate.wait(LONG_S)
+        assert self.gate.wait(PATIENCE_S)
         return super().mask(rgb, progress)
 
     async def has_started(self) -> None:
-        await asyncio.to_thread(self.started.acquire, timeout=LONG_S)
+        await asyncio.to_thread(self.started.acquire, timeout=PATIENCE_S)
 
 
 class OneNetwork(NetworkStore):

@@ -13,6 +13,7 @@ from shared_code.matte import networks
 from shared_code.matte.built import BUILT_DIR, BuiltNetwork, Catalogue, ModelError, read_catalogue
 from shared_code.matte.network import OnnxNetwork
 from shared_code.matte.networks import NetworkStore, State
+from tests.support.patience import PATIENCE_S
 
 pytestmark = pytest.mark.slow
 
@@ -108,7 +109,7 @@ def test_default_that_cannot_be_loaded_is_given_up_once(catalogue: Catalogue) ->
         assert (store.state, store.loaded) == (State.SETUP_FAILED, None)
 
     asyncio.run(scene())
-    assert given_up.get(timeout=30) is State.SETUP_FAILED, "those who waited were refused before"
+    assert given_up.get(timeout=PATIENCE_S) is State.SETUP_FAILED, "those who waited were refused before"
     assert given_up.empty()
 
 
@@ -176,7 +177,7 @@ def test_a_late_waiter_does_not_undo_anothers_retry(catalogue: Catalogue) -> Non
         late = asyncio.create_task(store.get("b"))
         await asyncio.sleep(0)
         with pytest.raises(ModelError):
-            store.under_way("b").result(timeout=30)
+            store.under_way("b").result(timeout=PATIENCE_S)
         restore()
         retried = asyncio.create_task(store.get("b"))
         await asyncio.sleep(0)
