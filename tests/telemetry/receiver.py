@@ -24,8 +24,8 @@ class Received:
     """Each with the name of the service that sent it."""
     metrics: dict[str, Metric] = field(default_factory=dict)
     """The latest export of each."""
-    lines: list[str] = field(default_factory=list)
-    """What was logged, after the name of the logger."""
+    lines: list[tuple[int, str]] = field(default_factory=list)
+    """What was logged, after the name of the logger, and before it when, in nanoseconds since 1970."""
     exports: int = 0
     """How often metrics have come."""
 
@@ -57,7 +57,11 @@ class Received:
                 for scope_logs in resource_logs.scope_logs:
                     logger = scope_logs.scope.name
                     self.lines += [
-                        f"{logger}: {record.body.string_value}" for record in scope_logs.log_records
+                        (
+                            record.time_unix_nano or record.observed_time_unix_nano,
+                            f"{logger}: {record.body.string_value}",
+                        )
+                        for record in scope_logs.log_records
                     ]
 
 

@@ -1,14 +1,15 @@
 """What an OTLP receiver is told of an instance at rest, whose host looks into the queue every two seconds."""
 
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.cutout_function.cloud import new_cloud
 from tests.functions_host import HOW_TO_GET_ONE, find_host, functions_host
-from tests.functions_host.calls import wait_for
 from tests.functions_host.needed import skip
 from tests.support.azurite import azurite
+from tests.support.patience import wait_for
 from tests.telemetry.receiver import Received, otlp_receiver
 from tests.telemetry.test_export import QUIET_HOST
 
@@ -19,11 +20,10 @@ EXPORTS = 10
 PATIENCE_S = 300
 
 
-def after_exports(receiver: Received) -> tuple[int, int]:
-    """Spans and lines that have come, when metrics have been exported some times more."""
+def wait_for_exports(receiver: Received) -> None:
+    """Until metrics have been exported some times more."""
     enough = receiver.exports + EXPORTS
     wait_for(lambda: receiver.exports >= enough, PATIENCE_S)
-    return len(receiver.spans), len(receiver.lines)
 
 
 @pytest.mark.campaign
@@ -41,10 +41,11 @@ def test_metrics_alone(tmp_path: Path) -> None:
             **QUIET_HOST,
         }
         with functions_host(tmp_path / "log.txt", settings, storage=connection):
-            spans, lines = after_exports(receiver)
-            assert lines  # of the start: what is logged does come here
-            after_exports(receiver)
-            assert receiver.spans[spans:] == []
-            # The sum of the calls of /ready, until the host was ready, may come half a minute later.
-            told = [line for line in receiver.lines[lines:] if not line.startswith("Host.Aggregator:")]
-            assert told == []
+            wait_for_exports(receiver)
+            assert receiver.lines  # of the start: what is logged does come here
+            rest_ns = time.time_ns()  # what happened before may come later
+            wait_for_exports(receiver)
+            assert [span for _, span in receiver.spans if span.start_time_unix_nano > rest_ns] == []
+            # The sum of the calls of /ready, until the host was ready, is logged up to half a minute later.
+            told = [line for at_ns, line in receiver.lines if at_ns > rest_ns]
+            assert [line for line in told if not line.startswith("Host.Aggregator:")] == []
