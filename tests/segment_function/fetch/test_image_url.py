@@ -37,14 +37,15 @@ from tests.segment_function.fetch.raw_server import (
     serve,
     stall,
 )
+from tests.support.patience import PATIENCE_S
 
 OPEN_HOST = "127.0.0.3"
 PICTURE = b"picture bytes"
-BRIEF = UrlPolicy(
+PATIENT = UrlPolicy(
     allowed_networks=(ip_network(f"{OPEN_HOST}/32"),),
-    dns_timeout_s=2.0,
-    connect_timeout_s=2.0,
-    total_timeout_s=4.0,
+    dns_timeout_s=PATIENCE_S,
+    connect_timeout_s=PATIENCE_S,
+    total_timeout_s=PATIENCE_S,
     max_bytes=1000,
 )
 
@@ -76,7 +77,7 @@ class RebindingResolver:
 
 
 def policy_for(*servers: RawServer) -> UrlPolicy:
-    return replace(BRIEF, allowed_ports=BRIEF.allowed_ports | {server.port for server in servers})
+    return replace(PATIENT, allowed_ports=PATIENT.allowed_ports | {server.port for server in servers})
 
 
 @asynccontextmanager
@@ -107,7 +108,7 @@ def full_queue(host: str, port: int) -> Iterator[int]:
         yield address[1]
 
 
-def fetch_from(answers: Mapping[str, bytes | Answer], path: str = "/", policy: UrlPolicy = BRIEF) -> bytes:
+def fetch_from(answers: Mapping[str, bytes | Answer], path: str = "/", policy: UrlPolicy = PATIENT) -> bytes:
     """What `fetch_image` makes of `path` on an open host that answers so."""
 
     async def scenario() -> bytes:
@@ -200,7 +201,7 @@ def test_system_resolver_finds_localhost_and_the_guard_refuses_it(caplog: pytest
 
 def test_turned_off() -> None:
     with pytest.raises(UrlNotAccessible):
-        fetch_from({"/": response(PICTURE)}, policy=replace(BRIEF, enabled=False))
+        fetch_from({"/": response(PICTURE)}, policy=replace(PATIENT, enabled=False))
 
 
 # --- Names and connections ------------------------------------------------------------------------
@@ -273,7 +274,8 @@ def test_an_address_that_swallows_packets_leaves_time_for_the_next() -> None:
     async def scenario() -> None:
         async with serve({"/": response(PICTURE)}, OPEN_HOST) as opened:
             with full_queue("127.0.0.4", opened.port):
-                policy = replace(policy_for(opened), allowed_networks=(ip_network("127.0.0.0/24"),))
+                networks = (ip_network("127.0.0.0/24"),)
+                policy = replace(policy_for(opened), allowed_networks=networks, connect_timeout_s=2)
                 resolver = FakeResolver({"name.example": ["127.0.0.4", OPEN_HOST]})
                 assert await fetch_image(f"http://name.example:{opened.port}/", policy, resolver) == PICTURE
 
@@ -282,7 +284,7 @@ def test_an_address_that_swallows_packets_leaves_time_for_the_next() -> None:
 
 def test_connection_that_never_opens(caplog: pytest.LogCaptureFixture) -> None:
     with full_queue(OPEN_HOST, 0) as port:
-        policy = replace(BRIEF, allowed_ports=frozenset({port}), connect_timeout_s=0.2)
+        policy = replace(PATIENT, allowed_ports=frozenset({port}), connect_timeout_s=0.2)
         with pytest.raises(UrlNotAccessible):
             asyncio.run(fetch_image(f"http://{OPEN_HOST}:{port}/", policy))
     assert "ConnectTimeout" in caplog.text
@@ -333,7 +335,7 @@ def test_tells_of_what_arrives_and_ends_when_told_to(coding: str) -> None:
 def test_what_only_costs_time_is_given_up(
     answer: bytes | Answer, reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    policy = replace(BRIEF, total_timeout_s=60, max_bytes=MAX_IMAGE_BYTES)
+    policy = replace(PATIENT, max_bytes=MAX_IMAGE_BYTES)
     with pytest.raises(UrlNotAccessible):
         fetch_from({"/": answer}, policy=policy)
     assert reason in caplog.text
@@ -343,7 +345,7 @@ def test_what_only_costs_time_is_given_up(
 def test_small_chunks_are_read(size_bytes: int) -> None:
     """As programs send them that write a picture in pieces."""
     chunks = [bytes(size_bytes)] * (300_000 // size_bytes)
-    policy = replace(BRIEF, total_timeout_s=60, max_bytes=MAX_IMAGE_BYTES)
+    policy = replace(PATIENT, max_bytes=MAX_IMAGE_BYTES)
     assert len(fetch_from({"/": chunked(*chunks)}, policy=policy)) == size_bytes * len(chunks)
 
 
@@ -441,7 +443,7 @@ def test_status_after_a_redirect() -> None:
         fetch_from({"/": redirect("/gone")})
 
 
-FULL = BRIEF.max_bytes
+FULL = PATIENT.max_bytes
 PICTURES: list[tuple[bytes, bytes]] = [
     (response(PICTURE), PICTURE),
     (response(PICTURE, status="206 Partial Content"), PICTURE),
@@ -495,7 +497,7 @@ def test_wrong_size(answer: bytes | Answer) -> None:
 @pytest.mark.parametrize("size", [MAX_IMAGE_BYTES, MAX_IMAGE_BYTES + 1])
 @pytest.mark.parametrize("framing", [response, chunked])
 def test_size_limit_of_the_contract(size: int, framing: Callable[[bytes], bytes]) -> None:
-    policy = UrlPolicy(allowed_networks=BRIEF.allowed_networks)
+    policy = replace(PATIENT, max_bytes=UrlPolicy().max_bytes)
     if size > MAX_IMAGE_BYTES:
         with pytest.raises(ImageSizeNotAllowed):
             fetch_from({"/": framing(bytes(size))}, policy=policy)
@@ -548,7 +550,7 @@ SLOW: list[Answer] = [
 @pytest.mark.parametrize("answer", SLOW)
 def test_deadline_ends_a_slow_answer(answer: Answer, caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(UrlNotAccessible):
-        fetch_from({"/": answer}, policy=replace(BRIEF, total_timeout_s=0.3))
+        fetch_from({"/": answer}, policy=replace(PATIENT, total_timeout_s=0.3))
     assert "out of time" in caplog.text
 
 
@@ -559,15 +561,15 @@ def test_deadline_is_for_all_hops_together(caplog: pytest.LogCaptureFixture) -> 
         await writer.drain()
 
     with pytest.raises(UrlNotAccessible):
-        fetch_from({"/": late}, policy=replace(BRIEF, total_timeout_s=0.8))
+        fetch_from({"/": late}, policy=replace(PATIENT, total_timeout_s=0.8))
     assert "out of time" in caplog.text
 
 
 @pytest.mark.parametrize(
     ("policy", "reason"),
     [
-        (replace(BRIEF, dns_timeout_s=0.1), "name resolution: TimeoutError"),
-        (replace(BRIEF, total_timeout_s=0.1), "out of time"),
+        (replace(PATIENT, dns_timeout_s=0.1), "name resolution: TimeoutError"),
+        (replace(PATIENT, total_timeout_s=0.1), "out of time"),
     ],
 )
 def test_deadline_of_name_resolution(
@@ -575,7 +577,7 @@ def test_deadline_of_name_resolution(
 ) -> None:
     class Silent:
         async def resolve(self, _host: str) -> Sequence[str]:
-            await asyncio.sleep(60)
+            await asyncio.sleep(PATIENCE_S)
             return [OPEN_HOST]
 
     with pytest.raises(UrlNotAccessible):
@@ -641,7 +643,7 @@ def test_bad_certificate(
 
 
 @pytest.mark.parametrize(
-    "policy", [replace(BRIEF, connect_timeout_s=0.2), replace(BRIEF, total_timeout_s=0.4)]
+    "policy", [replace(PATIENT, connect_timeout_s=0.2), replace(PATIENT, total_timeout_s=0.4)]
 )
 def test_handshake_that_never_ends(policy: UrlPolicy) -> None:
     async def silent(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
