@@ -4,7 +4,8 @@ import re
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,29 +15,41 @@ from tests.conformance.client import exchange
 from tests.conformance.requests import Request
 from tests.shared_code.picture.samples import saved
 from tests.support.hosts import KEYS, Host, embedded_host
+from tests.support.patience import PATIENCE_S, wait_for
 from tests.support.quick_app import make_quick_app, quick_network
 
 pytestmark = pytest.mark.slow
 
 CALLERS = pytest.mark.parametrize("callers", [1, pytest.param(4, marks=pytest.mark.campaign)])
-PATIENCE_S = 60
 RECEIVE_BUFFER_BYTES = 4096
 
 
-@pytest.fixture(scope="module")
-def tight_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+@contextmanager
+def a_tight_host(folder: Path, stall_s: int) -> Iterator[Host]:
     """Memory for one such picture: what any caller kept of it would refuse the next one.
 
     In CI too it has the quick network: a real one sees no subject in noise, and the answer is small.
     """
-    app = make_quick_app(tmp_path_factory.mktemp("app"), quick_network())
+    app = make_quick_app(folder / "app", quick_network())
     settings = {
         "SEGMENT_API_KEYS": ",".join(KEYS),
         "SEGMENT_MEMORY_BUDGET_MB": "80",
-        "SEGMENT_STALL_S": "2",
-        "SEGMENT_SLOT_WAIT_S": "30",
+        "SEGMENT_STALL_S": str(stall_s),
+        "SEGMENT_SLOT_WAIT_S": str(PATIENCE_S),
     }
-    with embedded_host(tmp_path_factory.mktemp("tight") / "log.txt", settings, app) as host:
+    with embedded_host(folder / "log.txt", settings, app) as host:
+        yield host
+
+
+@pytest.fixture(scope="module")
+def tight_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    with a_tight_host(tmp_path_factory.mktemp("tight"), PATIENCE_S) as host:
+        yield host
+
+
+@pytest.fixture(scope="module")
+def impatient_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    with a_tight_host(tmp_path_factory.mktemp("impatient"), 2) as host:
         yield host
 
 
@@ -66,39 +79,35 @@ def read_all(connection: socket.socket) -> bytes:
     return answer
 
 
-def endings(host: Host, ending: str, count: int) -> list[str]:
-    """The log's lines of pictures that ended so, once there are as many."""
-    end = time.monotonic() + PATIENCE_S
-    while True:
-        lines = re.findall(rf"picture .* ending={ending} .*", host.log.read_text())
-        if len(lines) >= count:
-            return lines
-        assert time.monotonic() < end, f"{len(lines)} of {count} ended as {ending}"
-        time.sleep(0.05)
+def endings(host: Host, ending: str) -> int:
+    """How many pictures have ended so, by the log."""
+    return len(re.findall(rf"picture .* ending={ending} ", host.log.read_text()))
 
 
 @CALLERS
 def test_callers_who_leave(tight_host: Host, noisy: Request, callers: int) -> None:
-    before = len(endings(tight_host, "left", 0))
+    before = endings(tight_host, "left")
     for _ in range(callers):
         begun(tight_host, noisy).close()
     assert exchange(tight_host.port, "POST", noisy.parts()).status == 200
-    assert len(endings(tight_host, "left", before + callers)) == before + callers
+    wait_for(lambda: endings(tight_host, "left") >= before + callers)
+    assert endings(tight_host, "left") == before + callers
 
 
 @CALLERS
 def test_callers_who_stay_and_read_nothing_are_dropped(
-    tight_host: Host, noisy: Request, callers: int
+    impatient_host: Host, noisy: Request, callers: int
 ) -> None:
-    before = len(endings(tight_host, "stalled", 0))
+    before = endings(impatient_host, "stalled")
     with ExitStack() as connections:
         for _ in range(callers):
-            stalled = connections.enter_context(begun(tight_host, noisy))
-        assert exchange(tight_host.port, "POST", noisy.parts()).status == 200
-        assert len(endings(tight_host, "stalled", before + callers)) == before + callers
+            stalled = connections.enter_context(begun(impatient_host, noisy))
+        assert exchange(impatient_host.port, "POST", noisy.parts()).status == 200
+        wait_for(lambda: endings(impatient_host, "stalled") >= before + callers)
+        assert endings(impatient_host, "stalled") == before + callers
         with pytest.raises(ConnectionResetError):  # and not what looks like the end of an answer
             read_all(stalled)
-    assert "Traceback" not in tight_host.log.read_text()
+    assert "Traceback" not in impatient_host.log.read_text()
 
 
 def test_a_caller_who_reads_slowly_gets_everything(tight_host: Host) -> None:
