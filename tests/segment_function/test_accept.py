@@ -4,6 +4,7 @@ import pytest
 
 from segment_function.accept import MediaRange, parse_accept, preferred
 from shared_code.encode.answer_formats import AVIF, PNG, WEBP, AnswerFormat
+from tests.support.measuring import least
 
 CHROME = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8"
 
@@ -77,6 +78,10 @@ def test_parsed() -> None:
 @pytest.mark.parametrize("piece", ["image/webp,", ";", '"', '"\\', "\\", "a/b;q=1;", " ,", 'a/b;c="\\"'])
 def test_long_ones_take_no_long_time(piece: str) -> None:
     """What searches for the same end again and again would take minutes; 64 KiB is all that servers take."""
-    begin = time.process_time()
-    preferred(piece * (65_536 // len(piece)))
-    assert time.process_time() - begin < 10
+
+    def took_s() -> float:
+        begin = time.process_time()
+        preferred(piece * (65_536 // len(piece)))
+        return time.process_time() - begin
+
+    assert least(took_s, 10) < 10

@@ -21,6 +21,8 @@ from shared_code.encode.encoder import Pixels, encoded
 from shared_code.errors import InternalError
 from shared_code.progress import Abandoned, Progress
 from shared_code.room.encoding import WholeEncoder
+from tests.support.measuring import least
+from tests.support.patience import PATIENCE_S, wait_for
 from tests.support.photos import photo
 from tests.support.rooms import at_work, rooms
 
@@ -31,7 +33,6 @@ CALL = ContextVar("call", default="")
 MODES = {Pixels.GRAY: "L", Pixels.RGBA: "RGBA"}
 SIDE = 4000
 MOST_S = 0.05
-PATIENCE_S = 60
 
 each_format = pytest.mark.parametrize("row", WHOLE, ids=lambda row: row.name)
 each_kind = pytest.mark.parametrize("pixels", Pixels, ids=lambda pixels: pixels.name)
@@ -53,11 +54,7 @@ def children() -> set[int]:
 
 def the_room() -> int:
     """The only one, as soon as there is one."""
-    end = time.monotonic() + PATIENCE_S
-    while not children():
-        assert time.monotonic() < end
-        time.sleep(0.005)
-    (room,) = children()
+    (room,) = wait_for(children)
     return room
 
 
@@ -142,10 +139,13 @@ def test_rows_that_are_missing_are_an_internal_error() -> None:
 @each_format
 def test_the_interpreter_is_never_kept_for_long(row: AnswerFormat) -> None:
     rows = np.asarray(photo().resize((SIDE, SIDE)).convert("RGBA")).reshape(SIDE, -1)
-    (job,) = encoder(row, rows, Pixels.RGBA).jobs(
-        [partial(np.copy, strip) for strip in np.array_split(rows, 40)]
-    )
-    assert kept_s(job) < MOST_S
+    strips = [partial(np.copy, strip) for strip in np.array_split(rows, 40)]
+
+    def once_s() -> float:
+        (job,) = encoder(row, rows, Pixels.RGBA).jobs(strips)
+        return kept_s(job)
+
+    assert least(once_s, MOST_S) < MOST_S
 
 
 def test_the_watch_sees_what_keeps_the_interpreter() -> None:
