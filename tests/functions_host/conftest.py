@@ -10,11 +10,12 @@ from tests.functions_host import HOW_TO_GET_ONE, Instance, find_host, functions_
 from tests.functions_host.needed import skip
 from tests.support.azurite import azurite
 from tests.support.hosts import KEYS
+from tests.support.patience import PATIENCE_S
 
 SETTINGS = {
     "SEGMENT_API_KEYS": ",".join(KEYS),
     "SEGMENT_MODEL": "u2netp",
-    "SEGMENT_SLOT_WAIT_S": "60",
+    "SEGMENT_SLOT_WAIT_S": str(PATIENCE_S),
     "SEGMENT_URL_INPUT": "off",
 }
 
