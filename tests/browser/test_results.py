@@ -310,14 +310,14 @@ def test_a_result_is_dragged_out(host: Host, browser: Browser, photo_file: Path)
         });
     """)
     browser.wait_until("document.querySelector('#download').checkVisibility()")
-    dragged = ""
-    for _ in range(20):  # the file is made when the format is chosen
+
+    def drag() -> str:
         browser.script("window.dragged = null;")
         browser.mouse(place(browser, 0.5), place(browser, 0.6), place(browser, 0.7))
         browser.wait_until("window.dragged !== null")
-        if dragged := str(browser.script("return window.dragged")):
-            break
-        time.sleep(0.3)
+        return str(browser.script("return window.dragged"))
+
+    dragged = wait_for(drag)  # the file is made when the format is chosen
     assert dragged.startswith(f"image/jpeg:my photo-cutout.jpg:blob:{host.url}/")
     width = browser.script(f"""
         const image = new Image();

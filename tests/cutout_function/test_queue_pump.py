@@ -13,7 +13,7 @@ from starlette.types import Message, Receive, Scope, Send
 from local_host.queue_pump import PumpOptions, QueuePump, host_options, with_pump
 from tests.cutout_function.cloud import Cloud
 from tests.support.hosts import PROJECT
-from tests.support.patience import PATIENCE_S, wait_for
+from tests.support.patience import PATIENCE_S, until, wait_for
 
 AT_ONCE = PumpOptions(retry_delay_s=0, max_dequeue_count=3)
 
@@ -154,7 +154,7 @@ def test_a_pump_waits_for_its_queue_to_be_made(cloud: Cloud, caplog: pytest.LogC
         cloud.queue.delete_queue()
         pump = QueuePump(cloud.connection_string, cloud.settings.queue, serve_message, AT_ONCE)
         running = asyncio.create_task(pump.run())
-        await asyncio.sleep(0.5)
+        await until(lambda: "does not exist" in caplog.text)
         cloud.uploader.prepare()
         cloud.queue.send_message("one")
         await asyncio.wait_for(served.wait(), PATIENCE_S)

@@ -43,9 +43,10 @@ def test_busy_loops_are_left_to_themselves() -> None:
 
 
 def test_work_ends_when_nobody_waits_any_more() -> None:
-    ended = threading.Event()
+    begun, ended = threading.Event(), threading.Event()
 
     async def wait() -> None:
+        begun.set()
         try:
             await asyncio.get_running_loop().create_future()
         finally:
@@ -53,7 +54,7 @@ def test_work_ends_when_nobody_waits_any_more() -> None:
 
     async def scene() -> None:
         waiting = asyncio.create_task(Loops(1, "test").run(wait()))
-        await asyncio.sleep(0.05)
+        assert await asyncio.to_thread(begun.wait, PATIENCE_S)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
