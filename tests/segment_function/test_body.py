@@ -8,6 +8,7 @@ from segment_function.body import Body
 from shared_code.errors import ImageFormatInvalid, ImageSizeNotAllowed
 from shared_code.limits import MAX_IMAGE_BYTES
 from tests.segment_function.asgi import DISCONNECT, Script, chunks, request
+from tests.support import own_time
 
 
 def body_of(script: Script, **headers: str) -> Body:
@@ -89,7 +90,7 @@ class TestImage:
         script = Script(chunks(*[b"x"] * 10_000), pause_s=0.001)
         body = body_of(script)
         with pytest.raises(ImageFormatInvalid):
-            asyncio.run(body.image())
+            own_time.run(body.image())
         assert 1 <= script.received < 10_000
 
     def test_slow_client_is_waited_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +98,7 @@ class TestImage:
         monkeypatch.setattr("segment_function.body._PATIENCE_S", 0.2)
         monkeypatch.setattr("segment_function.body._LEAST_BYTES", 2)
         body = body_of(Script(chunks(*[b"xx"] * 40), pause_s=0.01))
-        assert asyncio.run(body.image()) == b"xx" * 40
+        assert own_time.run(body.image()) == b"xx" * 40
 
 
 def test_image_url() -> None:

@@ -113,7 +113,7 @@ def test_a_caller_who_takes_nothing() -> None:
 
 
 def test_a_call_whose_time_is_over() -> None:
-    scene = Scene(StreamFake([b"one", None]), deadline=lambda: Deadline.after(0.02))
+    scene = Scene(StreamFake([b"one", None]), deadline=lambda: Deadline.after(0.2))
     scene.run(scene.sent, Script())
     assert scene.ending == (Ending.LATE, None, 3)
     assert not scene.sent.ended
