@@ -159,7 +159,7 @@ class Picture:
             with suppress(OSError):  # the listener knows how it ended
                 self._process.send(Request(wanted, id, offset, width, height, top, bottom, resampling))
         try:
-            reply = asked.result(self._process.answer_s)
+            reply = self._process.in_time(asked.result)
         except TimeoutError:
             self._process.stopped()
             raise self._process.fault() from None

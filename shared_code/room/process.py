@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 _WALL_S = 3.0
 _WALL_TIMES = 2.0
 """The time limit of an answer: so long, plus a multiple of the CPU time, because the machine is shared."""
+_WAITS = 20
+"""An answer is waited for so many times, so that a machine that stands still for long uses up one of them."""
 _GONE_S = 10.0
 ERRORS: dict[int, Callable[[], SegmentError]] = {
     Answer.FORMAT: ImageFormatInvalid,
@@ -98,9 +100,10 @@ class RoomProcess:
 
     def first_reply(self) -> Reply:
         """The first reply. If there is none, raises the error that the end of the process means."""
-        self._socket.settimeout(self.answer_s)
         reply = None
         try:
+            self.in_time(self._wait_for_reply)
+            self._socket.settimeout(self.answer_s)
             reply = self.reply()
         except TimeoutError:
             self.stopped()
@@ -110,6 +113,24 @@ class RoomProcess:
         if reply.answer != Answer.DONE:
             raise self.refused(reply)
         return reply
+
+    def _wait_for_reply(self, seconds: float) -> None:
+        self._socket.settimeout(seconds)
+        try:
+            self._socket.recv(1, socket.MSG_PEEK)
+        except ConnectionError:
+            return  # there will be no reply
+
+    def in_time[Result](self, wait: Callable[[float], Result]) -> Result:
+        """The result of `wait`, which waits for the seconds it is given, and then raises TimeoutError.
+
+        Raises TimeoutError when it has waited for `answer_s` in all, as long as this process was running:
+        a good file is not refused because the machine stood still.
+        """
+        for _ in range(_WAITS - 1):
+            with suppress(TimeoutError):
+                return wait(self.answer_s / _WAITS)
+        return wait(self.answer_s / _WAITS)
 
     def go_on(self, job: Job) -> bool:
         """Let the room of a header decode the picture; False if it cannot, or has ended."""

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pytest
@@ -30,7 +31,8 @@ from shared_code.pipeline import Cutout, Style
 from shared_code.progress import Abandoned, Progress
 from shared_code.room import picture, process
 from shared_code.room.lifecycle import Zygote
-from shared_code.room.rooms import Rooms
+from shared_code.room.messages import Job, Order, Reply
+from shared_code.room.rooms import HEADER_CPU_S, HEADER_MEMORY_BYTES, Rooms
 from shared_code.room.wall import WHOLE, Part
 from tests.shared_code.matte.networks import FlatNetwork
 from tests.shared_code.picture.samples import saved
@@ -127,6 +129,26 @@ def test_a_crash_is_a_bad_format_and_recorded(
         cut_out(faulty, marked(where, what))
     assert re.search(rf"decoder {where}: .*sha256 [0-9a-f]{{64}}", caplog.text)
     honest_is_served(faulty)
+
+
+def test_a_machine_that_stands_still_uses_up_one_wait() -> None:
+    data, waits = encoded("PNG", 60, 50), list[float]()
+    job = Job(Order.PLAN, 0, len(data), memory_bytes=HEADER_MEMORY_BYTES, cpu_s=HEADER_CPU_S)
+    room = process.RoomProcess(rooms().zygote, job, data, Progress())
+
+    def late(seconds: float) -> NoReturn:
+        waits.append(seconds)
+        raise TimeoutError  # whatever the clock says
+
+    def just_in_time(seconds: float) -> Reply:
+        return room.first_reply() if len(waits) == 19 else late(seconds)
+
+    assert room.in_time(just_in_time).width == 60
+    waits.clear()
+    with pytest.raises(TimeoutError):
+        room.in_time(late)
+    assert sum(waits) == pytest.approx(room.answer_s)
+    room.wait_until_gone()
 
 
 @pytest.mark.parametrize("where", ["plan", "picture"])
