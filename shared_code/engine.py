@@ -35,7 +35,7 @@ from shared_code.visit import Visit
 from shared_code.waiting import Hold
 
 _HEADERS_AT_ONCE = 3
-_HEADER_S = 10
+_LEAST_HEADER_S = 10
 _REST_S = 5
 
 
@@ -60,6 +60,7 @@ class Engine:
         self._qualities = settings.qualities
         self._budget_bytes = settings.memory_budget_mb << 20
         wait_s = SLOT_WAIT_S if settings.slot_wait_s is None else settings.slot_wait_s
+        self._header_s = max(_LEAST_HEADER_S, wait_s)
         self._admission = Admission(settings.slots, self._budget_bytes, wait_s, self._rest)
         self._headers = RoundRobinExecutor(_HEADERS_AT_ONCE, "header")
         self._pictures = ThreadPoolExecutor(settings.slots + 1, "picture")  # one may be beside the slots
@@ -162,7 +163,7 @@ class Engine:
             read = partial(copy_context().run, self.rooms.read, data, progress)
             (reading,) = self._headers.submit([read], visit.caller)
             try:
-                async with asyncio.timeout(_HEADER_S):
+                async with asyncio.timeout(self._header_s):
                     arrived = await stay.until_done(reading)
             except TimeoutError:
                 raise TooManyRequests from None
