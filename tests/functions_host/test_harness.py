@@ -29,9 +29,11 @@ def test_packages_are_found_where_a_deployment_has_them(instance: Instance) -> N
     assert "numpy" in mapped
 
 
-@pytest.mark.parametrize("killed", ["host", "worker", "both"])
-def test_nothing_is_left_of_a_host_that_was_killed(killed: str, logs: Path) -> None:
-    with functions_host(logs / f"killed {killed}.txt", SETTINGS) as running:
+@pytest.mark.parametrize(
+    "killed", ["both", *(pytest.param(one, marks=pytest.mark.campaign) for one in ("host", "worker"))]
+)
+def test_nothing_is_left_of_a_host_that_was_killed(killed: str, logs: Path, quick_app: Path) -> None:
+    with functions_host(logs / f"killed {killed}.txt", SETTINGS, quick_app) as running:
         pids = (running.pid, *running.worker_pids)
         for pid in {"host": pids[:1], "worker": pids[1:], "both": pids}[killed]:
             os.kill(pid, signal.SIGKILL)

@@ -25,9 +25,10 @@ CALLERS = 4
     ("settings", "told"),
     [
         ({"SEGMENT_SLOTS": "many"}, "SEGMENT_SLOTS: must be a whole number"),
-        (
+        pytest.param(
             {"CUTOUT_INPUT_CONTAINER": "same", "CUTOUT_OUTPUT_CONTAINER": "same"},
             "CUTOUT_OUTPUT_CONTAINER: must",
+            marks=pytest.mark.campaign,
         ),
     ],
 )
@@ -68,6 +69,7 @@ def test_stopped_under_load_it_ends_what_it_has_begun(logs: Path, quick_app: Pat
             ask(instance, request)
 
 
+@pytest.mark.campaign
 def test_keys_can_be_rotated_by_a_restart(logs: Path, quick_app: Path) -> None:
     old, new = (SETTINGS | {"SEGMENT_API_KEYS": keys} for keys in ("first, second", "second,third"))
     for settings, refused, accepted in ((old, "third", "first"), (new, "first", "third")):

@@ -14,6 +14,7 @@ TOGETHER = {
         "tests/functions_host/test_http.py",
         "tests/functions_host/test_callers_who_leave.py",
         "tests/functions_host/test_outcomes.py",
+        "tests/functions_host/test_harness.py",
     ),
     "the browser": (
         "tests/browser/test_accessibility.py",
@@ -40,7 +41,6 @@ LONGEST_FIRST = (
     "tests/cutout_function/test_end_to_end.py",
     "the shared Functions host",
     "tests/functions_host/test_function_timeout.py",
-    "tests/functions_host/test_harness.py",
     "tests/segment_client/test_watching.py",
     "tests/conformance/test_contract.py::embedded",
     "tests/conformance/test_walls.py::functions",
