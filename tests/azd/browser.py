@@ -10,8 +10,6 @@ import sys
 import urllib.parse
 import urllib.request
 
-from tests.support.patience import PATIENCE_S
-
 
 def visit(address: str) -> None:
     """Raises OSError where nobody answers."""
@@ -23,7 +21,7 @@ def visit(address: str) -> None:
 
 
 def _read(address: str, sent: bytes | None = None) -> str:
-    with urllib.request.urlopen(address, sent, timeout=PATIENCE_S) as answer:
+    with urllib.request.urlopen(address, sent, timeout=180) as answer:
         page: bytes = answer.read()
     return page.decode(errors="replace")
 
