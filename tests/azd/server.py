@@ -1,6 +1,8 @@
 """HTTP/1.1 on the loopback address: plain, and as the far end of a proxy's tunnels."""
 
 import socket
+import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -53,12 +55,14 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Server(ThreadingHTTPServer):
-    """Callers who leave are no news."""
+    """Faults of what is played are told; callers who leave are no news."""
 
     daemon_threads = True
 
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Nothing."""
+    def handle_error(self, *_: object) -> None:
+        """To stderr, which pytest shows when a test fails."""
+        if not isinstance(sys.exception(), OSError):
+            traceback.print_exc()
 
 
 def serve_connection(connection: socket.socket, answers: Answers, host: str) -> None:

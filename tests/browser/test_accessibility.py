@@ -81,7 +81,9 @@ def busy(host: Host, browser: Browser, files: list[Path]) -> None:
 
 
 @pytest.mark.parametrize("state", [empty, result, zoomed, batch, error, key_wanted, doubtful, busy])
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize(
+    "width", [WIDTHS[0], *(pytest.param(width, marks=pytest.mark.campaign) for width in WIDTHS[1:])]
+)
 def test_axe_finds_nothing(
     host: Host,
     browser: Browser,
