@@ -29,6 +29,7 @@ FILE = "birefnet_mini.onnx"
 SIDE = 256
 
 
+@pytest.mark.campaign
 @pytest.mark.usefixtures("trusted")
 def test_from_an_address_to_an_answer(
     certificate: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
