@@ -8,6 +8,7 @@ import pytest
 
 from tests.browser.page import FAILED, RESULT_SHOWN, choose, cut_out
 from tests.browser.webdriver import Browser
+from tests.support.campaign import some
 from tests.support.hosts import KEYS, Host
 from tests.support.photos import encoded
 
@@ -81,9 +82,7 @@ def busy(host: Host, browser: Browser, files: list[Path]) -> None:
 
 
 @pytest.mark.parametrize("state", [empty, result, zoomed, batch, error, key_wanted, doubtful, busy])
-@pytest.mark.parametrize(
-    "width", [WIDTHS[0], *(pytest.param(width, marks=pytest.mark.campaign) for width in WIDTHS[1:])]
-)
+@pytest.mark.parametrize("width", some({str(width): width for width in WIDTHS}, 1))
 def test_axe_finds_nothing(
     host: Host,
     browser: Browser,

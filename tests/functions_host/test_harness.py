@@ -13,6 +13,7 @@ from tests.functions_host import Instance, find_host, functions_host
 from tests.functions_host.conftest import SETTINGS
 from tests.functions_host.instance import NoHostError
 from tests.support import loopback
+from tests.support.campaign import some
 from tests.support.hosts import PROJECT, environment
 from tests.support.patience import wait_for
 
@@ -29,9 +30,7 @@ def test_packages_are_found_where_a_deployment_has_them(instance: Instance) -> N
     assert "numpy" in mapped
 
 
-@pytest.mark.parametrize(
-    "killed", ["both", *(pytest.param(one, marks=pytest.mark.campaign) for one in ("host", "worker"))]
-)
+@pytest.mark.parametrize("killed", some({one: one for one in ("both", "host", "worker")}, 1))
 def test_nothing_is_left_of_a_host_that_was_killed(killed: str, logs: Path, quick_app: Path) -> None:
     with functions_host(logs / f"killed {killed}.txt", SETTINGS, quick_app) as running:
         pids = (running.pid, *running.worker_pids)
