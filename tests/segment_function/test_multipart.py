@@ -208,6 +208,10 @@ def test_what_comes_behind_a_cap_is_not_read(before: bytes) -> None:
     assert found(part(IMAGE) + b"--XX\r\n" + data + END, 4096) == IMAGE
 
 
+def test_the_last_part_that_may_be_is_read() -> None:
+    assert found(b"--XX\r\n\r\n\r\n" * (MAX_PARTS - 1) + part(IMAGE) + END, 4096) == IMAGE
+
+
 @pytest.mark.parametrize(
     "unit",
     [

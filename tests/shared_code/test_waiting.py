@@ -90,6 +90,18 @@ def test_the_fullest_gives_places_way_until_all_have_as_many() -> None:
     run(scene())
 
 
+def test_nobody_gives_way_to_one_who_would_have_as_much() -> None:
+    async def scene() -> None:
+        visitors = Visitors(Waiting(3, 100))
+        for caller in ("greedy", "greedy", "polite"):
+            await visitors.come(caller, place=True)
+        with pytest.raises(TooManyRequests):
+            await visitors.come("polite", place=True)
+        assert await visitors.end() == ["there"] * 3 + ["refused"]
+
+    run(scene())
+
+
 def test_the_fullest_gives_bytes_way() -> None:
     """Also one that sends nothing any more."""
 
