@@ -168,6 +168,13 @@ def test_what_is_no_token(issuer: Issuer, authorization: str) -> None:
     assert let_in(gate(issuer), authorization) is TokenInvalid
 
 
+def test_of_two_tokens_none_is_taken(issuer: Issuer) -> None:
+    twice = request(headers={"Authorization": f"Bearer {issuer.token()}"})
+    twice.scope["headers"] = [*twice.scope["headers"], *twice.scope["headers"]]
+    with pytest.raises(TokenInvalid):
+        asyncio.run(gate(issuer)(twice))
+
+
 def test_without_credentials(issuer: Issuer) -> None:
     for more, error in (({}, AccessDenied), ({"SEGMENT_KEYS": "off"}, TokenInvalid)):
         with pytest.raises(error) as raised:
