@@ -173,3 +173,17 @@ def test_an_answer_is_a_sign_of_life() -> None:
         with pytest.raises(Refused):
             asyncio.run(persist(send, circuit, HASTY))  # type: ignore[arg-type]
     assert circuit.is_closed()
+
+
+@pytest.mark.parametrize(("status", "stays_closed"), [(429, True), (499, True), (500, False)])
+def test_which_answers_open_the_circuit(status: int, stays_closed: bool) -> None:
+    circuit = Circuit(HASTY)
+
+    async def run() -> None:
+        for _ in range(HASTY.failures_to_open):
+            with pytest.raises(Refused):
+                async with circuit.attempt():
+                    raise refused(status)()
+
+    asyncio.run(run())
+    assert circuit.is_closed() is stays_closed
