@@ -266,6 +266,6 @@ class TestBuild:
         assert self.run(tiny_network(tmp_path), folder) == 0
         cost = read_catalogue(folder).networks["tiny"].cost
         assert cost is not None
-        assert cost.seconds >= 0
+        assert 0 <= cost.seconds < 60  # of processor time
         assert 0 < cost.one_run_mb < 500
         assert 0 < cost.two_runs_mb < 500

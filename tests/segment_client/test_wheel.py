@@ -98,5 +98,6 @@ def test_it_runs_in_an_empty_environment(
     with watching:
         made_anew = (tmp_path / "new").rglob
         wait_for(lambda: len(list(made_anew("*.png"))) == 4 or watching.poll() is not None)
+        assert watching.poll() is None
         watching.terminate()
     assert watching.returncode == 0
