@@ -144,6 +144,7 @@ class Cutout:
             return combine_alpha(matte, self._picture.alpha(*where)) if self._picture.has_alpha else matte
         rows = np.empty((bottom - top, self.plan.width), np.uint32)
         with self._picture.colours(*where) as words:
+            self._picture.prepare(bottom, min(self.box.bottom, bottom + self.plan.strip_rows), *where[2:])
             for at, levels in self._matte.runs(top, bottom):
                 level = levels if isinstance(levels, int) else None
                 if level == 0:
@@ -273,7 +274,7 @@ def _make_cutout(
 ) -> Cutout:
     # The network needs only a small picture, and runs while the whole is decoded.
     with ThreadPoolExecutor(2, "beside") as beside, _closed_on_error(picture):
-        whole = beside.submit(_decoded, picture, progress)
+        whole = beside.submit(_decoded, plan, picture, progress)
         with progress.stage(StageName.PREVIEW):
             first = _seen_at(picture, network.side)
         guided = beside.submit(_guide, picture, guide_size(*_preview_of(plan, network.side)))
@@ -324,9 +325,12 @@ def _closed_on_error(picture: Picture) -> Iterator[None]:
         raise
 
 
-def _decoded(picture: Picture, progress: Progress) -> None:
+def _decoded(plan: Plan, picture: Picture, progress: Progress) -> None:
+    """Wait until it is; the first strip is prepared while the network runs."""
     with progress.stage(StageName.DECODE):
         picture.decoded()
+    if plan.pixels is Pixels.RGBA and not plan.crop:
+        picture.prepare(0, min(plan.height, plan.strip_rows), plan.width, plan.height)
 
 
 def preview_size(header: Header, side: int) -> tuple[int, int]:

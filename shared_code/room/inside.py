@@ -182,9 +182,14 @@ class _Decoding:
             if not data:
                 return
             request = Request.unpack(data)
-            self._room.channel.write(
-                _answered(request.id, self._room.data, partial(self._do, request)).pack()
-            )
+            if request.wanted == Wanted.DECODED:  # no thread waits: the preview may be ready before
+                self._whole.add_done_callback(partial(self._answer, request))
+            else:
+                self._answer(request)
+
+    def _answer(self, request: Request, _: object = None) -> None:
+        reply = _answered(request.id, self._room.data, partial(self._do, request))
+        self._room.channel.write(reply.pack())
 
     def _opened(self) -> Source:
         source = self._room.source()

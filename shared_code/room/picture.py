@@ -62,8 +62,16 @@ class Work:
 
 
 def slots(threads: int) -> int:
-    """How many answers can be in progress: one is copied while the threads compute others."""
+    """How many answers there can be: the service reads some, as many as threads, and one comes next."""
     return threads + 1
+
+
+@dataclass(frozen=True)
+class _Strip:
+    """Rows that a room was asked for, and where they will be."""
+
+    offset: int
+    reply: Future[Reply]
 
 
 class Picture:
@@ -85,7 +93,9 @@ class Picture:
         for slot in range(slots(job.threads)):
             self._free.put(slot * slot_bytes)
         self._process = process
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # rows are requested while it is held
+        self._ahead: dict[tuple[int, int, int, int], _Strip] = {}
+        self._reached = 0
         self._asked: dict[int, Future[Reply]] = {}
         self._next = 1
         self._over = False
@@ -113,9 +123,29 @@ class Picture:
         R is in the lowest byte, and in the highest is alpha where the picture has it, or else anything. They
         are the room's own memory, which may change while it is read.
         """
-        with self._slot((bottom - top) * width * 4) as (offset, pixels):
-            self._ask(Wanted.COLOURS, offset, width, height, top, bottom)
+        rows = (top, bottom, width, height)
+        with self._lock:
+            strip = self._ahead.pop(rows, None)
+            self._reached = max(self._reached, bottom)
+        strip = strip or self._begun(self._free.get(), rows)
+        try:
+            pixels = self._pixels_at(strip.offset, (bottom - top) * width * 4)
+            self._answered(strip.reply)
             yield pixels.view("<u4").reshape(bottom - top, width)
+        finally:
+            self._free.put(strip.offset)
+
+    def prepare(self, top: int, bottom: int, width: int, height: int) -> None:
+        """Have the room make these `colours` now, if it can; rows are prepared in order, and then wanted.
+
+        Nobody waits then while another thread's rows keep the processor busy.
+        """
+        with self._lock:
+            if top < bottom and top >= self._reached and not self._over:
+                with suppress(queue.Empty):
+                    rows = (top, bottom, width, height)
+                    self._ahead[rows] = self._begun(self._free.get_nowait(), rows)
+                    self._reached = bottom
 
     def alpha(self, top: int, bottom: int, width: int, height: int) -> Bytes:
         """Rows `top` to `bottom` of its alpha at `width` x `height`: uint8 (rows, width)."""
@@ -139,6 +169,15 @@ class Picture:
                 return
         act()
 
+    def _begun(self, offset: int, rows: tuple[int, int, int, int]) -> "_Strip":
+        """`rows`: top, bottom, width, height."""
+        top, bottom, *size = rows
+        try:
+            return _Strip(offset, self._asked_for(Wanted.COLOURS, offset, *size, top, bottom))
+        except BaseException:
+            self._free.put(offset)
+            raise
+
     def _ask(
         self,
         wanted: Wanted,
@@ -149,6 +188,10 @@ class Picture:
         bottom: int = 0,
         resampling: int = 0,
     ) -> Reply:
+        return self._answered(self._asked_for(wanted, offset, width, height, top, bottom, resampling))
+
+    def _asked_for(self, wanted: Wanted, *rest: int) -> Future[Reply]:
+        """`rest`: of the Request, after its id."""
         asked = Future[Reply]()
         with self._lock:
             id = self._next
@@ -157,7 +200,10 @@ class Picture:
                 raise self._process.fault()
             self._asked[id] = asked
             with suppress(OSError):  # the listener knows how it ended
-                self._process.send(Request(wanted, id, offset, width, height, top, bottom, resampling))
+                self._process.send(Request(wanted, id, *rest))
+        return asked
+
+    def _answered(self, asked: Future[Reply]) -> Reply:
         try:
             reply = self._process.in_time(asked.result)
         except TimeoutError:
@@ -169,15 +215,18 @@ class Picture:
 
     @contextmanager
     def _slot(self, size: int) -> Iterator[tuple[int, Bytes]]:
-        if size > self._slot_bytes:
-            raise ValueError("more than was planned")
         offset = self._free.get()
         try:
-            if self._process.pixels is None:
-                raise self._process.fault()
-            yield offset, np.frombuffer(self._process.pixels, np.uint8, size, offset)
+            yield offset, self._pixels_at(offset, size)
         finally:
             self._free.put(offset)
+
+    def _pixels_at(self, offset: int, size: int) -> Bytes:
+        if size > self._slot_bytes:
+            raise ValueError("more than was planned")
+        if self._process.pixels is None:
+            raise self._process.fault()
+        return np.frombuffer(self._process.pixels, np.uint8, size, offset)
 
     def _lied(self, about: str) -> SegmentError:
         self._process.lied(about)

@@ -389,6 +389,27 @@ def test_every_fault_is_tried() -> None:
     assert set(FAULTS) == {*CRASHES, *HANGS, "bloat", "garbage", "ways_out"}
 
 
+def test_rows_that_were_prepared_are_the_same() -> None:
+    """More are prepared than there is room for, and some twice."""
+    tops, size = range(0, 56, 8), (64, 56)
+    data = encoded("PNG", *size)
+    planned = pipeline.plan(header_of(data), Mode.BACKGROUND_REMOVAL)
+    results = []
+    for prepared in ([], tops, [0, 0, 8, 24, 16, 48]):
+        opened = rooms().open(data, pipeline.work(planned, FlatNetwork(), len(data)))
+        for top in prepared:
+            opened.prepare(top, top + 8, *size)
+        strips = []
+        for top in tops:
+            with opened.colours(top, top + 8, *size) as words:
+                strips.append(words & 0xFFFFFF)
+        results.append(np.concatenate(strips))
+        opened.close()
+    plain, *others = results
+    assert plain.any()
+    assert all((plain == other).all() for other in others)
+
+
 def test_pixels_beyond_the_plan_are_not_asked_for() -> None:
     data = encoded("PNG", 60, 50)
     planned = pipeline.plan(header_of(data), Mode.BACKGROUND_REMOVAL)
