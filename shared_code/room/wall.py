@@ -13,7 +13,7 @@ from enum import IntFlag
 
 from shared_code.room.seccomp import Filter
 
-_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS, _PR_SET_THP_DISABLE = 1, 4, 38, 41
 _LIMITED = ("NOFILE", "FSIZE", "CORE", "NPROC", "MEMLOCK", "MSGQUEUE")
 _NOTHING = [getattr(resource, f"RLIMIT_{name}") for name in _LIMITED if hasattr(resource, f"RLIMIT_{name}")]
 """Limits that are set to 0: of files, their size, core dumps, processes, locked memory, message queues."""
@@ -64,6 +64,10 @@ class Wall:
         self._set(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(0)
+
+    def allow_huge_pages(self, allowed: bool) -> None:
+        """Whether this process, and what it forks, may have pages of 2 MiB where it asks for them."""
+        self._set(_PR_SET_THP_DISABLE, int(not allowed))
 
     def close_in(self, allowance: Allowance) -> Part:
         """Enter it. By then all threads run, all files but one are closed, and all modules are imported."""

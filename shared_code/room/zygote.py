@@ -4,9 +4,9 @@ It is started before settings are read, with an empty environment and a socket, 
 of the service itself would hold its keys. It has one thread, never sees a file, and ends with the
 service, when the other end of its socket is closed.
 
-While no room is at work it keeps a spare one if it can, which has started its threads and waits for a job.
-So the next picture does not wait for a fork, nor for the pages that a process copies when it first writes to
-them.
+When no room is at work any more it keeps a spare one for some seconds, which has started its threads and
+waits for a job. So the next picture does not wait for a fork, nor for the pages that a process copies when it
+first writes to them.
 """
 
 import gc
@@ -62,6 +62,8 @@ _LEAST_POLL_S = 0.005
 """Between two looks at the CPU time of a room that has nearly used it up."""
 _PAUSE_S = 0.01
 """How long nothing happens, with no room at work, before a spare one is forked."""
+_REST_S = 5.0
+"""And before it is ended, so that a service at rest takes less memory."""
 _OPEN_MAX = os.sysconf("SC_OPEN_MAX")
 
 type Serve = Callable[[inside.Room, inside.Workers], None]
@@ -71,6 +73,8 @@ def main(control_fd: int, serve: Serve = inside.serve) -> None:
     """Serve until the service has ended. `serve` is the program of a room."""
     logging.disable()  # messages are in replies; a room has no log
     tune_allocator()
+    wall = Wall(_CHANNEL_FD)
+    wall.allow_huge_pages(False)  # rooms need them for pictures; the zygote itself would waste them
     _warm()
     control = socket.socket(fileno=control_fd)
     woken, wake = os.pipe()
@@ -84,7 +88,6 @@ def main(control_fd: int, serve: Serve = inside.serve) -> None:
     gc.disable()  # a room does not live long enough
     give_back_memory()  # a fork copies the tables of all pages
     with suppress(BrokenPipeError, ConnectionResetError):
-        wall = Wall(_CHANNEL_FD)
         control.sendall(Ended(0, _parts_of(wall)).pack())
         _Nursery(control, woken, wall, serve).run()
 
@@ -158,7 +161,7 @@ class _Nursery:
         poll.register(self._control, select.POLLIN)
         poll.register(self._woken, select.POLLIN)
         while True:
-            events = poll.poll(1000 * _PAUSE_S if self._spare_is_due else self._next_look_ms())
+            events = poll.poll(self._next_look_ms())
             for fd, _ in events:
                 if fd == self._woken:
                     with suppress(BlockingIOError):
@@ -166,15 +169,18 @@ class _Nursery:
                 elif not self._order():
                     return
             self._reap()
-            if self._spare_is_due and not events:
-                self._wants_spare = False
-                with suppress(OSError):
-                    self._spare = self._forked(self._sample)
+            if not events and not self._rooms:
+                self._nothing_happens()
 
-    @property
-    def _spare_is_due(self) -> bool:
-        """Whether a spare room is to be forked as soon as nothing has happened for a while."""
-        return self._wants_spare and not self._rooms
+    def _nothing_happens(self) -> None:
+        """Fork a spare room; when it has been waiting for long, end it."""
+        if self._wants_spare:
+            self._wants_spare = False
+            with suppress(OSError):
+                self._spare = self._forked(self._sample)
+        elif self._spare:
+            self._spare.orders.close()
+            self._spare = None
 
     def _order(self) -> bool:
         """Whether there was one."""
@@ -205,7 +211,9 @@ class _Nursery:
         self._control.sendall(Ended(job.serial, MAY_GO_ON if grown else MAY_NOT_GO_ON).pack())
 
     def _next_look_ms(self) -> float | None:
-        """When a room may have used up its CPU time; ends rooms that have."""
+        """When a room may have used up its CPU time; ends those that have. With no room, when to rest."""
+        if not self._rooms:
+            return 1000 * _PAUSE_S if self._wants_spare else 1000 * _REST_S if self._spare else None
         looks = []
         for pid, room in self._rooms.items():
             if room.cpu_s is not None:
@@ -291,6 +299,7 @@ def _be_a_room(orders_fd: int, parent: int, wall: Wall, serve: Serve, threads: i
     """The life of a room, until its job is done; never returns."""
     try:
         wall.end_with_parent(parent)
+        wall.allow_huge_pages(True)
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.dup2(orders_fd, _CHANNEL_FD)

@@ -264,37 +264,49 @@ def test_one_room_reads_header_and_picture() -> None:
     assert not at_work(rooms().zygote.pid)
 
 
-def spare_soon(zygote: int) -> int:
-    """The process that waits for the next job."""
+def spares(zygote: int) -> set[int]:
+    """Processes that wait for the next job."""
     children = Path(f"/proc/{zygote}/task/{zygote}/children")
-    (spare,) = wait_for(lambda: set(map(int, children.read_text().split())) - at_work(zygote))
+    return set(map(int, children.read_text().split())) - at_work(zygote)
+
+
+def new_spare() -> int:
+    """One that waits since a picture has just been made."""
+    zygote = rooms().zygote.pid
+    honest_is_served(rooms())
+    (spare,) = wait_for(partial(spares, zygote))
     return spare
 
 
 def test_the_next_picture_gets_the_spare_room() -> None:
-    assert gone_soon(rooms().zygote.pid)
-    spare = spare_soon(rooms().zygote.pid)
-    arrived = rooms().read(encoded("PNG", 60, 50))
-    assert rooms().zygote.wall == WHOLE or pytest.skip("the wall is not whole here")
-    assert at_work(rooms().zygote.pid) == {spare}
-    arrived.close()
+    def gets_it() -> bool:  # unless the machine stands still until the spare room has ended
+        spare = new_spare()
+        arrived = rooms().read(encoded("PNG", 60, 50))
+        assert rooms().zygote.wall == WHOLE or pytest.skip("the wall is not whole here")
+        at_it = at_work(rooms().zygote.pid)
+        arrived.close()
+        return at_it == {spare}
+
+    assert wait_for(gets_it)
+
+
+def test_a_spare_room_ends_when_no_picture_comes() -> None:
+    spare = new_spare()
+    wait_for(partial(has_gone, spare))
+    assert not spares(rooms().zygote.pid)
+    assert new_spare() != spare
 
 
 def test_a_spare_room_that_is_killed_is_replaced() -> None:
-    zygote = rooms().zygote.pid
-    assert gone_soon(zygote)
-    spare = spare_soon(zygote)
+    spare = new_spare()
     os.kill(spare, signal.SIGKILL)
     wait_for(partial(has_gone, spare))
-    honest_is_served(rooms())
-    assert spare_soon(zygote) != spare
+    assert new_spare() != spare
 
 
 def test_a_spare_room_that_has_just_ended_gets_no_picture() -> None:
     """The zygote finds both when it looks: the end of its spare room, and a job."""
-    zygote = rooms().zygote.pid
-    assert gone_soon(zygote)
-    spare = spare_soon(zygote)
+    zygote, spare = rooms().zygote.pid, new_spare()
     os.kill(zygote, signal.SIGSTOP)
     os.kill(spare, signal.SIGKILL)
     wait_for(lambda: Path(f"/proc/{spare}/stat").read_text().rpartition(") ")[2][0] == "Z")
