@@ -154,6 +154,7 @@ class Engine:
     def _give_back_memory(self) -> None:
         """What networks and pictures leave free, when no picture has come for a while."""
         if self._admission.at_rest:
+            self.rooms.give_back_memory()
             self._headers.submit([partial(_give_back_free_memory, self.networks.loaded)])
 
     async def _read(self, data: bytes, visit: Visit, stay: "_Stay") -> Arrived:

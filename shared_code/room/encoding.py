@@ -6,8 +6,6 @@ from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
-
 from shared_code.encode.answer_formats import ANSWER_FORMATS, AnswerFormat
 from shared_code.encode.encoder import Pixels, Rows
 from shared_code.errors import InternalError, SegmentError
@@ -97,8 +95,7 @@ class WholeEncoder:
 
     def _file(self, process: RoomProcess, strips: Sequence[Rows]) -> bytes:
         """Fill the memory that is shared with the room, and let it encode."""
-        memory = memoryview(process.pixels or b"")
-        pixels, at = np.frombuffer(memory, np.uint8), 0
+        pixels, at = process.pixels(0, self._job.pixel_bytes), 0
         for rows in strips:
             strip = rows().ravel()
             pixels[at : at + strip.size] = strip
@@ -106,6 +103,6 @@ class WholeEncoder:
         with suppress(OSError):  # the reader of the reply gets the error
             process.send(Request(Wanted.FILE, 0, at))
         size = process.first_reply().file_bytes
-        if at != self._pixel_bytes or size > len(memory) - at:
+        if at != self._pixel_bytes or size > pixels.size - at:
             raise InternalError
-        return bytes(memory[at : at + size])
+        return pixels[at : at + size].tobytes()

@@ -14,10 +14,9 @@ from PIL.Image import Resampling
 
 from shared_code.errors import ImageFault, ImageFormatInvalid, SegmentError
 from shared_code.room.lifecycle import End
+from shared_code.room.memory import Bytes
 from shared_code.room.messages import Answer, Job, Order, Reply, Request, Wanted
 from shared_code.room.process import RoomProcess
-
-type Bytes = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,8 @@ class Picture:
         self._free: queue.LifoQueue[int] = (
             queue.LifoQueue()
         )  # pages that were used before are allocated already
-        for slot in range(slots(job.threads)):
+        self._slots = slots(job.threads)
+        for slot in range(self._slots):
             self._free.put(slot * slot_bytes)
         self._process = process
         self._lock = threading.RLock()  # rows are requested while it is held
@@ -224,9 +224,7 @@ class Picture:
     def _pixels_at(self, offset: int, size: int) -> Bytes:
         if size > self._slot_bytes:
             raise ValueError("more than was planned")
-        if self._process.pixels is None:
-            raise self._process.fault()
-        return np.frombuffer(self._process.pixels, np.uint8, size, offset)
+        return self._process.pixels(offset, size)
 
     def _lied(self, about: str) -> SegmentError:
         self._process.lied(about)
@@ -250,3 +248,5 @@ class Picture:
         self._gone.set_result(end)
         for act in acts:
             act()
+        if self._free.qsize() + len(self._ahead) == self._slots:  # nobody looks at any
+            self._process.leave_memory()

@@ -2,14 +2,12 @@
 
 import hashlib
 import logging
-import mmap
 import os
 import signal
 import socket
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from contextvars import copy_context
 from functools import partial
 
@@ -24,6 +22,7 @@ from shared_code.errors import (
 )
 from shared_code.progress import Abandoned, Progress
 from shared_code.room.lifecycle import Birth, End, Zygote
+from shared_code.room.memory import Bytes, MemoryPool, PixelMemory, shared_memory
 from shared_code.room.messages import Answer, Job, Order, Reply, Request
 
 log = logging.getLogger(__name__)
@@ -52,8 +51,10 @@ ERRORS: dict[int, Callable[[], SegmentError]] = {
 class RoomProcess:
     """The process of a room, its socket, and its ending."""
 
-    def __init__(self, zygote: Zygote, job: Job, data: bytes, progress: Progress) -> None:
-        """Raises ServiceUnavailable if no process can be made."""
+    def __init__(
+        self, zygote: Zygote, job: Job, data: bytes, progress: Progress, pool: MemoryPool | None = None
+    ) -> None:
+        """Its memory for pixels is from the `pool`. Raises ServiceUnavailable if no process can be made."""
         self._data = data
         self._context = copy_context()  # of the call: the Functions host drops log lines without it
         self._job = job
@@ -61,18 +62,35 @@ class RoomProcess:
         self._told = False
         self._end: End | None = None
         self._progress = progress
+        self._pool = pool or MemoryPool(0)
         ours, its = socket.socketpair()
         self._socket = ours
         try:
-            with its, _shared("file", len(data)) as file, _shared("pixels", job.pixel_bytes) as pixels:
-                _write(file, data)
-                self.pixels = mmap.mmap(pixels, job.pixel_bytes) if job.pixel_bytes else None
-                self._birth: Birth = zygote.open(job, (its.fileno(), file, pixels))
+            with its:
+                self._memory: PixelMemory | None = self._pool.take(job.pixel_bytes)
+                file = shared_memory("file", len(data))
+                try:
+                    _write(file, data)
+                    self._birth: Birth = zygote.open(job, (its.fileno(), file, self._memory.fd))
+                finally:
+                    os.close(file)
         except OSError as error:
             ours.close()
             log.error("no sandboxed process for a picture: %s", error)
             raise ServiceUnavailable from None
         progress.on_abandon(self._birth.kill)
+
+    def pixels(self, offset: int, size: int) -> Bytes:
+        """Of its memory for pixels, as `PixelMemory.view`; raises the error of its end when it has ended."""
+        if self._end is not None or self._memory is None:
+            raise self.fault()
+        return self._memory.view(offset, size)
+
+    def leave_memory(self) -> None:
+        """Let another room have its memory for pixels: it has ended, and nobody looks at them any more."""
+        memory, self._memory = self._memory, None
+        if memory is not None and self._end is not None and not self._end.unknown:
+            self._pool.keep(memory)
 
     @property
     def pixel_bytes(self) -> int:
@@ -168,7 +186,6 @@ class RoomProcess:
                 self._birth.kill()
                 self._end = self._birth.ended.result()
             self._socket.close()
-            self.pixels = None
         return self._end
 
     def refused(self, reply: Reply) -> SegmentError:
@@ -228,21 +245,6 @@ class RoomProcess:
 
     def _log(self, level: int, line: str) -> None:
         self._context.copy().run(log.log, level, "%s", line)
-
-
-@contextmanager
-def _shared(name: str, size: int) -> Iterator[int]:
-    """A descriptor of memory to share with another process; it lasts as long as a process maps it."""
-    if hasattr(os, "memfd_create"):
-        fd = os.memfd_create(name, os.MFD_CLOEXEC)
-    else:
-        with tempfile.TemporaryFile() as file:
-            fd = os.dup(file.fileno())
-    try:
-        os.ftruncate(fd, size)
-        yield fd
-    finally:
-        os.close(fd)
 
 
 def _write(fd: int, data: bytes) -> None:

@@ -14,6 +14,7 @@ from shared_code.picture.fault import fault_of
 from shared_code.picture.formats import FORMATS, Format, begins_as
 from shared_code.progress import Progress
 from shared_code.room.lifecycle import End, Zygote
+from shared_code.room.memory import MemoryPool
 from shared_code.room.messages import LEAST_THREADS, Job, Order, Reply
 from shared_code.room.picture import Header, Picture, Work, slots
 from shared_code.room.process import RoomProcess
@@ -37,6 +38,7 @@ class Rooms:
         self._formats = formats
         self._zygote = zygote
         self.threads = max(LEAST_THREADS, threads)
+        self._pool = MemoryPool(self.threads)
 
     @property
     def zygote(self) -> Zygote:
@@ -72,7 +74,7 @@ class Rooms:
             self.threads if goes_on else 0,
             goes_on=goes_on,
         )
-        process = RoomProcess(self._zygote, job, data, progress)
+        process = RoomProcess(self._zygote, job, data, progress, self._pool)
         try:
             header = _checked_header(process.first_reply(), len(data))
             header = replace(header, cpu_times=row.cpu_times)
@@ -88,8 +90,12 @@ class Rooms:
     def open(self, data: bytes, work: Work, progress: Progress | None = None) -> Picture:
         """Begin to decode a picture; returns at once. Raises ServiceUnavailable."""
         job = work.job(len(data), self.threads)
-        process = RoomProcess(self._zygote, job, data, progress or Progress())
+        process = RoomProcess(self._zygote, job, data, progress or Progress(), self._pool)
         return Picture(process, job, work.slot_bytes)
+
+    def give_back_memory(self) -> None:
+        """What rooms have left for the next ones."""
+        self._pool.clear()
 
     def close(self) -> None:
         """End all of them."""
@@ -107,6 +113,7 @@ class Arrived:
         self._data = data
         self._process = process
         self._progress = progress
+        self._is_open = False
 
     @property
     def gone(self) -> "Future[End]":
@@ -117,6 +124,8 @@ class Arrived:
         """End the room; on return it is gone. May be called again."""
         self._process.end()
         self._process.wait_until_gone()
+        if not self._is_open:
+            self._process.leave_memory()
 
     def open(self, work: Work) -> Picture:
         """Begin to decode the picture, in the same room, or in another if it has ended or is too small.
@@ -125,6 +134,7 @@ class Arrived:
         """
         job = work.job(len(self._data), self._rooms.threads)
         if job.pixel_bytes <= self._process.pixel_bytes and self._process.go_on(job):
+            self._is_open = True
             return Picture(self._process, job, work.slot_bytes)
         self.close()
         self._progress.check()
