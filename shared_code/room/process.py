@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 _WALL_S = 3.0
 _WALL_TIMES = 2.0
 """The time limit of an answer: so long, plus a multiple of the CPU time, because the machine is shared."""
-_WAITS = 20
+WAITS = 20
 """An answer is waited for so many times, so that a machine that stands still for long uses up one of them."""
 _GONE_S = 10.0
 ERRORS: dict[int, Callable[[], SegmentError]] = {
@@ -145,10 +145,10 @@ class RoomProcess:
         Raises TimeoutError when it has waited for `answer_s` in all, as long as this process was running:
         a good file is not refused because the machine stood still.
         """
-        for _ in range(_WAITS - 1):
+        for _ in range(WAITS - 1):
             with suppress(TimeoutError):
-                return wait(self.answer_s / _WAITS)
-        return wait(self.answer_s / _WAITS)
+                return wait(self.answer_s / WAITS)
+        return wait(self.answer_s / WAITS)
 
     def go_on(self, job: Job) -> bool:
         """Let the room of a header decode the picture; False if it cannot, or has ended."""

@@ -30,7 +30,7 @@ def test_packages_are_found_where_a_deployment_has_them(instance: Instance) -> N
     assert "numpy" in mapped
 
 
-@pytest.mark.parametrize("killed", some({one: one for one in ("both", "host", "worker")}, 1))
+@pytest.mark.parametrize("killed", some(("both", "host", "worker"), 1))
 def test_nothing_is_left_of_a_host_that_was_killed(killed: str, logs: Path, quick_app: Path) -> None:
     with functions_host(logs / f"killed {killed}.txt", SETTINGS, quick_app) as running:
         pids = (running.pid, *running.worker_pids)

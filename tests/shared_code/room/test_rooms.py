@@ -141,7 +141,7 @@ def test_a_machine_that_stands_still_uses_up_one_wait() -> None:
         raise TimeoutError  # whatever the clock says
 
     def just_in_time(seconds: float) -> Reply:
-        return room.first_reply() if len(waits) == 19 else late(seconds)
+        return room.first_reply() if len(waits) == process.WAITS - 1 else late(seconds)
 
     assert room.in_time(just_in_time).width == 60
     waits.clear()
