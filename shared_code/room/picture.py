@@ -245,8 +245,8 @@ class Picture:
             acts, self._when_gone = self._when_gone, []  # breaks a reference cycle
         for asked in left:
             asked.set_exception(self._process.fault())
+        if self._free.qsize() + len(self._ahead) == self._slots:  # nobody looks at any
+            self._process.leave_memory()
         self._gone.set_result(end)
         for act in acts:
             act()
-        if self._free.qsize() + len(self._ahead) == self._slots:  # nobody looks at any
-            self._process.leave_memory()

@@ -3,7 +3,6 @@
 import mmap
 import os
 import signal
-import threading
 
 import pytest
 
@@ -15,7 +14,6 @@ from shared_code.room.memory import MemoryPool, PixelMemory
 from shared_code.room.picture import Picture
 from shared_code.room.process import RoomProcess
 from tests.shared_code.matte.networks import FlatNetwork
-from tests.support.patience import wait_for
 from tests.support.photos import encoded
 from tests.support.rooms import header_of, rooms
 
@@ -93,12 +91,6 @@ def opened(data: bytes, pool: _Seen, zygote: Zygote) -> Picture:
     return Picture(RoomProcess(zygote, job, data, Progress(), pool), job, work.slot_bytes)
 
 
-def end(picture: Picture) -> None:
-    picture.close()
-    picture.wait_until_gone()
-    wait_for(lambda: "room" not in {thread.name for thread in threading.enumerate()})
-
-
 @pytest.mark.slow
 def test_the_next_room_gets_it() -> None:
     data, pool, rows = encoded("PNG", 60, 50), _Seen(), []
@@ -106,7 +98,8 @@ def test_the_next_room_gets_it() -> None:
         picture = opened(data, pool, rooms().zygote)
         with picture.colours(0, 50, 60, 50) as words:
             rows.append(words & 0xFFFFFF)
-        end(picture)
+        picture.close()
+        picture.wait_until_gone()
     assert rows[0].any()
     assert (rows[0] == rows[1]).all()
     assert (pool.taken[0] is pool.taken[1]) == hasattr(mmap, "MADV_REMOVE")
@@ -117,7 +110,8 @@ def test_no_room_gets_what_somebody_looks_at() -> None:
     pool = _Seen()
     picture = opened(encoded("PNG", 60, 50), pool, rooms().zygote)
     with picture.colours(0, 50, 60, 50):
-        end(picture)
+        picture.close()
+        picture.wait_until_gone()
     assert not pool.kept
 
 
@@ -128,6 +122,5 @@ def test_no_room_gets_the_memory_of_one_that_may_not_have_ended() -> None:
     picture.decoded()
     os.kill(zygote.pid, signal.SIGKILL)
     assert picture.wait_until_gone().unknown
-    end(picture)
     assert not pool.kept
     zygote.close()
