@@ -158,6 +158,6 @@ def decode(source: Source, scale: int) -> DecodedImage:
 def _converter(stored: Stored, source: Source) -> Convert:
     """From a strip of the stored image to sRGB, with the alpha that the image carries itself."""
     own_alpha = stored.has_alpha and stored.alpha is None
-    to_8bit = eight_bit_converter(stored.image, source.survey.samples)
+    to_8bit = eight_bit_converter(stored.image)
     to_colour = srgb_converter(stored.image, own_alpha, source.survey.colour)
     return lambda strip: to_colour(to_8bit(strip))

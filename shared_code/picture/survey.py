@@ -24,17 +24,6 @@ class ColourSpace:
 
 
 @dataclass(frozen=True)
-class SampleRange:
-    """How samples wider than 8 bits are to be read."""
-
-    white: int | None = None
-    """The value of white, if the format has one; None if it depends on the samples."""
-    white_is_zero: bool = False
-    no_data: float | None = None
-    """The value that means no data."""
-
-
-@dataclass(frozen=True)
 class Survey:
     """The structure of a file.
 
@@ -49,7 +38,6 @@ class Survey:
     height: int
     orientation: int = 1
     colour: ColourSpace = ColourSpace()
-    samples: SampleRange = SampleRange()
     decoder_bytes: int = 0
     pixel_bytes: float | None = None
     crop: tuple[int, int, int, int] | None = None

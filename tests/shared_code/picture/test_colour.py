@@ -6,7 +6,7 @@ from PIL import Image
 
 from shared_code.picture.colour import srgb_converter
 from shared_code.picture.samples import WIDE, eight_bit_converter
-from shared_code.picture.survey import ColourSpace, SampleRange
+from shared_code.picture.survey import ColourSpace
 from tests.shared_code.picture.samples import SRGB_PRIMARIES, icc_profile
 
 PROFILES = {
@@ -38,7 +38,7 @@ def halves(mode: str) -> Image.Image:
 def test_every_mode(mode: str, profile: bytes | None) -> None:
     image = halves(mode)
     for has_alpha in {False, image.has_transparency_data}:
-        to_8bit = eight_bit_converter(image, SampleRange())
+        to_8bit = eight_bit_converter(image)
         to_srgb = srgb_converter(image, has_alpha, ColourSpace(profile))
         found = to_srgb(to_8bit(image))
         assert found.mode == ("RGBA" if has_alpha else "RGB")
