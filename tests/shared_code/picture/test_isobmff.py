@@ -60,6 +60,41 @@ def test_pieces_are_joined() -> None:
     assert read_items(moved).content(1) == moved[8:12] + moved[0:4]
 
 
+def test_numbers_of_more_than_65535_items() -> None:
+    first, second = 70_000, 70_001
+    infos = [
+        box(b"infe", struct.pack(">IIH4sx", 3 << 24, item, 0, kind))
+        for item, kind in ((first, b"hvc1"), (second, b"Exif"))
+    ]
+    found = read_items(
+        meta(
+            box(b"pitm", struct.pack(">II", 1 << 24, first)),
+            box(
+                b"iloc",
+                struct.pack(">IHI", 2 << 24, 0x4400, 2),
+                struct.pack(">IHHHII", first, 1, 0, 1, 2, 3),
+                struct.pack(">IHHHII", second, 1, 0, 1, 5, 4),
+            ),
+            box(b"iinf", struct.pack(">II", 1 << 24, 2), *infos),
+            box(
+                b"iprp",
+                box(b"ipco", size(64, 48), size(32, 24)),
+                box(b"ipma", struct.pack(">II", 1 << 24 | 1, 1), struct.pack(">IBHH", first, 2, 0x8002, 1)),
+            ),
+            box(b"iref", struct.pack(">I", 1 << 24), box(b"cdsc", struct.pack(">IHI", second, 1, first))),
+            box(b"idat", b"0123456789"),
+        )
+    )
+    assert found.primary == first
+    assert found.kinds == {first: b"hvc1", second: b"Exif"}
+    assert (found.content(first), found.content(second)) == (b"234", b"5678")
+    assert found.references == {(b"cdsc", second): (first,)}
+    assert [(one.body[4:].hex(), one.essential) for one in found.properties[first]] == [
+        (struct.pack(">II", 32, 24).hex(), True),
+        (struct.pack(">II", 64, 48).hex(), False),
+    ]
+
+
 def test_a_piece_of_no_size_goes_on_to_the_end() -> None:
     inside = box(b"idat", b"0123456789")
     places = box(b"iloc", struct.pack(">IHH", 1 << 24, 0x4400, 1), struct.pack(">HHHHII", 1, 1, 0, 1, 4, 0))

@@ -5,6 +5,12 @@ import io
 import pytest
 from PIL import Image, ImageCms
 
+from shared_code.errors import (
+    ImageDimensionNotAllowed,
+    ImageFormatInvalid,
+    ImageTooLargeForInstance,
+    SegmentError,
+)
 from shared_code.picture import pillow
 from shared_code.picture.caps import MOST_PROFILE_BYTES
 from shared_code.picture.header import open_source
@@ -46,3 +52,20 @@ def test_formats_that_have_no_row(form: str) -> None:
     assert (found.width, found.height, found.orientation) == (80, 60, 1)
     stored = pillow.load(found, 1, form)
     assert (stored.image.size, stored.has_alpha) == ((80, 60), False)
+
+
+@pytest.mark.parametrize(
+    ("raised", "told"),
+    [
+        (ImageDimensionNotAllowed(), ImageDimensionNotAllowed),
+        (Image.DecompressionBombError(), ImageDimensionNotAllowed),
+        (Image.DecompressionBombWarning(), ImageDimensionNotAllowed),
+        (MemoryError(), ImageTooLargeForInstance),
+        (OSError("broken"), ImageFormatInvalid),
+        (SyntaxError("broken"), ImageFormatInvalid),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else None,
+)
+def test_whatever_is_raised_is_a_documented_error(raised: BaseException, told: type[SegmentError]) -> None:
+    with pytest.raises(told), pillow.image_faults():
+        raise raised

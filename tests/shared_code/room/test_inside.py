@@ -6,6 +6,13 @@ from functools import partial
 
 import pytest
 
+from shared_code.errors import (
+    ImageDimensionNotAllowed,
+    ImageFault,
+    ImageFormatInvalid,
+    ImageSizeNotAllowed,
+    SegmentError,
+)
 from shared_code.picture.decoding import DecodedImage, decode
 from shared_code.picture.header import Source, open_source
 from shared_code.room import inside
@@ -57,3 +64,32 @@ def test_the_preview_does_not_wait_for_the_whole(monkeypatch: pytest.MonkeyPatch
     serving.join(PATIENCE_S)
     assert [(reply.id, reply.answer) for reply in (first, second)] == [(2, Answer.DONE), (1, Answer.DONE)]
     assert (second.width, second.height) == (320, 240)
+
+
+def caused(error: SegmentError, cause: Exception) -> SegmentError:
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("raised", "answer", "told"),
+    [
+        (caused(ImageFormatInvalid(), OSError("broken")), Answer.FORMAT, "OSError: broken"),
+        (ImageFormatInvalid(ImageFault.HOSTILE), Answer.HOSTILE, "ImageFormatInvalid: "),
+        (ImageDimensionNotAllowed(), Answer.DIMENSION, "ImageDimensionNotAllowed: "),
+        (ImageSizeNotAllowed(), Answer.SIZE, "ImageSizeNotAllowed: "),
+        (MemoryError(), Answer.HOSTILE, "MemoryError: "),
+        (ZeroDivisionError("by zero"), Answer.FAULT, "ZeroDivisionError: by zero"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else None,
+)
+def test_a_refusal_says_why(raised: Exception, answer: Answer, told: str) -> None:
+    def source() -> Source:
+        raise raised
+
+    data, channel = encoded("JPEG", 60, 50), _Channel()
+    room = inside.Room(Job(Order.PLAN, 1, len(data)), data, source, memoryview(b""), channel)
+    inside.serve(room, inside.Workers())
+    reply = Reply.unpack(channel.replies.get_nowait())
+    assert reply.answer == answer
+    assert reply.told.startswith(told)
