@@ -1,4 +1,5 @@
 import asyncio
+import logging
 import shutil
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -97,7 +98,9 @@ def test_unknown_name() -> None:
 
 
 @pytest.mark.usefixtures("no_pauses")
-def test_default_that_cannot_be_loaded_is_given_up_once(catalogue: Catalogue) -> None:
+def test_default_that_cannot_be_loaded_is_given_up_once(
+    catalogue: Catalogue, caplog: pytest.LogCaptureFixture
+) -> None:
     given_up: SimpleQueue[State] = SimpleQueue()
     spoil(catalogue, "small")
 
@@ -111,6 +114,9 @@ def test_default_that_cannot_be_loaded_is_given_up_once(catalogue: Catalogue) ->
     asyncio.run(scene())
     assert given_up.get(timeout=PATIENCE_S) is State.SETUP_FAILED, "those who waited were refused before"
     assert given_up.empty()
+    assert [line for _, level, line in caplog.record_tuples if level == logging.CRITICAL] == [
+        "network small cannot be loaded"
+    ]
 
 
 def test_default_is_tried_again_until_it_loads(

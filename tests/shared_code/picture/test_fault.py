@@ -7,11 +7,12 @@ import pytest
 from shared_code.errors import ImageFault, ImageFormatInvalid
 from shared_code.picture.decoding import decode
 from shared_code.picture.fault import fault_of, format_of
-from shared_code.picture.formats import FORMATS
+from shared_code.picture.formats import FORMATS, recognise
 from shared_code.picture.header import open_source
-from tests.shared_code.picture.samples import png
+from tests.shared_code.picture.heif_samples import avif, heic
+from tests.shared_code.picture.samples import icon, icon_bitmap, png
 from tests.support.hostile import jpeg_scans
-from tests.support.photos import encoded
+from tests.support.photos import encoded, photo
 
 FORMS = ["JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "ICO"]
 
@@ -45,6 +46,23 @@ def test_no_format() -> None:
 )
 def test_formats_that_are_not_asked_for(data: bytes, fault: ImageFault) -> None:
     assert fault_of(data + bytes(99), ImageFault.UNKNOWN) is fault
+
+
+WHOLE = {
+    **{form: encoded(form, 64, 50) for form in FORMS},
+    "ICO of a bitmap": icon((64, 50, 32, icon_bitmap(photo().resize((64, 50))))),
+    "ICO without a mask": icon((64, 50, 32, icon_bitmap(photo().resize((64, 50)))[: 40 + 4 * 64 * 50])),
+    "AVIF": avif(photo().resize((64, 50))),
+    "HEIC": heic(photo().resize((64, 50))),
+}
+
+
+@pytest.mark.parametrize("what", WHOLE)
+def test_nothing_is_missing_of_a_whole_file(what: str) -> None:
+    found = recognise(WHOLE[what])
+    assert found is not None
+    form, content = found
+    assert not form.ends_early(content)
 
 
 @pytest.mark.parametrize("kept", [0.1, 0.5, 0.95])

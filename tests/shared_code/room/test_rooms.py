@@ -397,6 +397,18 @@ def test_rooms_end_with_their_zygote() -> None:
     one.close()
 
 
+def test_closed_rooms_leave_no_process_and_are_not_opened_again() -> None:
+    one = Rooms(Zygote(), threads=2)
+    data = encoded("PNG", 60, 50)
+    header_of(data, one)
+    zygote = one.zygote.pid
+    one.close()
+    wait_for(partial(has_gone, zygote))
+    with pytest.raises(ServiceUnavailable):
+        one.read(data)
+    assert one.zygote.pid == zygote
+
+
 def test_every_fault_is_tried() -> None:
     assert set(FAULTS) == {*CRASHES, *HANGS, "bloat", "garbage", "ways_out"}
 
