@@ -54,8 +54,8 @@ def test_age_of_a_message() -> None:
     records: list[VisitRecord] = []
     queued_at = time.time() - 100
     arrival = Arrival("id", Edge.BLOB, queued_at=queued_at)
-    with Visit(arrival, Deadline.after(60), Admission(1, 1 << 20, 1).hold(), records.append):
-        pass
+    with Visit(arrival, Deadline.after(60), Admission(1, 1 << 20, 1).hold(), records.append) as visit:
+        assert visit.ending is None
     (age_s,) = [record.queue_age_s for record in records]
     assert age_s is not None
     assert 100 <= age_s <= time.time() - queued_at

@@ -100,6 +100,11 @@ def test_size_of_the_file(data: bytes) -> None:
         open_source(data)
 
 
+def test_a_byte_has_a_size_and_no_format() -> None:
+    with pytest.raises(ImageFormatInvalid):
+        open_source(b"\xff")
+
+
 def test_the_largest_file_passes() -> None:
     small = encoded("JPEG", 100, 100)
     assert open_source(small + bytes(MAX_IMAGE_BYTES - len(small))).width == 100

@@ -22,6 +22,7 @@ from shared_code import pipeline
 from shared_code.errors import (
     ImageDimensionNotAllowed,
     ImageFormatInvalid,
+    ImageSizeNotAllowed,
     ImageTooLargeForInstance,
     SegmentError,
     ServiceUnavailable,
@@ -395,6 +396,12 @@ def test_rooms_end_with_their_zygote() -> None:
         opened.decoded()
     wait_for(partial(has_gone, room))
     one.close()
+
+
+@pytest.mark.parametrize(("data", "error"), [(b"", ImageSizeNotAllowed), (b"\xff", ImageFormatInvalid)])
+def test_next_to_nothing(data: bytes, error: type[SegmentError]) -> None:
+    with pytest.raises(error):
+        rooms().read(data)
 
 
 def test_closed_rooms_leave_no_process_and_are_not_opened_again() -> None:
