@@ -114,7 +114,10 @@ class Picture:
         """All of it, opaque: uint8 RGB (height, width, 3)."""
         with self._slot(width * height * 4) as (offset, pixels):
             self._ask(Wanted.THUMBNAIL, offset, width, height, resampling=resampling)
-            return np.ascontiguousarray(pixels.reshape(height, width, 4)[..., :3])
+            rgb = np.empty((height, width, 3), np.uint8)
+            for channel in range(3):  # at once it takes five times as long
+                rgb[..., channel] = pixels[channel::4].reshape(height, width)
+            return rgb
 
     @contextmanager
     def colours(self, top: int, bottom: int, width: int, height: int) -> Iterator[NDArray[np.uint32]]:
