@@ -300,15 +300,25 @@ def test_a_spare_room_ends_when_no_picture_comes() -> None:
 
 def test_a_spare_room_that_is_killed_is_replaced() -> None:
     spare = new_spare()
-    os.kill(spare, signal.SIGKILL)
+    with suppress(ProcessLookupError):  # it has ended while the machine stood still
+        os.kill(spare, signal.SIGKILL)
     wait_for(partial(has_gone, spare))
     assert new_spare() != spare
 
 
 def test_a_spare_room_that_has_just_ended_gets_no_picture() -> None:
     """The zygote finds both when it looks: the end of its spare room, and a job."""
-    zygote, spare = rooms().zygote.pid, new_spare()
-    os.kill(zygote, signal.SIGSTOP)
+    zygote = rooms().zygote.pid
+
+    def kept() -> int | None:
+        spare = new_spare()
+        os.kill(zygote, signal.SIGSTOP)  # it can no longer end it
+        if spares(zygote) == {spare}:
+            return spare
+        os.kill(zygote, signal.SIGCONT)
+        return None
+
+    spare = wait_for(kept)
     os.kill(spare, signal.SIGKILL)
     wait_for(lambda: Path(f"/proc/{spare}/stat").read_text().rpartition(") ")[2][0] == "Z")
     with ThreadPoolExecutor(1) as caller:
