@@ -25,7 +25,7 @@ def test_srgb_and_what_is_not_known_stay(primaries: int, transfer: int) -> None:
 
 @pytest.mark.parametrize("primaries", [5, 6, 9, 11, 12, 22])
 def test_gray_stays_gray(primaries: int) -> None:
-    for level in (0, 64, 128, 255):
+    for level in (0, 8, 64, 128, 255):
         found = shown(Coding(primaries, 13), level, level, level)
         assert all(abs(value - level) <= (8 if primaries == 11 else 1) for value in found)
 

@@ -453,7 +453,9 @@ def test_corrupt(data: bytes) -> None:
 def test_the_first_frame_counts(form: str) -> None:
     first, second = Image.new("RGB", (60, 50), "red"), Image.new("RGB", (60, 50), "blue")
     data = saved(first, form, save_all=True, append_images=[second])
-    red, green, blue = whole(open_picture(data)).convert("RGB").resize((1, 1)).getpixel((0, 0))  # type: ignore[misc]
+    picture = open_picture(data)
+    assert not picture.has_alpha
+    red, green, blue = whole(picture).convert("RGB").resize((1, 1)).getpixel((0, 0))  # type: ignore[misc]
     assert red > 240
     assert max(green, blue) < 12
 

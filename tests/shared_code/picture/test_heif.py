@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 from shared_code.errors import ImageDimensionNotAllowed, ImageFault, ImageFormatInvalid
+from shared_code.picture import hevc
 from shared_code.picture.decoding import DecodedImage, decode
 from shared_code.picture.formats import AVIF, HEIC, Format, begins_as
 from shared_code.picture.header import open_source
@@ -356,3 +357,9 @@ def test_a_file_that_ends_early(codec: str, kept: float) -> None:
     data = encoded(codec, PHOTO)
     with pytest.raises(ImageFormatInvalid):
         open_source(data[: int(kept * len(data))])
+
+
+def test_without_its_decoder_heic_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert hevc.is_installed()
+    monkeypatch.setattr(hevc, "find_spec", lambda _: None)
+    assert not hevc.is_installed()

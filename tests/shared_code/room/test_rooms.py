@@ -265,6 +265,37 @@ def test_one_room_reads_header_and_picture() -> None:
     assert not at_work(rooms().zygote.pid)
 
 
+def test_the_room_of_a_header_gets_the_memory_for_its_picture() -> None:
+    data = encoded("JPEG", 4000, 3000)
+    assert 4000 * 3000 * 3 > HEADER_MEMORY_BYTES
+    assert rooms().zygote.wall == WHOLE or pytest.skip("the wall is not whole here")
+    arrived = rooms().read(data)
+    at_it = at_work(rooms().zygote.pid)
+    planned = pipeline.plan(arrived.header, Mode.BACKGROUND_REMOVAL)
+    opened = arrived.open(pipeline.work(planned, FlatNetwork(), len(data)))
+    try:
+        opened.decoded()
+        assert at_work(rooms().zygote.pid) == at_it
+    finally:
+        opened.close()
+        opened.wait_until_gone()
+
+
+def test_nothing_is_read_of_a_picture_that_was_closed() -> None:
+    data = encoded("PNG", 60, 50)
+    arrived = rooms().read(data)
+    planned = pipeline.plan(arrived.header, Mode.BACKGROUND_REMOVAL)
+    opened = arrived.open(pipeline.work(planned, FlatNetwork(), len(data)))
+    opened.close()
+    opened.wait_until_gone()
+    with pytest.raises(Abandoned):
+        opened.decoded()
+    with pytest.raises(Abandoned), opened.colours(0, 50, 60, 50):
+        pytest.fail("there are none")
+    with pytest.raises(Abandoned):
+        opened.alpha(0, 50, 60, 50)
+
+
 def spares(zygote: int) -> set[int]:
     """Processes that wait for the next job."""
     children = Path(f"/proc/{zygote}/task/{zygote}/children")
