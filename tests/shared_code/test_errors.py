@@ -143,6 +143,7 @@ def test_every_error_has_a_row() -> None:
         ("x/" + "y" * 200, "x/" + "y" * 98),
         ("text/\r\nplain\x00\x7f", "text/plain"),
         ("text/pläin", "text/plin"),
+        ("~ a !", "~ a !"),
         ('a"b\\c', 'a"b\\c'),
         ("", ""),
     ],

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from shared_code.process import cores
+from shared_code.process import cores, told_on_console
 from tests.support.hosts import PROJECT, environment
 from tests.support.patience import PATIENCE_S
 
@@ -140,6 +140,12 @@ def test_pillow_does_not_warn_of_odd_pictures() -> None:
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="the system does not say")
 def test_all_cores_count() -> None:
     assert cores() == len(os.sched_getaffinity(0))
+
+
+def test_why_the_app_cannot_start_is_one_line_of_the_console(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ValueError, match="no key"), told_on_console():
+        raise ValueError("no key")
+    assert capsys.readouterr().err == "the app cannot start: ValueError: no key\n"
 
 
 def test_products_are_not_shared_out_among_threads() -> None:

@@ -83,6 +83,7 @@ READ = [
     ("SEGMENT_API_KEYS", ",", "api_keys", ()),
     ("SEGMENT_API_KEY_1", " one ", "api_keys", (ApiKey("key-1", "one"),)),
     ("SEGMENT_API_KEY_2", "two", "api_keys", (ApiKey("key-2", "two"),)),
+    ("SEGMENT_API_KEY_2", "two,three", "api_keys", (ApiKey("key-2", "two"), ApiKey("key-1", "three"))),
     ("SEGMENT_API_KEY_2", "shop=two", "api_keys", (ApiKey("shop", "two"),)),
     ("SEGMENT_KEYS", "off", "keys", False),
     ("SEGMENT_ALLOW_ANONYMOUS", "true", "allow_anonymous", True),

@@ -53,7 +53,7 @@ def test_the_old_background_is_taken_out(soft_disc: NDArray[np.uint8]) -> None:
     truth = FOREGROUND.reshape(-1, 3)[where].astype(int)
     before = abs(picture.reshape(-1, 3)[where] - truth).mean()
     after = abs(unpacked(found)[:, :3] - truth).mean()
-    assert after < 0.2 * before
+    assert after < 0.05 * before
 
 
 def test_only_partial_pixels_are_named(soft_disc: NDArray[np.uint8]) -> None:

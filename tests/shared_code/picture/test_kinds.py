@@ -22,6 +22,7 @@ from tests.shared_code.picture.samples import (
     icon_bitmap,
     jpeg_in_three_scans,
     jpeg_of,
+    jpeg_segment,
     jpeg_segments,
     png,
     png_chunk,
@@ -43,7 +44,9 @@ def picture_of(data: bytes) -> DecodedImage:
 def pixels(data: bytes) -> NDArray[np.uint8]:
     """RGB, or RGBA when the picture has alpha."""
     picture = picture_of(data)
-    return np.asarray(picture.rows(0, picture.height, picture.width, picture.height))
+    found = np.asarray(picture.rows(0, picture.height, picture.width, picture.height))
+    assert found.shape[2] == (4 if picture.has_alpha else 3)
+    return found
 
 
 def gray_of(data: bytes) -> NDArray[np.uint8]:
@@ -285,6 +288,14 @@ def progressive(kept: int) -> bytes:
     return jpeg_of(*jpeg_segments(saved(PHOTO, "JPEG", progressive=True))[:kept])
 
 
+def in_one_segment(data: bytes) -> bytes:
+    """The same JPEG with all its Huffman tables in one segment, behind one of a symbol that no scan uses."""
+    segments, unused = jpeg_segments(data), b"\3\1" + bytes(15) + b"\5"
+    tables = unused + b"".join(segment[4:] for segment in segments if segment[1] == 0xC4)
+    *others, scan = (segment for segment in segments if segment[1] != 0xC4)
+    return jpeg_of(*others, jpeg_segment(0xC4, tables), scan)
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -296,6 +307,8 @@ def progressive(kept: int) -> bytes:
             pytest.param(cut(JPEG, part, bytes(9000)), id=f"cut at {part:.0%}, zeros")
             for part in (0.05, 0.6, 0.9)
         ),
+        pytest.param(cut(JPEG, 0.6, bytes(200_000)), id="zeros for all that is missing"),
+        pytest.param(cut(in_one_segment(JPEG), 0.6, bytes(200_000)), id="zeros, tables in one segment"),
         pytest.param(cut(JPEG, 0.6, b"\xff" * 9000), id="padded with ones"),
         pytest.param(cut(JPEG, 0.5, bytes(200)) + JPEG[-9000:], id="zeros in the middle"),
         pytest.param(cut(JPEG, 0.5, b"\xff\xc4\0\2") + JPEG[-9000:], id="a marker in the middle"),
@@ -315,6 +328,7 @@ def test_a_jpeg_that_was_cut(data: bytes) -> None:
     [
         pytest.param(saved(PHOTO, "JPEG"), id="baseline"),
         pytest.param(saved(PHOTO, "JPEG", progressive=True), id="progressive"),
+        pytest.param(in_one_segment(saved(PHOTO, "JPEG")), id="its tables in one segment"),
         pytest.param(saved(PHOTO.convert("L"), "JPEG", optimize=True), id="gray, optimised"),
         pytest.param(saved(PHOTO.convert("CMYK"), "JPEG", progressive=True), id="CMYK, progressive"),
         pytest.param(saved(PHOTO, "JPEG", restart_marker_blocks=1), id="a restart for each block"),

@@ -294,6 +294,27 @@ def test_nothing_is_read_of_a_picture_that_was_closed() -> None:
         pytest.fail("there are none")
     with pytest.raises(Abandoned):
         opened.alpha(0, 50, 60, 50)
+    told: list[str] = []
+    opened.when_gone(partial(told.append, "at once"))
+    assert told == ["at once"]
+
+
+@pytest.mark.parametrize(("wanted", "threads"), [(1, 2), (2, 2), (5, 5)])
+def test_a_room_has_a_thread_for_the_preview(wanted: int, threads: int) -> None:
+    assert Rooms(rooms().zygote, wanted).threads == threads
+
+
+def descriptors() -> int:
+    """How many files this process has open."""
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_nothing_stays_open_of_a_picture() -> None:
+    honest_is_served(rooms())
+    before = descriptors()
+    for _ in range(3):
+        honest_is_served(rooms())
+    wait_for(lambda: descriptors() <= before)
 
 
 def spares(zygote: int) -> set[int]:
