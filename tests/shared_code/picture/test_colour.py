@@ -53,3 +53,14 @@ def test_premultiplied_alpha_becomes_straight(mode: str) -> None:
     image = Image.new({"La": "LA", "RGBa": "RGBA"}[mode], (60, 50), (200,) * (len(mode) - 1) + (128,))
     found = srgb_converter(image.convert(mode), True, ColourSpace())(image.convert(mode))
     assert np.abs(np.asarray(found).astype(int) - (200, 200, 200, 128)).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("mode", "values"),
+    [("F", [0, 0.5, 1, np.nan]), ("F", [0, 0.5, 1, 1e20]), ("I", [0, 32_768, 65_535, 2**31 - 1])],
+    ids=["not a number", "a large number", "the largest number"],
+)
+def test_samples_that_mean_no_data_are_black_and_not_white(mode: str, values: list[float]) -> None:
+    image = Image.fromarray(np.array([values], np.float32 if mode == "F" else np.int32))
+    assert image.mode == mode
+    assert np.asarray(eight_bit_converter(image)(image)).tolist() == [[0, 128, 255, 0]]

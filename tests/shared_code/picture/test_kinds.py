@@ -502,7 +502,7 @@ def test_a_transparent_gray(bits: int) -> None:
         levels = (
             levels * 256 + np.arange(WIDTH, dtype=np.uint16) % 2
         )  # neighbours that differ in the low byte
-    key = int(levels[40, 60])
+    key = int(levels[40, 61])
     if bits == 16:
         stored = levels.astype(">u2").tobytes()
     else:
@@ -524,7 +524,7 @@ def test_a_transparent_colour(bits: int) -> None:
     samples = RGB.astype(np.uint16)
     if bits == 16:
         samples = samples * 256 + (np.arange(WIDTH, dtype=np.uint16) % 2)[:, None]
-    key = samples[40, 60]
+    key = samples[40, 61]
     stored = samples.astype(">u2" if bits == 16 else np.uint8).tobytes()
     chunk = png_chunk(b"tRNS", struct.pack(">HHH", *key))
     found = pixels(png(WIDTH, HEIGHT, bits=bits, colour_type=2, pixels=stored, before=[chunk]))

@@ -629,3 +629,13 @@ def test_pixels_that_end_early(form: str, kind: str, planar: bool) -> None:
     struct.pack_into("<I", data, last, len(whole) - 3)
     with pytest.raises(SegmentError):
         pixels(bytes(data))
+
+
+@pytest.mark.parametrize("rows", [600, 250])
+def test_strips_of_more_bytes_than_are_read_at_a_time(rows: int) -> None:
+    values = np.random.default_rng(1).integers(0, 1 << 16, (600, 1000), np.uint16)
+    strips = [values[top : top + rows].tobytes() for top in range(0, 600, rows)]
+    starts = [8 + sum(map(len, strips[:number])) for number in range(len(strips))]
+    tags = {258: (3, (16,)), 273: (4, starts), 278: (4, (rows,)), 279: (4, [len(strip) for strip in strips])}
+    found = pixels(tiff_of(1000, 600, tags, b"".join(strips)))
+    np.testing.assert_array_equal(found, np.repeat((values >> 8)[..., None], 3, axis=2))

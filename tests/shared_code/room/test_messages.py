@@ -1,6 +1,6 @@
 """What passes between service, zygote and rooms arrives as it was sent."""
 
-from dataclasses import fields
+from dataclasses import MISSING, fields
 
 import pytest
 
@@ -18,3 +18,12 @@ def test_each_number_has_a_place_of_its_own(kind: type[Message]) -> None:
 
 def test_a_reason_is_one_line_of_the_log() -> None:
     assert Reply(1, 0, reason=b"a\nb\x1b\x1f c~\x7f\x80\xff\0").told == "ab c~"
+
+
+@pytest.mark.parametrize(
+    "sent", [Job(1, 1), Ended(1, 0), Request(1, 1), Reply(1, 0)], ids=lambda sent: type(sent).__name__
+)
+def test_what_is_not_said_is_nothing(sent: Message) -> None:
+    said = {field.name: getattr(sent, field.name) for field in fields(sent) if field.default is not MISSING}  # type: ignore[arg-type]
+    once = {"threads", "scale", "preview_scale"}
+    assert {name: value for name, value in said.items() if value} == dict.fromkeys(once & said.keys(), 1)
