@@ -14,6 +14,7 @@ from shared_code import pipeline
 from shared_code.encode.encoder import Pixels
 from shared_code.errors import (
     ImageDimensionNotAllowed,
+    ImageFault,
     ImageFormatInvalid,
     ImageSizeNotAllowed,
     SegmentError,
@@ -213,8 +214,9 @@ def test_matte_of_a_scaled_decode_is_the_matte_of_the_whole(mode: Mode, width: i
 @pytest.mark.parametrize("size", [(300, 200), (2600, 1900)])
 def test_a_truncated_jpeg_is_refused_at_any_size(size: tuple[int, int], mode: Mode) -> None:
     data = encoded("JPEG", *size)
-    with pytest.raises(ImageFormatInvalid):
+    with pytest.raises(ImageFormatInvalid) as raised:
         cut(data[: len(data) * 2 // 3], mode)
+    assert raised.value.fault is ImageFault.TRUNCATED
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
