@@ -67,6 +67,15 @@ def test_a_pool_keeps_so_much_and_no_more() -> None:
     assert pool.take(PAGE) is not one
 
 
+def test_memory_that_nobody_keeps_is_closed() -> None:
+    memory = PixelMemory(PAGE)
+    fd = memory.fd
+    os.fstat(fd)
+    del memory
+    with pytest.raises(OSError, match="descriptor"):
+        os.fstat(fd)
+
+
 class _Seen(MemoryPool):
     """A pool whose memory is noted as it comes and goes."""
 
