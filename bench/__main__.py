@@ -49,7 +49,8 @@ _HEAD = """# Performance
 Written by `make bench`; do not edit. Machines are noisy and differ, so compare the
 ratios: for each, the programs took turns in one run.
 
-Last measured on {date}: {machine}.
+The newest tables are of {date}: {machine}.
+Others may be of another machine.
 
 """
 

@@ -211,9 +211,14 @@ class _Nursery:
         self._control.sendall(Ended(job.serial, MAY_GO_ON if grown else MAY_NOT_GO_ON).pack())
 
     def _next_look_ms(self) -> float | None:
-        """When a room may have used up its CPU time; ends those that have. With no room, when to rest."""
+        """When a room may have used up its CPU time; ends those that have.
+
+        With no room at work: when it is time to fork a spare one, or to end it.
+        """
         if not self._rooms:
-            return 1000 * _PAUSE_S if self._wants_spare else 1000 * _REST_S if self._spare else None
+            if self._wants_spare:
+                return 1000 * _PAUSE_S
+            return 1000 * _REST_S if self._spare else None
         looks = []
         for pid, room in self._rooms.items():
             if room.cpu_s is not None:
