@@ -1,9 +1,10 @@
 """Admission control: a limited number of slots, a limited queue, and one memory budget.
 
-    file arrives    Hold    its bytes so far; all waiting uploads may use one eighth of the budget
-    then            place   a place in the queue
-    then            Turn    a slot, and the memory that decoding needs at its peak; later the memory of
-                            encoded bytes that are not sent yet
+    file arrives    Hold        its bytes so far; all waiting uploads may use one eighth of the budget
+    then            place       a place in the queue
+    then            HeaderTurn  the memory of the process that reads its header
+    then            Turn        a slot, and the memory that decoding needs at its peak; later the memory of
+                                encoded bytes that are not sent yet
 
 A slow caller holds only the bytes received so far. A picture that waits for much memory occupies no slot, and
 one that waits for a slot reserves no memory. The order of turns depends on each caller's past use
@@ -18,9 +19,11 @@ from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from shared_code.accounts import Accounts
 from shared_code.errors import ImageTooLargeForInstance, TooManyRequests
+from shared_code.headers import Act, Headers
 from shared_code.limits import MAX_IMAGE_BYTES
 from shared_code.waiting import Hold, Waiting
 
@@ -51,9 +54,9 @@ class Admission:
     more is in progress if it is small and has waited for a second: others may last much longer.
 
     Waiting uploads count against the budget. They could keep a large picture out for ever, so it is admitted
-    beside them if no other picture holds memory. While it runs, small pictures may use a further tenth of the
-    budget, one after the other if need be, out of the share of waiting uploads. So the budget is exceeded by
-    at most that share.
+    beside them if no other picture holds memory. While it runs, small pictures and headers may use a further
+    tenth of the budget, one after the other if need be, out of the share of waiting uploads. So the budget is
+    exceeded by at most that share.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class Admission:
         self._slots_used = 0
         self._memory_bytes = memory_bytes
         self._shared_bytes = 0
+        self._header_bytes = 0
         self._aside_bytes = 0
         self._most_aside_bytes = memory_bytes // 10
         self._wait_s = wait_s
@@ -74,6 +78,7 @@ class Admission:
             lambda: self._aside_bytes,
             self._admit,
         )
+        self.headers = Headers(self._take_for_header, self._admit)
         self._accounts = Accounts[str | None](slots, memory_bytes)
         self._queues: dict[str | None, deque[_Request]] = {}
         self._read_bytes: Counter[str | None] = Counter()
@@ -91,8 +96,8 @@ class Admission:
 
     @property
     def taken_bytes(self) -> int:
-        """The bytes that pictures and waiting uploads hold."""
-        return self._shared_bytes + self._aside_bytes + self._held.size_bytes
+        """The bytes that pictures, headers and waiting uploads hold."""
+        return self._shared_bytes + self._header_bytes + self._aside_bytes + self._held.size_bytes
 
     @property
     def at_rest(self) -> bool:
@@ -102,11 +107,6 @@ class Admission:
     def hold(self) -> Hold:
         """A hold for a new visit; it is empty until bytes arrive."""
         return Hold(self._held)
-
-    def has(self, size_bytes: int) -> bool:
-        """Whether a turn with so much memory could begin at once."""
-        is_free = not self._queues and self._slots_used < self._slots
-        return is_free and (self._fits(size_bytes) or self._fits_aside(size_bytes))
 
     async def turn(self, hold: Hold, size_bytes: int) -> "Turn":
         """Wait for a slot and so much memory. From then on the hold cannot be lost.
@@ -140,7 +140,14 @@ class Admission:
             timer.cancel()
 
     def _admit(self) -> None:
-        """Give turns in order, and aside to those behind one who waits for memory or for long."""
+        """Give turns to pictures, and then to headers."""
+        self._admit_pictures()
+        if self._queues and self._slots_used < self._slots:  # for want of memory
+            self.headers.take_back()
+        self.headers.admit()
+
+    def _admit_pictures(self) -> None:
+        """In order, and aside to those behind one who waits for memory or for long."""
         passed_by = dict.fromkeys(self._queues, 0)
         is_first = True
         while self._slots_used < self._slots:
@@ -203,8 +210,8 @@ class Admission:
             del self._queues[caller]
 
     def _fits(self, size_bytes: int) -> bool:
-        held_bytes = self._held.size_bytes if self._shared_bytes else 0
-        return self._shared_bytes + held_bytes + size_bytes <= self._memory_bytes
+        other_bytes = self._held.size_bytes + self.headers.wanted_bytes if self._shared_bytes else 0
+        return self._shared_bytes + self._header_bytes + other_bytes + size_bytes <= self._memory_bytes
 
     def _fits_aside(self, size_bytes: int) -> bool:
         aside_bytes = self._aside_bytes + size_bytes
@@ -212,6 +219,24 @@ class Admission:
             aside_bytes <= self._most_aside_bytes
             and aside_bytes + self._held.size_bytes <= self._held.most_bytes
         )
+
+    def _take_for_header(self, size_bytes: int) -> Act | None:
+        """Out of the budget, unless a large picture waits only for headers to end, or aside."""
+        taken_bytes = self._shared_bytes + self._header_bytes + size_bytes
+        one_waits = bool(self._queues) and not self._shared_bytes and self._slots_used < self._slots
+        if not one_waits and taken_bytes <= self._memory_bytes:
+            self._header_bytes += size_bytes
+            return partial(self._give_back_of_header, size_bytes)
+        if self._fits_aside(size_bytes):
+            self._aside_bytes += size_bytes
+            return partial(self._give_back_aside, size_bytes)
+        return None
+
+    def _give_back_of_header(self, size_bytes: int) -> None:
+        self._header_bytes -= size_bytes
+
+    def _give_back_aside(self, size_bytes: int) -> None:
+        self._aside_bytes -= size_bytes
 
     def give_back(self, turn: "Turn", size_bytes: int) -> None:
         """Free part of its memory."""

@@ -18,6 +18,7 @@ from shared_code.encode.answer_formats import PNG, AnswerFormat
 from shared_code.encode.encoder import Encoder
 from shared_code.encode.png import png_encoder
 from shared_code.errors import TooManyRequests
+from shared_code.headers import AT_ONCE, HeaderTurn
 from shared_code.matte.capacity import SLOT_WAIT_S
 from shared_code.matte.network import OnnxNetwork
 from shared_code.matte.networks import NetworkStore
@@ -34,7 +35,6 @@ from shared_code.stream import PictureStream
 from shared_code.visit import Visit
 from shared_code.waiting import Hold
 
-_HEADERS_AT_ONCE = 3
 _LEAST_HEADER_S = 10
 _REST_S = 5
 
@@ -62,7 +62,7 @@ class Engine:
         wait_s = SLOT_WAIT_S if settings.slot_wait_s is None else settings.slot_wait_s
         self._header_s = max(_LEAST_HEADER_S, wait_s)
         self._admission = Admission(settings.slots, self._budget_bytes, wait_s, self._rest)
-        self._headers = RoundRobinExecutor(_HEADERS_AT_ONCE, "header")
+        self._headers = ThreadPoolExecutor(AT_ONCE, "header")
         self._pictures = ThreadPoolExecutor(settings.slots + 1, "picture")  # one may be beside the slots
         self._strips = RoundRobinExecutor(cores(), "strip")
         self._resting: asyncio.TimerHandle | None = None
@@ -110,19 +110,16 @@ class Engine:
         try:
             visit.held.take_place()
             stay.gives_back(visit.held.leave_place)
-            arrived = stay.arrived = await self._read(data, visit, stay)
+            arrived = await self._read(data, visit, stay)
             plan = pipeline.plan(arrived.header, mode, wanted, self._budget_bytes, crop=crop)
             waiting_ms = progress.elapsed_ms
             network_name = network_name or MODES[mode].network
-            if not self.networks.is_loaded(network_name):
-                await self._leave_room(arrived, visit, stay)
             network = await self.networks.get(network_name)
             progress.findings = replace(progress.findings, network=network_name or self.networks.default)
-            if not self._admission.has(plan.peak_bytes):
-                await self._leave_room(arrived, visit, stay)
             turn = await self._admission.turn(visit.held, plan.peak_bytes)
             stay.gives_back(turn.leave_slot)
             stay.turn = turn
+            stay.keep_room()
             progress.ended(StageName.WAIT, waiting_ms)
 
             def work() -> PictureStream:
@@ -155,27 +152,25 @@ class Engine:
         """What networks and pictures leave free, when no picture has come for a while."""
         if self._admission.at_rest:
             self.rooms.give_back_memory()
-            self._headers.submit([partial(_give_back_free_memory, self.networks.loaded)])
+            self._headers.submit(_give_back_free_memory, self.networks.loaded)
 
     async def _read(self, data: bytes, visit: Visit, stay: "_Stay") -> Arrived:
         """Raises TooManyRequests when headers that came before keep this one waiting."""
         progress = visit.progress
+        size_bytes = min(self.rooms.header_bytes(len(data)), self._budget_bytes)
         with progress.stage(StageName.HEADER):
-            read = partial(copy_context().run, self.rooms.read, data, progress)
-            (reading,) = self._headers.submit([read], visit.caller)
             try:
                 async with asyncio.timeout(self._header_s):
-                    arrived = await stay.until_done(reading)
+                    turn = await self._admission.headers.turn(visit.caller, size_bytes)
             except TimeoutError:
                 raise TooManyRequests from None
+            stay.gives_back(turn.end)
+            read = partial(self.rooms.read, data, progress)
+            arrived = await stay.until_done(self._headers.submit(copy_context().run, read))
         megapixels = arrived.header.width * arrived.header.height / 1e6
         progress.findings = replace(progress.findings, megapixels=megapixels)
+        stay.lend_room(arrived, turn)
         return arrived
-
-    async def _leave_room(self, arrived: Arrived, visit: Visit, stay: "_Stay") -> None:
-        """What waits holds its file, and no process."""
-        (leaving,) = self._headers.submit([arrived.close], visit.caller)
-        await stay.until_done(leaving)
 
 
 class _Stay:
@@ -187,6 +182,7 @@ class _Stay:
     def __init__(self) -> None:
         self.turn: Turn | None = None
         self.arrived: Arrived | None = None
+        self._header: HeaderTurn | None = None
         self._loop = asyncio.get_running_loop()
         self._held = ExitStack()
         self._busy: Future[Any] | None = None
@@ -202,10 +198,21 @@ class _Stay:
         self._busy = None  # it would keep a stream alive that its owner has dropped
         return result
 
+    def lend_room(self, arrived: Arrived, header: HeaderTurn) -> None:
+        """While the picture waits, its process may be ended for the sake of others."""
+        self.arrived, self._header = arrived, header
+        header.lend(arrived.end)
+        loop = self._loop  # not this object: the future and the file would keep each other alive
+        arrived.gone.add_done_callback(lambda _: _call_soon(loop, header.end))
+
+    def keep_room(self) -> None:
+        """It is the picture's turn: the memory of the process is part of its plan."""
+        if self._header is not None:
+            self._header.end()
+
     def end(self) -> None:
         """Give back all but memory, from any thread; may be called again."""
-        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            self._loop.call_soon_threadsafe(self._held.close)
+        _call_soon(self._loop, self._held.close)
 
     def fail(self) -> None:
         """Give back everything as soon as no thread works on it."""
@@ -233,6 +240,12 @@ class _Stay:
         if self.turn is not None:
             self.turn.release()
         self.end()
+
+
+def _call_soon(loop: asyncio.AbstractEventLoop, act: Callable[[], None]) -> None:
+    """From any thread."""
+    with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        loop.call_soon_threadsafe(act)
 
 
 def _give_back_free_memory(network: OnnxNetwork | None) -> None:

@@ -243,7 +243,7 @@ def work(plan: Plan, network: MattingNetwork, file_bytes: int) -> Work:
         preview_scale=preview_scale(header, network.side),
         preview_width=preview[0],
         preview_height=preview[1],
-        memory_bytes=plan.peak_bytes + file_bytes + _SLACK_BYTES,
+        memory_bytes=plan.peak_bytes + _SLACK_BYTES,
         cpu_s=_CPU_S
         + header.cpu_times * (_CPU_S_PER_MEGAPIXEL * megapixels + _CPU_S_PER_MEGABYTE * megabytes)
         + _CPU_S_PER_GIGABYTE * plan.peak_bytes / 2**30,

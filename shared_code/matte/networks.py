@@ -103,11 +103,6 @@ class NetworkStore:
         except Exception as error:  # logged by the loader
             raise ServiceUnavailable from error
 
-    def is_loaded(self, name: str | None) -> bool:
-        """Whether getting it will not wait."""
-        loading = self._networks.get(name or self.default)
-        return loading is not None and loading.done()
-
     @property
     def state(self) -> State:
         """State of the default network; STARTING until it is loaded or given up."""

@@ -24,9 +24,9 @@ class Header:
     """The content of a picture's header.
 
     `width` and `height` are pixels of the upright picture. Decoding at 1/s of the size takes about
-    `fixed_bytes + bytes_per_pixel * width * height / s**2` bytes; s may be other than 1 when it is
-    `scalable`. `holds_whole`: decoding takes memory of its own at any scale, so one decoding is best.
-    `cpu_times`: a multiple of the time that other formats take.
+    `fixed_bytes + bytes_per_pixel * width * height / s**2` bytes, the file included; s may be other than 1
+    when it is `scalable`. `holds_whole`: decoding takes memory of its own at any scale, so one decoding is
+    best. `cpu_times`: a multiple of the time that other formats take.
     """
 
     width: int

@@ -152,7 +152,7 @@ class RoomProcess:
 
     def go_on(self, job: Job) -> bool:
         """Let the room of a header decode the picture; False if it cannot, or has ended."""
-        if not self._birth.go_on(job):
+        if self._ended_by_us or not self._birth.go_on(job):
             return False
         self._job = job
         self._socket.settimeout(None)

@@ -23,9 +23,10 @@ from shared_code.room.wall import WHOLE, lacking
 HEADER_CPU_S = 1.0
 """More than any honest header takes, many times over."""
 HEADER_MEMORY_BYTES = 24 << 20
-"""In addition to the size of the file. Three headers are read at once, outside the memory budget."""
-_MOST_SLOT_BYTES = 4 << 20
-"""Of the largest answer, where a header's room goes on; as address space, which is no memory yet."""
+"""In addition to the size of the file. A profile of 8 MiB takes nearly all of it."""
+_MOST_THREADS = 8
+_MOST_SLOT_BYTES = 2 << 20
+"""Of the largest answer, where a header's room goes on: a strip, or a small picture for most networks."""
 _MOST_PIXEL_BYTES = 64.0
 """Of decoding, for each pixel: no format comes near it."""
 
@@ -34,10 +35,11 @@ class Rooms:
     """Makes a room for each picture. All methods may be called on any thread, and wait for the room."""
 
     def __init__(self, zygote: Zygote, threads: int, formats: Collection[Format] = FORMATS) -> None:
-        """`threads`: how many of a room work at a time. `formats`: those of which it decodes files."""
+        """`threads`: how many of a room work at a time, at most eight. `formats`: those of which it decodes
+        files."""
         self._formats = formats
         self._zygote = zygote
-        self.threads = max(LEAST_THREADS, threads)
+        self.threads = min(max(LEAST_THREADS, threads), _MOST_THREADS)
         self._pool = MemoryPool(self.threads)
 
     @property
@@ -50,6 +52,11 @@ class Rooms:
         """Parts of the sandbox that this system lacks; empty until that is known."""
         wall = self._zygote.wall_if_known
         return [] if wall is None else lacking(wall)
+
+    def header_bytes(self, file_bytes: int) -> int:
+        """The most memory that the process of `read` takes: copies of the file, what it may request, and the
+        memory for pixels."""
+        return HEADER_MEMORY_BYTES + 2 * file_bytes + slots(self.threads) * _MOST_SLOT_BYTES
 
     def read(self, data: bytes, progress: Progress | None = None) -> "Arrived":
         """Read the header of the file in `data`.
@@ -120,9 +127,13 @@ class Arrived:
         """Done when that room has ended."""
         return self._process.gone
 
+    def end(self) -> None:
+        """End the room, without waiting until it is `gone`."""
+        self._process.end()
+
     def close(self) -> None:
         """End the room; on return it is gone. May be called again."""
-        self._process.end()
+        self.end()
         self._process.wait_until_gone()
         if not self._is_open:
             self._process.leave_memory()
@@ -159,6 +170,6 @@ def _checked_header(reply: Reply, file_bytes: int) -> Header:
         reply.height,
         bool(reply.scalable),
         bool(reply.holds_whole),
-        reply.fixed_bytes,
+        file_bytes + reply.fixed_bytes,
         reply.bytes_per_pixel,
     )

@@ -86,46 +86,6 @@ class TestPlaces:
             pass
 
 
-class TestWhatCouldBeginAtOnce:
-    def test_memory_and_a_slot(self) -> None:
-        async def scene() -> None:
-            admission = Admission(1, 100, PATIENCE_S)
-            assert admission.has(100)
-            assert not admission.has(101)
-            turn = await reserve(admission, 60)
-            assert not admission.has(0)
-            turn.leave_slot()
-            for size_bytes, could in ((40, True), (41, False)):
-                assert admission.has(size_bytes) is could
-            turn.release()
-            await turns()
-            assert admission.has(100)
-
-        asyncio.run(scene())
-
-    def test_a_small_one_beside_a_large_one(self) -> None:
-        async def scene() -> None:
-            admission = Admission(2, 100, PATIENCE_S)
-            await reserve(admission, 100)
-            assert admission.has(10)
-            assert not admission.has(11)
-
-        asyncio.run(scene())
-
-    def test_nothing_while_others_wait(self) -> None:
-        async def scene() -> None:
-            admission = Admission(2, 100, PATIENCE_S)
-            first = await reserve(admission, 60)
-            waiting = asyncio.create_task(reserve(admission, 60))
-            await turns()
-            assert not admission.has(10)
-            first.end()
-            (await asyncio.wait_for(waiting, PATIENCE_S)).end()
-            assert admission.has(100)
-
-        asyncio.run(scene())
-
-
 class TestHold:
     def test_is_part_of_the_budget(self) -> None:
         """Files that wait keep a second picture out, and let it in when they are decoded."""

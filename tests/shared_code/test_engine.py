@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from shared_code import pipeline
-from shared_code.admission import Admission, Turn
+from shared_code.admission import Turn
 from shared_code.encode.answer_formats import ANSWER_FORMATS, PNG, WEBP, AnswerFormat
 from shared_code.engine import Engine
 from shared_code.errors import (
@@ -30,12 +30,14 @@ from shared_code.errors import (
     SegmentError,
     TooManyRequests,
 )
+from shared_code.headers import HeaderTurn
 from shared_code.matte.built import read_catalogue
 from shared_code.matte.networks import NetworkStore, State
 from shared_code.modes import Mode
 from shared_code.progress import Progress, StageName
 from shared_code.room.lifecycle import Birth, Zygote
 from shared_code.room.rooms import Rooms
+from shared_code.room.wall import WHOLE as WHOLE_WALL
 from shared_code.settings import load_settings
 from shared_code.stream import PictureStream
 from tests.shared_code.matte.networks import FlatNetwork, GatedNetwork, OneNetwork
@@ -231,8 +233,7 @@ def test_too_long_a_wait_is_told_and_gives_memory_back() -> None:
         for _ in range(3):
             with pytest.raises(TooManyRequests):
                 await cut(engine, data, REMOVAL)
-        await asyncio.sleep(0)
-        assert engine.usage.memory_bytes == taken_bytes
+        await until(lambda: engine.usage.memory_bytes == taken_bytes)
         network.gate.set()
         await read(await first)
         await all_memory_is_free(engine)
@@ -241,14 +242,36 @@ def test_too_long_a_wait_is_told_and_gives_memory_back() -> None:
     run(scene())
 
 
-def test_a_picture_that_waits_has_no_process() -> None:
+def test_a_picture_that_waits_keeps_the_process_that_read_its_header() -> None:
     async def scene() -> None:
         network = GatedNetwork()
         engine = engine_of(network, slots=1)
+        assert engine.rooms.zygote.wall == WHOLE_WALL or pytest.skip("the wall is not whole here")
         data = encoded("PNG", 60, 50)
-        calls = [asyncio.create_task(cut(engine, data, REMOVAL)) for _ in range(4)]
+        first = asyncio.create_task(cut(engine, data, REMOVAL))
         await network.has_started()
-        await until(lambda: engine.usage.slots_waiting == 3 and len(rooms_of(engine)) == 1)
+        second = asyncio.create_task(cut(engine, data, REMOVAL))
+        await until(lambda: engine.usage.slots_waiting == 1 and len(rooms_of(engine)) == 2)
+        made = engine.rooms.zygote._serial  # noqa: SLF001 (of the last room)
+        network.gate.set()
+        await read(await first)
+        await read(await second)
+        assert engine.rooms.zygote._serial == made  # noqa: SLF001
+        await all_memory_is_free(engine)
+
+    run(scene())
+
+
+def test_its_process_is_ended_if_others_need_the_memory() -> None:
+    async def scene() -> None:
+        network = GatedNetwork()
+        engine = engine_of(network, slots=1, budget_mb=128)
+        data = encoded("PNG", 60, 50)
+        calls = [asyncio.create_task(cut(engine, data, REMOVAL)) for _ in range(5)]
+        await network.has_started()
+        await until(lambda: engine.usage.slots_waiting == 4)
+        await until(lambda: 1 < len(rooms_of(engine)) < 5)
+        assert engine.usage.memory_bytes <= 128 << 20
         network.gate.set()
         for call in calls:
             await read(await call)
@@ -490,7 +513,7 @@ def test_nothing_is_free_before_the_process_of_a_failed_picture_has_gone(
 
     monkeypatch.setattr(Birth, "kill", lambda _: None)
     if not same_room:
-        monkeypatch.setattr(Admission, "has", lambda *_: False)
+        monkeypatch.setattr(HeaderTurn, "lend", lambda _, take_back: take_back())
     engine = engine_of(Broken(), slots=1)
 
     async def scene() -> None:

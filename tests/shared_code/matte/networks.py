@@ -61,9 +61,6 @@ class OneNetwork(NetworkStore):
         super().__init__(read_catalogue(), "u2netp", kept=2, threads=1)
         self.network = network
 
-    def is_loaded(self, name: str | None) -> bool:
-        return name in (None, "flat")
-
     async def get(self, name: str | None) -> FlatNetwork:  # type: ignore[override]
         if name not in (None, "flat"):
             raise ResourceNotFound
