@@ -28,15 +28,16 @@ def test_the_worst_picture_of_each_kind(name: str, tmp_path: Path) -> None:
     path.write_bytes(GIANTS[name]())
     small.write_bytes(jpeg(400, 300))
     assert path.stat().st_size <= MAX_IMAGE_BYTES
-    for mode, (megabytes, outcome) in peaks(path, MODES, before=[small] * 4).items():
-        assert megabytes < GIANT_MB, mode
-        assert outcome == ("E-MEMORY" if name in REFUSED else "PNG"), mode
+    for mode, found in peaks(path, MODES, before=[small] * 4).items():
+        assert found.both_mb < GIANT_MB, mode
+        assert found.outcome == ("E-MEMORY" if name in REFUSED else "PNG"), mode
 
 
 @pytest.mark.parametrize("mode", MODES)
 def test_an_ordinary_photo(mode: str, tmp_path: Path) -> None:
     path = tmp_path / "photo.jpg"
     path.write_bytes(jpeg(4000, 3000))
-    megabytes, outcome = peak(path, mode)
-    assert megabytes < PHOTO_MB
-    assert outcome == "PNG"
+    found = peak(path, mode)
+    assert found.both_mb < PHOTO_MB
+    assert found.room_mb > 4000 * 3000 * 3 >> 20
+    assert found.outcome == "PNG"
