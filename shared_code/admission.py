@@ -23,7 +23,7 @@ from functools import partial
 
 from shared_code.accounts import Accounts
 from shared_code.errors import ImageTooLargeForInstance, TooManyRequests
-from shared_code.headers import Act, Headers
+from shared_code.header_turns import HeaderTurns
 from shared_code.limits import MAX_IMAGE_BYTES
 from shared_code.waiting import Hold, Waiting
 
@@ -78,7 +78,7 @@ class Admission:
             lambda: self._aside_bytes,
             self._admit,
         )
-        self.headers = Headers(self._take_for_header, self._admit)
+        self.header_turns = HeaderTurns(self._take_for_header, self._admit)
         self._accounts = Accounts[str | None](slots, memory_bytes)
         self._queues: dict[str | None, deque[_Request]] = {}
         self._read_bytes: Counter[str | None] = Counter()
@@ -143,8 +143,8 @@ class Admission:
         """Give turns to pictures, and then to headers."""
         self._admit_pictures()
         if self._queues and self._slots_used < self._slots:  # for want of memory
-            self.headers.take_back()
-        self.headers.admit()
+            self.header_turns.take_back()
+        self.header_turns.admit()
 
     def _admit_pictures(self) -> None:
         """In order, and aside to those behind one who waits for memory or for long."""
@@ -210,7 +210,7 @@ class Admission:
             del self._queues[caller]
 
     def _fits(self, size_bytes: int) -> bool:
-        other_bytes = self._held.size_bytes + self.headers.wanted_bytes if self._shared_bytes else 0
+        other_bytes = self._held.size_bytes + self.header_turns.wanted_bytes if self._shared_bytes else 0
         return self._shared_bytes + self._header_bytes + other_bytes + size_bytes <= self._memory_bytes
 
     def _fits_aside(self, size_bytes: int) -> bool:
@@ -220,23 +220,21 @@ class Admission:
             and aside_bytes + self._held.size_bytes <= self._held.most_bytes
         )
 
-    def _take_for_header(self, size_bytes: int) -> Act | None:
-        """Out of the budget, unless a large picture waits only for headers to end, or aside."""
+    def _take_for_header(self, size_bytes: int) -> Callable[[], None] | None:
+        """Out of the budget; aside if that is full, or if a large picture waits only for headers to end."""
         taken_bytes = self._shared_bytes + self._header_bytes + size_bytes
         one_waits = bool(self._queues) and not self._shared_bytes and self._slots_used < self._slots
-        if not one_waits and taken_bytes <= self._memory_bytes:
-            self._header_bytes += size_bytes
-            return partial(self._give_back_of_header, size_bytes)
-        if self._fits_aside(size_bytes):
+        is_aside = one_waits or taken_bytes > self._memory_bytes
+        if is_aside and not self._fits_aside(size_bytes):
+            return None
+        self._count_for_headers(size_bytes, is_aside)
+        return partial(self._count_for_headers, -size_bytes, is_aside)
+
+    def _count_for_headers(self, size_bytes: int, is_aside: bool) -> None:
+        if is_aside:
             self._aside_bytes += size_bytes
-            return partial(self._give_back_aside, size_bytes)
-        return None
-
-    def _give_back_of_header(self, size_bytes: int) -> None:
-        self._header_bytes -= size_bytes
-
-    def _give_back_aside(self, size_bytes: int) -> None:
-        self._aside_bytes -= size_bytes
+        else:
+            self._header_bytes += size_bytes
 
     def give_back(self, turn: "Turn", size_bytes: int) -> None:
         """Free part of its memory."""

@@ -18,7 +18,7 @@ from shared_code.encode.answer_formats import PNG, AnswerFormat
 from shared_code.encode.encoder import Encoder
 from shared_code.encode.png import png_encoder
 from shared_code.errors import TooManyRequests
-from shared_code.headers import AT_ONCE, HeaderTurn
+from shared_code.header_turns import AT_ONCE, HeaderTurn
 from shared_code.matte.capacity import SLOT_WAIT_S
 from shared_code.matte.network import OnnxNetwork
 from shared_code.matte.networks import NetworkStore
@@ -110,7 +110,7 @@ class Engine:
         try:
             visit.held.take_place()
             stay.gives_back(visit.held.leave_place)
-            arrived = await self._read(data, visit, stay)
+            arrived, header_turn = await self._read(data, visit, stay)
             plan = pipeline.plan(arrived.header, mode, wanted, self._budget_bytes, crop=crop)
             waiting_ms = progress.elapsed_ms
             network_name = network_name or MODES[mode].network
@@ -119,7 +119,7 @@ class Engine:
             turn = await self._admission.turn(visit.held, plan.peak_bytes)
             stay.gives_back(turn.leave_slot)
             stay.turn = turn
-            stay.keep_room()
+            header_turn.end()  # its memory is part of the plan now
             progress.ended(StageName.WAIT, waiting_ms)
 
             def work() -> PictureStream:
@@ -154,14 +154,17 @@ class Engine:
             self.rooms.give_back_memory()
             self._headers.submit(_give_back_free_memory, self.networks.loaded)
 
-    async def _read(self, data: bytes, visit: Visit, stay: "_Stay") -> Arrived:
-        """Raises TooManyRequests when headers that came before keep this one waiting."""
+    async def _read(self, data: bytes, visit: Visit, stay: "_Stay") -> tuple[Arrived, HeaderTurn]:
+        """While the picture waits, the process that read its header may be ended for the sake of others.
+
+        Raises TooManyRequests when headers that came before keep this one waiting.
+        """
         progress = visit.progress
         size_bytes = min(self.rooms.header_bytes(len(data)), self._budget_bytes)
         with progress.stage(StageName.HEADER):
             try:
                 async with asyncio.timeout(self._header_s):
-                    turn = await self._admission.headers.turn(visit.caller, size_bytes)
+                    turn = await self._admission.header_turns.turn(visit.caller, size_bytes)
             except TimeoutError:
                 raise TooManyRequests from None
             stay.gives_back(turn.end)
@@ -169,8 +172,12 @@ class Engine:
             arrived = await stay.until_done(self._headers.submit(copy_context().run, read))
         megapixels = arrived.header.width * arrived.header.height / 1e6
         progress.findings = replace(progress.findings, megapixels=megapixels)
-        stay.lend_room(arrived, turn)
-        return arrived
+        stay.arrived = arrived
+        turn.lend(arrived.end)
+        loop = asyncio.get_running_loop()
+        # Without `stay`, which would keep the file alive in a circle with this future.
+        arrived.gone.add_done_callback(lambda _: _call_soon(loop, turn.end))
+        return arrived, turn
 
 
 class _Stay:
@@ -182,7 +189,6 @@ class _Stay:
     def __init__(self) -> None:
         self.turn: Turn | None = None
         self.arrived: Arrived | None = None
-        self._header: HeaderTurn | None = None
         self._loop = asyncio.get_running_loop()
         self._held = ExitStack()
         self._busy: Future[Any] | None = None
@@ -197,18 +203,6 @@ class _Stay:
         result = await asyncio.wrap_future(work)
         self._busy = None  # it would keep a stream alive that its owner has dropped
         return result
-
-    def lend_room(self, arrived: Arrived, header: HeaderTurn) -> None:
-        """While the picture waits, its process may be ended for the sake of others."""
-        self.arrived, self._header = arrived, header
-        header.lend(arrived.end)
-        loop = self._loop  # not this object: the future and the file would keep each other alive
-        arrived.gone.add_done_callback(lambda _: _call_soon(loop, header.end))
-
-    def keep_room(self) -> None:
-        """It is the picture's turn: the memory of the process is part of its plan."""
-        if self._header is not None:
-            self._header.end()
 
     def end(self) -> None:
         """Give back all but memory, from any thread; may be called again."""

@@ -11,37 +11,30 @@ from dataclasses import dataclass
 
 AT_ONCE = 3
 
-type Act = Callable[[], None]
-
 
 class HeaderTurn:
     """The memory of the process that reads a header. To be used on the event loop only."""
 
-    def __init__(self, headers: "Headers", give_back: Act) -> None:
-        self._headers = headers
-        self._give_back: Act | None = give_back
-        self._is_at_work = True
+    def __init__(self, turns: "HeaderTurns", give_back: Callable[[], None]) -> None:
+        self._turns = turns
+        self._give_back: Callable[[], None] | None = give_back
 
-    def lend(self, take_back: Act) -> None:
+    def lend(self, take_back: Callable[[], None]) -> None:
         """The header has been read. From now on `take_back` may be called, once, when others need the memory;
         it has to see to it that this turn ends."""
         if self._give_back is not None:
-            self._headers.lent[self] = take_back
-            self._leave_work()
+            self._turns.at_work.discard(self)
+            self._turns.lent[self] = take_back
+            self._turns.on_change()
 
     def end(self) -> None:
         """The process has ended, or its memory is part of a picture's; may be called again."""
         give_back, self._give_back = self._give_back, None
         if give_back is not None:
-            self._headers.lent.pop(self, None)
+            self._turns.at_work.discard(self)
+            self._turns.lent.pop(self, None)
             give_back()
-            self._leave_work()
-
-    def _leave_work(self) -> None:
-        if self._is_at_work:
-            self._is_at_work = False
-            self._headers.at_work -= 1
-        self._headers.on_change()
+            self._turns.on_change()
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,14 +43,16 @@ class _Waiting:
     granted: asyncio.Future[HeaderTurn]
 
 
-class Headers:
+class HeaderTurns:
     """The headers that are being read, and those that wait. To be used on the event loop only."""
 
-    def __init__(self, take: Callable[[int], Act | None], on_change: Act) -> None:
+    def __init__(
+        self, take: Callable[[int], Callable[[], None] | None], on_change: Callable[[], None]
+    ) -> None:
         """`take` takes so much memory, and returns how to give it back; None if there is none. `on_change` is
         called when a turn is wanted, and when work or memory of one has ended; it has to call `admit`."""
-        self.at_work = 0
-        self.lent: dict[HeaderTurn, Act] = {}
+        self.at_work: set[HeaderTurn] = set()
+        self.lent: dict[HeaderTurn, Callable[[], None]] = {}
         self.on_change = on_change
         self._take = take
         self._lines: dict[str | None, deque[_Waiting]] = {}  # by caller, the next to be served first
@@ -83,7 +78,7 @@ class Headers:
 
     def admit(self) -> None:
         """Give turns, in order: one who needs much memory is not overtaken."""
-        while self._lines and self.at_work < AT_ONCE:
+        while self._lines and len(self.at_work) < AT_ONCE:
             caller, line = next(iter(self._lines.items()))
             waiting = line[0]
             if not waiting.granted.cancelled():
@@ -91,8 +86,9 @@ class Headers:
                 if give_back is None:
                     self.take_back()
                     return
-                self.at_work += 1
-                waiting.granted.set_result(HeaderTurn(self, give_back))
+                turn = HeaderTurn(self, give_back)
+                self.at_work.add(turn)
+                waiting.granted.set_result(turn)
             line.popleft()
             del self._lines[caller]
             if line:

@@ -25,6 +25,7 @@ HEADER_CPU_S = 1.0
 HEADER_MEMORY_BYTES = 24 << 20
 """In addition to the size of the file. A profile of 8 MiB takes nearly all of it."""
 _MOST_THREADS = 8
+"""Each has a slot in the memory for pixels, which is not to grow with the cores of a large machine."""
 _MOST_SLOT_BYTES = 2 << 20
 """Of the largest answer, where a header's room goes on: a strip, or a small picture for most networks."""
 _MOST_PIXEL_BYTES = 64.0

@@ -30,7 +30,7 @@ from shared_code.errors import (
     SegmentError,
     TooManyRequests,
 )
-from shared_code.headers import HeaderTurn
+from shared_code.header_turns import HeaderTurn
 from shared_code.matte.built import read_catalogue
 from shared_code.matte.networks import NetworkStore, State
 from shared_code.modes import Mode

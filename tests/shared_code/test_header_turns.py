@@ -5,7 +5,7 @@ from collections.abc import Coroutine
 import pytest
 
 from shared_code.admission import Admission, Turn
-from shared_code.headers import HeaderTurn
+from shared_code.header_turns import HeaderTurn
 from tests.support.patience import PATIENCE_S, until
 
 MB = 1 << 20
@@ -21,7 +21,7 @@ async def turns() -> None:
 
 
 def begun(admission: Admission, size_mb: int, caller: str | None = None) -> asyncio.Task[HeaderTurn]:
-    return asyncio.create_task(admission.headers.turn(caller, size_mb * MB))
+    return asyncio.create_task(admission.header_turns.turn(caller, size_mb * MB))
 
 
 async def header(admission: Admission, size_mb: int, caller: str | None = None) -> HeaderTurn:
@@ -69,7 +69,7 @@ def test_callers_take_turns() -> None:
         order: list[str] = []
 
         async def call(caller: str) -> None:
-            turn = await admission.headers.turn(caller, MB)
+            turn = await admission.header_turns.turn(caller, MB)
             order.append(caller)
             turn.end()
 
@@ -252,7 +252,7 @@ class TestLentMemory:
             turn.end()
             told = lent(turn)
             await asyncio.wait_for(picture(admission, 800), PATIENCE_S)
-            admission.headers.take_back()
+            admission.header_turns.take_back()
             assert not told
 
         asyncio.run(scene())
@@ -267,7 +267,7 @@ def test_whatever_happens_the_budget_holds(seed: int) -> None:
     async def visit(admission: Admission) -> None:
         hold, size_mb = admission.hold(), chance.choice([1, 60, 300, 790])
         hold.caller = chance.choice("abc")
-        turn = await admission.headers.turn(hold.caller, chance.choice([25, 70]) * MB)
+        turn = await admission.header_turns.turn(hold.caller, chance.choice([25, 70]) * MB)
         picture: Turn | None = None
         try:
             await asyncio.sleep(chance.random() / 500)

@@ -299,8 +299,8 @@ def test_nothing_is_read_of_a_picture_that_was_closed() -> None:
     assert told == ["at once"]
 
 
-@pytest.mark.parametrize(("wanted", "threads"), [(1, 2), (2, 2), (5, 5)])
-def test_a_room_has_a_thread_for_the_preview(wanted: int, threads: int) -> None:
+@pytest.mark.parametrize(("wanted", "threads"), [(1, 2), (2, 2), (5, 5), (20, 8)])
+def test_a_room_has_a_thread_for_the_preview_and_at_most_eight(wanted: int, threads: int) -> None:
     assert Rooms(rooms().zygote, wanted).threads == threads
 
 
