@@ -5,8 +5,10 @@ import shutil
 import subprocess
 import sys
 import threading
-from dataclasses import dataclass
+import weakref
+from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import mkdtemp
 
 from tests.azd.arm import SUBSCRIPTION
 from tests.azd.azure import Azure
@@ -17,7 +19,7 @@ SAMPLE = PROJECT / "segment_function" / "pages" / "static" / "sample-product.jpg
 """The picture that is cut out after an `azd up`."""
 BY_AZD = {"environmentName", "location", "principalType"}
 """Parameters that azd gives by itself."""
-_INHERITED = ("HOME", "LANG", "PATH", "PIP_FIND_LINKS", "TMPDIR", "UV_CACHE_DIR", "XDG_CACHE_HOME")
+_INHERITED = ("HOME", "LANG", "PATH", "PIP_FIND_LINKS", "UV_CACHE_DIR", "XDG_CACHE_HOME")
 
 
 @dataclass(frozen=True)
@@ -30,11 +32,20 @@ class Screen:
 
 @dataclass(frozen=True)
 class Laptop:
-    """Where azd is run."""
+    """Where azd is run.
+
+    Its folder for temporary files is its own: azd names a package by the project and the second, and two
+    laptops that pack in the same second would write one file.
+    """
 
     azd: Path
     folder: Path
     azure: Azure
+    temporary: Path = field(default_factory=lambda: Path(mkdtemp(prefix="laptop-")))
+    """Not in `folder`: the path of a socket in it must be short."""
+
+    def __post_init__(self) -> None:
+        weakref.finalize(self, shutil.rmtree, self.temporary, ignore_errors=True)
 
     @property
     def project(self) -> Path:
@@ -95,4 +106,5 @@ class Laptop:
             "AZURE_SUBSCRIPTION_ID": SUBSCRIPTION,
             "DOTNET_SYSTEM_GLOBALIZATION_INVARIANT": "1",
             "NO_COLOR": "1",
+            "TMPDIR": str(self.temporary),
         }
