@@ -14,7 +14,7 @@ from tests.azd.arm import SUBSCRIPTION
 from tests.azd.azure import Azure
 from tests.support.hosts import PROJECT
 
-PATIENCE_S = 1200
+PATIENCE_S = 3600
 SAMPLE = PROJECT / "segment_function" / "pages" / "static" / "sample-product.jpg"
 """The picture that is cut out after an `azd up`."""
 BY_AZD = {"environmentName", "location", "principalType"}
