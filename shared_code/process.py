@@ -36,8 +36,9 @@ def tune_process() -> None:
 
 
 def give_back_memory() -> None:
-    """Return the heap's free memory to the system, also that between live blocks (malloc_trim(3)). Of other
-    threads' heaps it leaves the end.
+    """Return the heap's free memory to the system, also that between live blocks (malloc_trim(3)).
+
+    Where threads have heaps of their own, what is free at the end of those is not returned.
 
     This takes milliseconds, and the next picture has to request its pages again, so it is for an idle
     process. It does nothing with C libraries other than glibc.
@@ -74,9 +75,8 @@ def tune_allocator() -> None:
 
     By default the size from which memory is returned grows with use, and each thread has its own heap. Over
     time, holes in the heaps double the process's memory. A threshold below the size of a guide's planes would
-    be too low: the system would clear each plane anew, and a cut-out would take twice as long. Where threads
-    were started before this is called, as in the worker of the Functions host, the heaps that they have are
-    used on.
+    be too low: the system would clear each plane anew, and a cut-out would take twice as long. Heaps that
+    exist before this is called, as in the worker of the Functions host, stay in use.
     It does nothing with C libraries other than glibc.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)

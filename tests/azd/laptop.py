@@ -14,7 +14,7 @@ from tests.azd.arm import SUBSCRIPTION
 from tests.azd.azure import Azure
 from tests.support.hosts import PROJECT
 
-PATIENCE_S = 3600
+PATIENCE_S = 1200
 SAMPLE = PROJECT / "segment_function" / "pages" / "static" / "sample-product.jpg"
 """The picture that is cut out after an `azd up`."""
 BY_AZD = {"environmentName", "location", "principalType"}
@@ -41,7 +41,7 @@ class Laptop:
     azd: Path
     folder: Path
     azure: Azure
-    temporary: Path = field(default_factory=lambda: Path(mkdtemp(prefix="laptop-")))
+    temporary: Path = field(init=False, default_factory=lambda: Path(mkdtemp(prefix="laptop-")))
     """Not in `folder`: the path of a socket in it must be short."""
 
     def __post_init__(self) -> None:
